@@ -1,0 +1,69 @@
+//! What a runtime has to supply. Everything that decides is in this crate.
+
+use std::{any::Any, fmt, future::Future, io, pin::Pin, rc::Rc, sync::Arc, time::Instant};
+
+use crate::{
+    error::Result,
+    timer::{Clock, SystemClock},
+};
+
+/// A future that stays in its thread.
+pub type LocalFuture<'a, T = ()> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A kind of runtime, with its options as fields of its value. Children of a caller inherit the value.
+///
+/// An implementation has no policy: it does as told. [`testing`](crate::testing) has the suite that says whether
+/// it does (feature `test-util`).
+pub trait Backend: Any + fmt::Debug + Send + Sync {
+    /// The name, as it stands in texts: `"tokio"`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the other backend is of the same kind with the same options.
+    fn is_same(&self, other: &dyn Backend) -> bool;
+
+    /// Makes a runtime in this thread, and drives `root` to its end in it. Then the runtime is gone, with all of
+    /// its tasks.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime cannot be made.
+    fn run(&self, root: LocalFuture<'_>) -> io::Result<()>;
+
+    /// The runtime that surrounds this code in this thread.
+    ///
+    /// # Errors
+    ///
+    /// [`is_no_caller`](crate::Error::is_no_caller) if there is none of this kind, with a text that says what to
+    /// do; make it with [`Error::no_runtime`](crate::Error::no_runtime).
+    fn runtime(&self) -> Result<Rc<dyn Runtime>>;
+
+    /// The clock that this backend's timers go by.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// How much the operating system should give the stack of a thread that is made for this backend, in bytes.
+    fn stack_size(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// A runtime that runs in this thread.
+pub trait Runtime {
+    /// Calls `function` with this runtime current, so that its timers, sockets and tasks can be made.
+    fn enter(&self, function: &mut dyn FnMut());
+
+    /// A future that ends at `at`, by the backend's clock.
+    fn sleep_until(&self, at: Instant) -> LocalFuture<'static>;
+
+    /// Whether another call may be polled before the runtime has its turn.
+    fn may_poll(&self) -> bool {
+        true
+    }
+
+    /// Whether the runtime has nothing to do but what it was given by its caller, so that the caller may watch
+    /// its queue for some microseconds before the thread sleeps.
+    fn is_quiet(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,182 @@
+//! The options of a caller.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Caller, life::Inner, registry};
+use crate::{
+    backend::Backend,
+    error::{Error, Kind, Result},
+};
+
+/// Options of a caller, and the ways to start it.
+///
+/// | to get | call |
+/// | --- | --- |
+/// | a thread of its own | [`spawn`](Self::spawn) |
+/// | this thread, inside a runtime that runs | [`scope`](Self::scope) |
+/// | one that is started later | [`build`](Self::build), then [`Caller::start`] or [`Caller::enter`] |
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `spawn`, `scope` or `build`"]
+pub struct Builder {
+    name: Option<String>,
+    backend: Option<Arc<dyn Backend>>,
+    protected: Option<bool>,
+    pool: Option<PoolSettings>,
+    parent: Option<Caller>,
+}
+
+/// What a caller was built with, beside its name and backend.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Options {
+    pub(crate) protected: bool,
+    pub(crate) pool: PoolSettings,
+}
+
+/// How many workers serve [`Caller::to_thread`], and how long they stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolSettings {
+    /// How many workers there are at most; calls beyond wait in order. 512 unless set. Calls made from the pool's
+    /// own workers may exceed it, since their callers may wait for them.
+    pub limit: usize,
+    /// How many idle workers are kept. 10 unless set.
+    pub max_idle: usize,
+    /// How long an idle worker is kept, at least. 60 s unless set; zero keeps it for good.
+    pub idle_time: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { limit: 512, max_idle: 10, idle_time: Duration::from_secs(60) }
+    }
+}
+
+impl PoolSettings {
+    /// Sets how many workers there are at most.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Sets how many idle workers are kept.
+    #[must_use]
+    pub fn max_idle(mut self, max_idle: usize) -> Self {
+        self.max_idle = max_idle;
+        self
+    }
+
+    /// Sets how long an idle worker is kept; zero keeps it for good.
+    #[must_use]
+    pub fn idle_time(mut self, idle_time: Duration) -> Self {
+        self.idle_time = idle_time;
+        self
+    }
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self { name: None, backend: None, protected: None, pool: None, parent: None }
+    }
+
+    pub(super) fn child_of(parent: &Caller) -> Self {
+        Self { parent: Some(parent.clone()), ..Self::new() }
+    }
+
+    /// Names it. Under a parent, the same name gives the same child.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The runtime it runs on, with its options. A child inherits its parent's.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// As [`backend`](Self::backend), for one that is shared already.
+    pub fn shared_backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Makes it ignore a stop that is not forced.
+    pub fn protected(mut self, protected: bool) -> Self {
+        self.protected = Some(protected);
+        self
+    }
+
+    /// The settings of its worker pool. A child inherits its parent's.
+    pub fn pool(mut self, settings: PoolSettings) -> Self {
+        self.pool = Some(settings);
+        self
+    }
+
+    pub(super) fn given_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Makes it without starting it. Calls to it wait until [`Caller::start`] or [`Caller::enter`].
+    ///
+    /// # Errors
+    ///
+    /// [`is_no_caller`](Error::is_no_caller) without a backend, [`is_zero_limit`](Error::is_zero_limit) with a pool
+    /// of no workers, and those of [`Caller::child`] for a child.
+    pub fn build(self) -> Result<Caller> {
+        self.find_or_make().map(|(caller, _new)| caller)
+    }
+
+    /// Makes it and starts it in a thread of its own. It can be called at once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`build`](Self::build); [`is_start`](Error::is_start) if there is no thread to be had. A runtime that
+    /// cannot be made later is the error of every call.
+    pub fn spawn(self) -> Result<Caller> {
+        let (caller, new) = self.find_or_make()?;
+        if new {
+            caller.start()?;
+        }
+        Ok(caller)
+    }
+
+    fn find_or_make(self) -> Result<(Caller, bool)> {
+        let inherited = self.parent.as_ref().map(|parent| &parent.0);
+        let Some(backend) = self.backend.clone().or_else(|| inherited.map(|parent| parent.backend.clone())) else {
+            return Err(Error::no_runtime(
+                "a caller needs a backend to run on; give one to the builder, as in `.backend(Tokio::new())`",
+            ));
+        };
+        let pool = self.pool.or_else(|| inherited.map(|parent| parent.options.pool)).unwrap_or_default();
+        if pool.limit == 0 {
+            return Err(Error::new(Kind::ZeroLimit { what: "the limit of the worker pool" }));
+        }
+        let options = Options { protected: self.protected.unwrap_or(false), pool };
+        let name = self.name.clone();
+        match &self.parent {
+            Some(parent) => {
+                parent.0.adopt(&self, || Ok(Inner::new(name, backend, options, Some(parent))))
+            }
+            None => {
+                let caller = Caller(Inner::new(name, backend, options, None));
+                registry::add(&caller);
+                Ok((caller, true))
+            }
+        }
+    }
+
+    /// Whether a child that has the name has the options too. What was not set is not compared.
+    pub(super) fn check_same(&self, known: &Caller) -> Result<()> {
+        let difference = if self.backend.as_ref().is_some_and(|backend| !backend.is_same(&**known.backend())) {
+            format!("backend {:?}", known.backend())
+        } else if self.protected.is_some_and(|protected| protected != known.0.options.protected) {
+            format!("protected {}", known.0.options.protected)
+        } else if self.pool.is_some_and(|pool| pool != known.0.options.pool) {
+            format!("{:?}", known.0.options.pool)
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Kind::NameTaken { name: known.name().to_owned(), difference }))
+    }
+}

@@ -1,0 +1,407 @@
+//! What a caller is made of, and how it goes from one state to the next.
+//!
+//! ```text
+//!  Initial ──start, enter──▶ Running ──begin_stop──▶ Stopping ──finish──▶ Stopped
+//!     └───────────────────begin_stop───────────────────────────────────────▲
+//! ```
+
+use std::{
+    any::Any,
+    fmt,
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    task::{Context as TaskContext, Poll},
+    thread::{self, ThreadId},
+};
+
+use super::{Builder, Caller, builder::Options, registry};
+use crate::{
+    backend::{Backend, LocalFuture, Runtime},
+    call::{Inbox, Item},
+    error::{Error, Kind, Result},
+    event::{Event, Moment},
+    ident::{self, CallerId},
+    scheduler::{Owner, Scheduler},
+    timer::{self, Timers},
+};
+
+/// Where a caller stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallerState {
+    /// It was built and does not run. Calls wait.
+    Initial,
+    /// It runs calls.
+    Running,
+    /// It refuses calls, and ends those that it has.
+    Stopping,
+    /// Everything has ended.
+    Stopped,
+}
+
+impl fmt::Display for CallerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initial => "not running",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// Something that a verb attaches to a caller, and that ends before its calls do.
+pub(crate) trait Attached: Any + Send + Sync {
+    /// Ends it: the caller stops, for this reason.
+    fn stop(&self, reason: &str);
+}
+
+/// A caller, behind its handles.
+pub(crate) struct Inner {
+    pub(crate) id: CallerId,
+    pub(crate) name: String,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) options: Options,
+    pub(super) parent: Option<Weak<Inner>>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) timers: Arc<Timers>,
+    pub(super) thread: OnceLock<(ThreadId, String)>,
+    pub(super) started: Arc<Event>,
+    pub(super) stopping: Arc<Event>,
+    pub(super) stopped: Arc<Event>,
+    protected: AtomicBool,
+    /// A copy of `Life::state`, to be read without the lock.
+    state: AtomicU8,
+    life: Mutex<Life>,
+    /// The worker pool, once there is one.
+    pub(crate) pool: OnceLock<Arc<dyn Attached>>,
+    /// The queues of functions, once there is one.
+    pub(crate) queues: OnceLock<Arc<dyn Attached>>,
+}
+
+struct Life {
+    state: CallerState,
+    /// Somebody has the right to run it.
+    claimed: bool,
+    children: Vec<Caller>,
+    /// Its own part has ended: what is left to wait for is children.
+    ended: bool,
+    /// Why it could not start, if it could not.
+    trouble: Option<String>,
+}
+
+impl Inner {
+    pub(super) fn new(
+        name: Option<String>,
+        backend: Arc<dyn Backend>,
+        options: Options,
+        parent: Option<&Caller>,
+    ) -> Arc<Self> {
+        let id = CallerId::next();
+        let clock = backend.clock();
+        Arc::new(Self {
+            id,
+            name: name.unwrap_or_else(|| format!("caller-{id}")),
+            backend,
+            protected: AtomicBool::new(options.protected),
+            options,
+            parent: parent.map(|parent| Arc::downgrade(&parent.0)),
+            inbox: Arc::new(Inbox::new()),
+            timers: Arc::new(Timers::new(clock)),
+            thread: OnceLock::new(),
+            started: Arc::default(),
+            stopping: Arc::default(),
+            stopped: Arc::default(),
+            state: AtomicU8::new(CallerState::Initial as u8),
+            life: Mutex::new(Life {
+                state: CallerState::Initial,
+                claimed: false,
+                children: Vec::new(),
+                ended: false,
+                trouble: None,
+            }),
+            pool: OnceLock::new(),
+            queues: OnceLock::new(),
+        })
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_state(&self, life: &mut Life, state: CallerState) {
+        life.state = state;
+        // Release pairs with the acquire of `state`.
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    pub(super) fn state(&self) -> CallerState {
+        match self.state.load(Ordering::Acquire) {
+            0 => CallerState::Initial,
+            1 => CallerState::Running,
+            2 => CallerState::Stopping,
+            _ => CallerState::Stopped,
+        }
+    }
+
+    pub(super) fn is_protected(&self) -> bool {
+        self.protected.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn protect(&self) {
+        self.protected.store(true, Ordering::Relaxed);
+    }
+
+    /// The loop that hosts the runtime, for texts.
+    pub(super) fn host_name(&self) -> &'static str {
+        "none"
+    }
+
+    pub(crate) fn stop_reason(&self) -> String {
+        match &self.life().trouble {
+            Some(trouble) => format!("the caller {:?} could not run: {trouble}", self.name),
+            None => format!("the caller {:?} has stopped", self.name),
+        }
+    }
+
+    pub(super) fn children(&self) -> Vec<Caller> {
+        self.life().children.clone()
+    }
+
+    /// Makes a child, or finds the one that has this name. `make` is called under the lock of the children, so
+    /// that a name is given once.
+    pub(super) fn adopt(
+        self: &Arc<Self>,
+        builder: &Builder,
+        make: impl FnOnce() -> Result<Arc<Inner>>,
+    ) -> Result<(Caller, bool)> {
+        let mut life = self.life();
+        if matches!(life.state, CallerState::Stopping | CallerState::Stopped) {
+            drop(life);
+            return Err(Caller(self.clone()).closed());
+        }
+        if let Some(name) = builder.given_name()
+            && let Some(known) = life.children.iter().find(|child| child.name() == name)
+        {
+            let known = known.clone();
+            drop(life);
+            builder.check_same(&known)?;
+            return Ok((known, false));
+        }
+        let child = Caller(make()?);
+        life.children.push(child.clone());
+        drop(life);
+        registry::add(&child);
+        Ok((child, true))
+    }
+
+    /// Claims the right to run it: once, and not after a stop.
+    fn claim(&self) -> Result<()> {
+        let mut life = self.life();
+        match life.state {
+            CallerState::Initial if !life.claimed => {
+                life.claimed = true;
+                Ok(())
+            }
+            CallerState::Initial | CallerState::Running => {
+                Err(Error::new(Kind::AlreadyStarted(self.name.clone())))
+            }
+            CallerState::Stopping | CallerState::Stopped => Err(self.closed_before(&life)),
+        }
+    }
+
+    fn closed_before(&self, life: &Life) -> Error {
+        let reason = match &life.trouble {
+            Some(trouble) => format!("the caller {:?} could not run: {trouble}", self.name),
+            None => format!("the caller {:?} was stopped, and cannot be started again; build another", self.name),
+        };
+        Error::new(Kind::Closed { reason })
+    }
+
+    /// Begins to run in this thread, inside a runtime that the caller shares with others.
+    pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Scheduler> {
+        if let Some(other) = registry::here() {
+            return Err(Error::new(Kind::ThreadTaken(other.name().to_owned())));
+        }
+        self.claim()?;
+        self.run_here(runtime, false)
+    }
+
+    /// Begins to run in this thread, which is the caller's from now on.
+    fn run_here(self: &Arc<Self>, runtime: Rc<dyn Runtime>, own_thread: bool) -> Result<Scheduler> {
+        let mut life = self.life();
+        if life.state != CallerState::Initial {
+            return Err(self.closed_before(&life));
+        }
+        self.set_state(&mut life, CallerState::Running);
+        let current = thread::current();
+        let name = current.name().unwrap_or("unnamed").to_owned();
+        let _first = self.thread.set((current.id(), name));
+        drop(life);
+        registry::settle(&Caller(self.clone()));
+        timer::set_here(Some(self.timers.clone()));
+        self.started.set();
+        let (inbox, timers) = (self.inbox.clone(), self.timers.clone());
+        Ok(Scheduler::new(inbox, timers, runtime, self.clone(), own_thread))
+    }
+
+    pub(super) fn start_thread(self: Arc<Self>) -> Result<()> {
+        self.claim()?;
+        let mut builder = thread::Builder::new().name(self.name.clone());
+        if let Some(bytes) = self.backend.stack_size() {
+            builder = builder.stack_size(bytes);
+        }
+        let inner = self.clone();
+        builder.spawn(move || inner.run_thread()).map(drop).map_err(|source| {
+            let name = self.name.clone();
+            self.fail(source.to_string());
+            Error::new(Kind::Start { name, source })
+        })
+    }
+
+    /// The whole life of a thread of its own.
+    fn run_thread(self: Arc<Self>) {
+        /// Whatever happens in the thread, the caller has stopped when the thread ends.
+        struct Finish(Arc<Inner>);
+        impl Drop for Finish {
+            fn drop(&mut self) {
+                self.0.clone().begin_stop();
+                self.0.finish();
+            }
+        }
+        let finish = Finish(self.clone());
+        let inner = self.clone();
+        let root = async move {
+            let scheduler = inner.backend.runtime().and_then(|runtime| inner.run_here(runtime, true));
+            match scheduler {
+                Ok(scheduler) => scheduler.await,
+                Err(error) if error.is_closed() => {}
+                Err(error) => inner.fail(error.to_string()),
+            }
+        };
+        if let Err(error) = self.backend.run(Box::pin(root)) {
+            self.fail(format!("its runtime could not be made: {error}"));
+        }
+        drop(finish);
+    }
+
+    /// It cannot run: whoever asks hears why.
+    fn fail(self: &Arc<Self>, trouble: String) {
+        self.life().trouble = Some(trouble);
+        self.clone().begin_stop();
+        self.finish();
+    }
+
+    /// Begins the stop, once, in any thread.
+    pub(super) fn begin_stop(self: Arc<Self>) {
+        let mut life = self.life();
+        let was = life.state;
+        if matches!(was, CallerState::Stopping | CallerState::Stopped) {
+            return;
+        }
+        self.set_state(&mut life, CallerState::Stopping);
+        let children = life.children.clone();
+        drop(life);
+        self.stopping.set();
+        // From here on nothing new is taken; the scheduler, if there is one, hears of it by this.
+        self.inbox.items.close();
+        for child in children {
+            child.force_stop();
+        }
+        if was == CallerState::Initial {
+            // A thread that is about to run it will find it stopped.
+            self.finish();
+        }
+    }
+
+    /// Its own part has ended.
+    pub(super) fn finish(self: &Arc<Self>) {
+        let reason = self.stop_reason();
+        for item in self.inbox.items.close_and_drain() {
+            Item::reject(item, &reason);
+        }
+        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
+            attached.stop(&reason);
+        }
+        self.life().ended = true;
+        self.finish_if_alone();
+    }
+
+    /// It has stopped once its own part has ended and its children have stopped.
+    fn finish_if_alone(self: &Arc<Self>) {
+        let mut life = self.life();
+        if !life.ended || !life.children.is_empty() || life.state == CallerState::Stopped {
+            return;
+        }
+        self.set_state(&mut life, CallerState::Stopped);
+        drop(life);
+        self.timers.close();
+        registry::remove(self.id);
+        ident::forget(self.id);
+        let parent = self.parent.as_ref().and_then(Weak::upgrade);
+        let left = parent.as_ref().map(|parent| {
+            let mut life = parent.life();
+            let at = life.children.iter().position(|child| child.id() == self.id);
+            at.map(|at| life.children.swap_remove(at))
+        });
+        drop(left);
+        self.started.set();
+        self.stopped.set();
+        // The parent's moment comes after the child's.
+        if let Some(parent) = parent {
+            parent.finish_if_alone();
+        }
+    }
+}
+
+impl Owner for Inner {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn is_stopping(&self) -> bool {
+        matches!(self.state(), CallerState::Stopping | CallerState::Stopped)
+    }
+
+    fn begin_stop(self: Arc<Self>) {
+        Self::begin_stop(self);
+    }
+
+    fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static> {
+        let reason = self.stop_reason();
+        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
+            attached.stop(&reason);
+        }
+        let children = self.children();
+        Box::pin(async move {
+            let all = async {
+                for child in children {
+                    Moment::new(child.0.stopped.clone()).await;
+                }
+            };
+            let mut all = pin!(all);
+            // A child whose thread is blocked on a call of ours would never stop, unless that call ends.
+            let until_all_or_blocked = |cx: &mut TaskContext<'_>| match all.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => ident::poll_blocked_on(self.id, cx),
+            };
+            poll_fn(until_all_or_blocked).await;
+        })
+    }
+
+    fn ended(&self) {
+        timer::set_here(None);
+        registry::leave();
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! A caller inside a runtime that runs already: it lives as long as a body of code.
+
+use std::{
+    future::poll_fn,
+    mem,
+    panic::resume_unwind,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context as TaskContext, Poll, Wake, Waker},
+};
+
+use super::{Builder, Caller};
+use crate::{
+    backend::{Backend, LocalFuture},
+    context::Context,
+    error::{Error, Kind, Result},
+};
+
+impl Caller {
+    /// Runs `body` with a caller in this thread, inside the runtime that surrounds it, and stops the caller when
+    /// the body ends. It is protected meanwhile.
+    ///
+    /// The future is not `Send`, so it is awaited where the thread stays the same: in the root future of any
+    /// runtime (that of `#[tokio::main]`, whatever the flavor), or in a local task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the caller at once: every call is cancelled, and its future dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`is_no_caller`](crate::Error::is_no_caller) if no runtime of this kind surrounds it;
+    /// [`is_mismatch`](crate::Error::is_mismatch) if this thread has a caller.
+    pub async fn scope<R>(backend: impl Backend, body: impl AsyncFnOnce(Self) -> R) -> Result<R> {
+        Self::builder().backend(backend).scope(body).await
+    }
+
+    /// Runs a caller that was built but not started, as [`scope`](Self::scope) does; calls that were made before run
+    /// now. A caller that was started implicitly in this thread can be entered too, and stops when the body ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`scope`](Self::scope); [`is_mismatch`](crate::Error::is_mismatch) if it was started before, and
+    /// [`is_closed`](crate::Error::is_closed) if it was stopped before.
+    pub async fn enter<R>(&self, body: impl AsyncFnOnce(Self) -> R) -> Result<R> {
+        if self.is_here() && self.is_running() && !self.is_protected() {
+            // Started implicitly: its scheduler runs in a task beside us.
+            self.0.protect();
+            let stop = StopOnDrop(self);
+            let result = Body::new(body(self.clone())).await;
+            drop(stop);
+            self.stopped().await;
+            return Ok(result);
+        }
+        let runtime = self.0.backend.runtime()?;
+        let mut scheduler = self.0.settle(runtime)?;
+        self.0.protect();
+        // Its own part ends with this future, however that ends.
+        let finish = FinishOnDrop(self);
+        let mut body = pin!(Body::new(body(self.clone())));
+        let mut result = None;
+        poll_fn(|cx| {
+            if result.is_none()
+                && let Poll::Ready(value) = body.as_mut().poll(cx)
+            {
+                result = Some(value);
+                self.force_stop();
+            }
+            let ended = scheduler.poll_turn(cx).is_ready();
+            if ended && result.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        drop(scheduler);
+        drop(finish);
+        self.stopped().await;
+        match result {
+            Some(value) => Ok(value),
+            None => Err(self.closed()),
+        }
+    }
+
+    /// Starts a caller in this thread, in a task of the runtime that surrounds it: what a backend that can spawn
+    /// futures that are not `Send` offers as `current`. If this thread has a caller, that is the one.
+    ///
+    /// The task ends with the runtime, and the caller with it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_no_caller`](crate::Error::is_no_caller) if no runtime of this kind surrounds this code, and what `spawn`
+    /// gives; [`is_mismatch`](crate::Error::is_mismatch) if this thread's caller runs another backend.
+    pub fn start_here(
+        backend: impl Backend,
+        spawn: impl FnOnce(LocalFuture<'static>) -> Result<()>,
+    ) -> Result<Self> {
+        if let Some(here) = super::here() {
+            let (wanted, has) = (backend.name().to_owned(), here.backend().name().to_owned());
+            if wanted == has {
+                return Ok(here);
+            }
+            return Err(Error::new(Kind::BackendMismatch { caller: here.name().to_owned(), wanted, has }));
+        }
+        let caller = Self::builder().backend(backend).build()?;
+        let runtime = caller.0.backend.runtime()?;
+        let scheduler = caller.0.settle(runtime)?;
+        let finish = caller.clone();
+        let task = async move {
+            let finish = FinishOnDrop(&finish);
+            scheduler.await;
+            drop(finish);
+        };
+        spawn(Box::pin(task))?;
+        Ok(caller)
+    }
+}
+
+impl Builder {
+    /// Makes it and runs `body` with it in this thread; see [`Caller::scope`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`build`](Self::build) and of [`Caller::scope`].
+    pub async fn scope<R>(self, body: impl AsyncFnOnce(Caller) -> R) -> Result<R> {
+        self.build()?.enter(body).await
+    }
+}
+
+struct StopOnDrop<'a>(&'a Caller);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.force_stop();
+    }
+}
+
+struct FinishOnDrop<'a>(&'a Caller);
+
+impl Drop for FinishOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.force_stop();
+        self.0.0.finish();
+    }
+}
+
+/// The body of a scope: polled when it was woken, and not whenever the scheduler is; in a context of its own, as a
+/// call is.
+struct Body<F> {
+    future: std::pin::Pin<Box<F>>,
+    context: Context,
+    wake: Arc<BodyWake>,
+}
+
+struct BodyWake {
+    woken: AtomicBool,
+    outer: Mutex<Option<Waker>>,
+}
+
+impl Wake for BodyWake {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Release pairs with the acquire of `poll`.
+        self.woken.store(true, Ordering::Release);
+        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(outer) = outer {
+            outer.wake();
+        }
+    }
+}
+
+impl<F> Body<F> {
+    fn new(future: F) -> Self {
+        let wake = BodyWake { woken: AtomicBool::new(true), outer: Mutex::new(None) };
+        Self { future: Box::pin(future), context: Context::current(), wake: Arc::new(wake) }
+    }
+}
+
+impl<F: Future> Future for Body<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let mut outer = this.wake.outer.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = outer.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
+        let old = if known { None } else { outer.replace(cx.waker().clone()) };
+        drop(outer);
+        drop(old);
+        if !this.wake.woken.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(this.wake.clone());
+        let entered = mem::take(&mut this.context).enter();
+        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            this.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
+        }));
+        this.context = entered.leave();
+        // A panic of the body is its owner's, but not before the context is restored.
+        polled.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+}

@@ -1,0 +1,306 @@
+//! Values that travel with a call: captured where it is made, restored around every poll and drop of it.
+//!
+//! A [`Context`] is one pointer to an immutable list of values; setting one makes a new list. So capturing
+//! costs a reference count, and nothing where no value is set.
+
+use std::{
+    any::Any,
+    cell::RefCell,
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    mem,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task,
+};
+
+use crate::error::{Error, Kind, Result};
+
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// The inherited values of a call, and with the feature `tracing` its span.
+///
+/// Every verb but `call_direct` captures the context of the place where it is called.
+#[derive(Clone, Default)]
+pub struct Context {
+    values: Option<Arc<Vec<(usize, Value)>>>,
+    #[cfg(feature = "tracing")]
+    span: Option<tracing::Span>,
+}
+
+/// What is current in a thread while a call is polled in it.
+struct Frame {
+    context: Context,
+    /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
+    /// into whatever the thread does next.
+    inside: bool,
+}
+
+thread_local! {
+    static FRAME: RefCell<Frame> = const {
+        RefCell::new(Frame {
+            context: Context {
+                values: None,
+                #[cfg(feature = "tracing")]
+                span: None,
+            },
+            inside: false,
+        })
+    };
+}
+
+impl Context {
+    /// A context without any value.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The values that are current here.
+    pub fn current() -> Self {
+        // In a destructor of a thread-local value there is nothing left to inherit.
+        #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
+        let mut context = FRAME.try_with(|frame| frame.borrow().context.clone()).unwrap_or_default();
+        #[cfg(feature = "tracing")]
+        {
+            let span = tracing::Span::current();
+            context.span = (!span.is_none()).then_some(span);
+        }
+        context
+    }
+
+    /// This context with one value changed.
+    #[must_use]
+    pub fn with<T: Send + Sync + 'static>(mut self, var: &ContextVar<T>, value: T) -> Self {
+        self.put(var.key(), Arc::new(value));
+        self
+    }
+
+    /// Runs a function in this context.
+    pub fn run<R>(self, function: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        function()
+    }
+
+    /// A future that is polled and dropped in this context. What it sets stays in it.
+    pub fn scope<F: Future>(self, future: F) -> InContext<F> {
+        InContext { future: Box::pin(Some(future)), context: self }
+    }
+
+    fn put(&mut self, key: usize, value: Value) {
+        let mut values = self.values.as_deref().cloned().unwrap_or_default();
+        match values.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, old)) => *old = value,
+            None => values.push((key, value)),
+        }
+        self.values = Some(Arc::new(values));
+    }
+
+    fn value(&self, key: usize) -> Option<Value> {
+        self.values.as_ref()?.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+    }
+
+    /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
+    pub(crate) fn enter(self) -> Entered {
+        #[cfg(feature = "tracing")]
+        let span = self.span.clone().map(tracing::Span::entered);
+        let inner = Frame { context: self, inside: true };
+        let outer = FRAME.try_with(|frame| frame.replace(inner)).ok();
+        Entered {
+            outer,
+            #[cfg(feature = "tracing")]
+            span,
+            not_send: PhantomData,
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("values", &self.values.as_ref().map_or(0, |v| v.len())).finish()
+    }
+}
+
+/// While it lives, a context is current in this thread.
+#[must_use]
+pub(crate) struct Entered {
+    outer: Option<Frame>,
+    #[cfg(feature = "tracing")]
+    span: Option<tracing::span::EnteredSpan>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Entered {
+    /// Ends it, and gives the context with what was set while it was current.
+    pub(crate) fn leave(mut self) -> Context {
+        self.restore()
+    }
+
+    fn restore(&mut self) -> Context {
+        #[cfg(feature = "tracing")]
+        let span = self.span.take().map(tracing::span::EnteredSpan::exit);
+        #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
+        let mut context = match self.outer.take() {
+            Some(outer) => {
+                FRAME.try_with(|frame| frame.replace(outer)).map(|inner| inner.context).unwrap_or_default()
+            }
+            None => Context::default(),
+        };
+        #[cfg(feature = "tracing")]
+        {
+            context.span = span;
+        }
+        context
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The values may be the last of their kind, and dropping them runs code of a user: not under the borrow.
+        drop(self.restore());
+    }
+}
+
+/// A future in a context of its own, made by [`Context::scope`] and [`ContextVar::scope`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct InContext<F> {
+    future: Pin<Box<Option<F>>>,
+    context: Context,
+}
+
+impl<F: Future> Future for InContext<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
+        let entered = mem::take(&mut self.context).enter();
+        let polled = match self.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => panic!("a future was polled after it had ended"),
+        };
+        if polled.is_ready() {
+            self.future.set(None);
+        }
+        self.context = entered.leave();
+        polled
+    }
+}
+
+impl<F> Drop for InContext<F> {
+    fn drop(&mut self) {
+        let entered = mem::take(&mut self.context).enter();
+        self.future.set(None);
+        drop(entered);
+    }
+}
+
+impl<F> fmt::Debug for InContext<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InContext").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// A value that calls inherit from the place where they are made, through threads and backends.
+///
+/// ```
+/// # use caller::ContextVar;
+/// static REQUEST: ContextVar<u32> = ContextVar::new();
+///
+/// assert_eq!(REQUEST.get(), None);
+/// REQUEST.sync_scope(7, || assert_eq!(REQUEST.get(), Some(7)));
+/// assert!(REQUEST.set(8).is_err(), "outside of a call it would leak");
+/// ```
+pub struct ContextVar<T> {
+    /// Given at the first use; zero until then.
+    key: AtomicUsize,
+    value: PhantomData<fn() -> T>,
+}
+
+static NEXT_KEY: AtomicUsize = AtomicUsize::new(1);
+
+impl<T: Send + Sync + 'static> ContextVar<T> {
+    /// A variable without a value.
+    pub const fn new() -> Self {
+        Self { key: AtomicUsize::new(0), value: PhantomData }
+    }
+
+    fn key(&self) -> usize {
+        // A counter: nothing else is published through it.
+        let key = self.key.load(Ordering::Relaxed);
+        if key != 0 {
+            return key;
+        }
+        let fresh = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+        match self.key.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => fresh,
+            Err(other) => other,
+        }
+    }
+
+    fn shared(&self) -> Option<Arc<T>> {
+        let key = self.key();
+        let value = FRAME.try_with(|frame| frame.borrow().context.value(key)).ok()??;
+        value.downcast::<T>().ok()
+    }
+
+    /// The value that is current here, if one is set.
+    pub fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.shared().map(|value| T::clone(&value))
+    }
+
+    /// Looks at the value that is current here without cloning it.
+    pub fn with<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
+        look(self.shared().as_deref())
+    }
+
+    /// Sets the value for the rest of the running call and for the calls that it makes from now on.
+    ///
+    /// The place that made this call never sees it.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a call, where the value would leak into unrelated tasks of the runtime: use
+    /// [`scope`](Self::scope) or [`sync_scope`](Self::sync_scope) there.
+    pub fn set(&self, value: T) -> Result<()> {
+        let key = self.key();
+        let value: Value = Arc::new(value);
+        let old = FRAME.try_with(|frame| {
+            let mut frame = frame.borrow_mut();
+            if !frame.inside {
+                return None;
+            }
+            let old = frame.context.clone();
+            frame.context.put(key, value);
+            Some(old)
+        });
+        // The old list is dropped here, outside of the borrow, since a user's value may be in it.
+        old.ok().flatten().map(drop).ok_or_else(|| Error::new(Kind::OutsideCall))
+    }
+
+    /// Runs a function in which the value is set.
+    pub fn sync_scope<R>(&self, value: T, function: impl FnOnce() -> R) -> R {
+        Context::current().with(self, value).run(function)
+    }
+
+    /// A future in which the value is set, also for the calls that it makes.
+    pub fn scope<F: Future>(&self, value: T, future: F) -> InContext<F> {
+        Context::current().with(self, value).scope(future)
+    }
+}
+
+impl<T: Send + Sync + 'static> Default for ContextVar<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Send + Sync + fmt::Debug + 'static> fmt::Debug for ContextVar<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with(|value| f.debug_tuple("ContextVar").field(&value).finish())
+    }
+}

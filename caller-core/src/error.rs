@@ -1,0 +1,283 @@
+//! The one error type: opaque, cheap to clone, with predicates.
+
+use std::{
+    any::Any,
+    error::Error as StdError,
+    fmt, io,
+    panic::Location,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::sys::panic_message;
+
+/// What a failing function may hand over, as its own error.
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
+
+/// `std::result::Result` with this crate's [`Error`] unless another is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call, a wait, or a request to a caller ended without a value.
+///
+/// It is a pointer wide, `Send + Sync`, and clones share what they hold. Ask it with the predicates; those
+/// that concern a call name the function and the place of the call in their text.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: Kind,
+    site: Option<Site>,
+}
+
+/// Which function was called, and where the call was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) function: &'static str,
+    pub(crate) location: &'static Location<'static>,
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({}:{})", self.function, self.location.file(), self.location.line())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error("not done yet; await it, or ask `is_done` first")]
+    NotDone,
+    #[error("the result was taken already; use `shared` where several ask for it")]
+    Taken,
+    #[error("cancelled{}", indent(.reasons))]
+    Cancelled { reasons: String },
+    #[error("cancelled: {reason}")]
+    Closed { reason: String },
+    #[error("failed: {0}")]
+    Failed(BoxError),
+    #[error("panicked: {message}")]
+    Panicked { message: String, payload: Mutex<Option<Box<dyn Any + Send>>> },
+    #[error("timed out after {0:?}")]
+    TimedOut(Duration),
+    #[error("abandoned: its resolver was dropped without a result")]
+    Abandoned,
+    #[error("{0} would wait for itself for ever; hand the work to another caller, or do not wait for it here")]
+    SelfWait(&'static str),
+    #[error("no caller runs in this thread; {0}")]
+    NoCaller(&'static str),
+    #[error("{0}")]
+    NoRuntime(String),
+    #[error(
+        "the name {name:?} is taken by a caller with other options ({difference}); use another name, or the same options"
+    )]
+    NameTaken { name: String, difference: String },
+    #[error(
+        "the call names the backend {wanted}, but the caller {caller:?} runs {has}, and {wanted} cannot be its guest; make a caller of its own for it"
+    )]
+    BackendMismatch { caller: String, wanted: String, has: String },
+    #[error("{what} is zero, so nothing could ever run; give at least 1")]
+    ZeroLimit { what: &'static str },
+    #[error(
+        "the caller {0:?} was started already; a caller is started once, by `start`, `enter` or `scope`"
+    )]
+    AlreadyStarted(String),
+    #[error(
+        "the caller {0:?} belongs to this thread, and a thread has at most one; use it (`Caller::current`), or start this one in another thread"
+    )]
+    ThreadTaken(String),
+    #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
+    OtherThread(String),
+    #[error("a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`")]
+    OutsideCall,
+    #[error("the thread of the caller {name:?} could not be started: {source}")]
+    Start { name: String, source: io::Error },
+    #[error("the queue is full: {0} items wait in it already; wait for it, or raise its bound")]
+    Full(usize),
+    #[error("a canceller is set already; it can be set once, before the pending is done")]
+    CancellerSet,
+}
+
+/// Reasons stand on lines of their own, the first right behind the word.
+fn indent(reasons: &str) -> String {
+    if reasons.is_empty() { String::new() } else { format!(": {reasons}") }
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(Arc::new(Inner { kind, site: None }))
+    }
+
+    pub(crate) fn at(kind: Kind, site: Site) -> Self {
+        Self(Arc::new(Inner { kind, site: Some(site) }))
+    }
+
+    /// The error of a call that is cancelled, or `closed` because what should have run it has stopped.
+    pub(crate) fn stopping(reason: &str, closed: bool, site: Site) -> Self {
+        let reason = reason.to_owned();
+        Self::at(if closed { Kind::Closed { reason } } else { Kind::Cancelled { reasons: reason } }, site)
+    }
+
+    pub(crate) fn panicked(payload: Box<dyn Any + Send>, site: Site) -> Self {
+        let message = panic_message(&*payload).to_owned();
+        Self::at(Kind::Panicked { message, payload: Mutex::new(Some(payload)) }, site)
+    }
+
+    /// The error of a backend that finds no runtime of its kind here. `what_to_do` is the whole text: what is
+    /// missing, and how to mend it.
+    pub fn no_runtime(what_to_do: impl Into<String>) -> Self {
+        Self::new(Kind::NoRuntime(what_to_do.into()))
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0.kind
+    }
+
+    /// The result was asked for before there was one.
+    pub fn is_not_done(&self) -> bool {
+        matches!(self.0.kind, Kind::NotDone)
+    }
+
+    /// The result was taken before, by whoever owned the pending.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.0.kind, Kind::Taken)
+    }
+
+    /// The call was cancelled: by request, because a waiter gave up, or because its caller stopped.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.0.kind, Kind::Cancelled { .. } | Kind::Closed { .. })
+    }
+
+    /// The caller or queue that should have run it has stopped. Such a call is cancelled too.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0.kind, Kind::Closed { .. })
+    }
+
+    /// The function returned an `Err` (see [`Error::downcast_ref`]), or panicked.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.0.kind, Kind::Failed(_) | Kind::Panicked { .. })
+    }
+
+    /// The function panicked. The thread it ran in lives on.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.0.kind, Kind::Panicked { .. })
+    }
+
+    /// The wait lasted longer than it was allowed to.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::TimedOut(_))
+    }
+
+    /// The [`Resolver`](crate::Resolver) was dropped without giving a result.
+    pub fn is_abandoned(&self) -> bool {
+        matches!(self.0.kind, Kind::Abandoned)
+    }
+
+    /// The wait could never have ended, because it waited for itself.
+    pub fn is_self_wait(&self) -> bool {
+        matches!(self.0.kind, Kind::SelfWait(_))
+    }
+
+    /// There is no caller here, or no runtime in which one could run.
+    pub fn is_no_caller(&self) -> bool {
+        matches!(self.0.kind, Kind::NoCaller(_) | Kind::NoRuntime(_))
+    }
+
+    /// What was asked for does not fit what is there: a name taken with other options, another backend, a
+    /// thread that has a caller, a caller that was started before, or another thread's caller.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(
+            self.0.kind,
+            Kind::NameTaken { .. }
+                | Kind::BackendMismatch { .. }
+                | Kind::ThreadTaken(_)
+                | Kind::AlreadyStarted(_)
+                | Kind::OtherThread(_)
+                | Kind::OutsideCall
+                | Kind::CancellerSet
+        )
+    }
+
+    /// A limit of zero was given where at least one is needed.
+    pub fn is_zero_limit(&self) -> bool {
+        matches!(self.0.kind, Kind::ZeroLimit { .. })
+    }
+
+    /// A bounded queue had no room.
+    pub fn is_full(&self) -> bool {
+        matches!(self.0.kind, Kind::Full(_))
+    }
+
+    /// The operating system would not give a thread, or a runtime could not be made in it.
+    pub fn is_start(&self) -> bool {
+        matches!(self.0.kind, Kind::Start { .. })
+    }
+
+    /// The function's own error, if the call failed with one of this type.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match &self.0.kind {
+            Kind::Failed(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    /// The function's own error, if the call failed with one.
+    pub fn failure(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        match &self.0.kind {
+            Kind::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
+    /// Takes what the function panicked with, to go on with
+    /// [`std::panic::resume_unwind`]. Whoever asks later, on any clone, gets `None`.
+    pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        match &self.0.kind {
+            Kind::Panicked { payload, .. } => payload.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            _ => None,
+        }
+    }
+
+    /// The reasons given to `cancel`, one a line, if the call was cancelled by request.
+    pub fn reasons(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Cancelled { reasons } => Some(reasons),
+            Kind::Closed { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The name of the function whose call this is about.
+    pub fn function(&self) -> Option<&'static str> {
+        self.0.site.map(|site| site.function)
+    }
+
+    /// Where that call was made.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.0.site.map(|site| site.location)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.site {
+            Some(site) => write!(f, "{site} {}", self.0.kind),
+            None => self.0.kind.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
+    }
+}
+
+impl StdError for Error {
+    /// The failure's text is part of this error's own, so the chain goes on with what stands behind it.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.kind {
+            Kind::Failed(error) => error.source(),
+            Kind::Start { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! A result that will be there: who makes it, who waits for it, who may cancel it.
+
+mod current;
+mod handle;
+mod resolver;
+mod shared;
+mod state;
+mod wait;
+mod waiter;
+
+use std::{
+    fmt,
+    panic::Location,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{self, Poll},
+};
+
+pub(crate) use self::{
+    current::Current,
+    handle::Observe,
+    state::{Asked, State},
+    waiter::{Canceller, Waiters},
+};
+pub use self::{
+    current::current_pending,
+    handle::{CancelRequested, PendingHandle, WaitDone},
+    resolver::Resolver,
+    shared::{Shared, WaitShared},
+    wait::{Wait, WaitIgnored, WaitMut},
+    waiter::DoneCallback,
+};
+use crate::{
+    error::{Error, Kind, Result, Site},
+    ident::CallerId,
+    sys::{self, Mutex},
+};
+
+/// What every pending has, whatever its work.
+pub(crate) struct Core<T> {
+    pub(crate) state: State,
+    guarded: Mutex<Guarded<T>>,
+    location: &'static Location<'static>,
+    /// The caller that runs the work. Zero for one made by hand, and for one that waits for a worker.
+    caller: AtomicU64,
+}
+
+struct Guarded<T> {
+    outcome: Outcome<T>,
+    waiters: Waiters,
+}
+
+enum Outcome<T> {
+    None,
+    Ready(Result<T>),
+    /// The owner has it. An error stays to be shown.
+    Taken(Option<Error>),
+}
+
+/// What `cancel` leaves to do, outside of the lock.
+pub(crate) enum Cancelled {
+    /// It was done before: nothing.
+    TooLate,
+    /// The work had no owner: it is ours to drop, and then to complete.
+    Claimed,
+    /// Whoever runs the work has to be told, and those who wait for this moment.
+    Asked(Option<Canceller>, Vec<task::Waker>),
+}
+
+impl<T> Core<T> {
+    pub(crate) fn new(state: State, location: &'static Location<'static>, caller: Option<CallerId>) -> Self {
+        let guarded = Guarded { outcome: Outcome::None, waiters: Waiters::default() };
+        let caller = AtomicU64::new(caller.map_or(0, CallerId::get));
+        Self { state, guarded: Mutex::new(guarded), location, caller }
+    }
+
+    pub(crate) fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    pub(crate) fn caller(&self) -> Option<CallerId> {
+        // A plain value: nothing else is published through it.
+        CallerId::from_number(self.caller.load(Ordering::Relaxed))
+    }
+
+    /// Gives the work to a caller.
+    pub(crate) fn assign(&self, caller: CallerId) {
+        self.caller.store(caller.get(), Ordering::Relaxed);
+    }
+
+    /// Sets the outcome and takes out who is to be told. An outcome that comes too late is handed back; one that
+    /// comes after cancelling was asked for is replaced by the error that says so, and handed back too.
+    pub(crate) fn complete(&self, outcome: Result<T>, site: Site) -> (Option<Waiters>, Option<Result<T>>) {
+        let mut guarded = sys::lock(&self.guarded);
+        if self.state.is_done() {
+            return (None, Some(outcome));
+        }
+        let mut hidden = None;
+        let closed = matches!(&outcome, Err(error) if error.is_closed());
+        guarded.outcome = Outcome::Ready(if self.state.is_cancelled() && !closed {
+            hidden = Some(outcome);
+            Err(cancelled(&guarded.waiters, site))
+        } else {
+            outcome
+        });
+        let waiters = std::mem::take(&mut guarded.waiters);
+        self.state.finish();
+        (Some(waiters), hidden)
+    }
+
+    /// Asks to cancel.
+    pub(crate) fn cancel(&self, reason: &str) -> Cancelled {
+        let mut guarded = sys::lock(&self.guarded);
+        if self.state.is_done() {
+            return Cancelled::TooLate;
+        }
+        if !reason.is_empty() {
+            guarded.waiters.extra().add_reason(reason);
+        }
+        match self.state.ask_cancel() {
+            Asked::Claimed => Cancelled::Claimed,
+            Asked::Running => match guarded.waiters.known() {
+                Some(_) => {
+                    let extra = guarded.waiters.extra();
+                    Cancelled::Asked(extra.canceller.clone(), extra.take_on_cancel())
+                }
+                None => Cancelled::Asked(None, Vec::new()),
+            },
+        }
+    }
+
+    /// Access to who waits, under the lock. None once it is done.
+    pub(crate) fn waiters<R>(&self, access: impl FnOnce(&mut Waiters) -> R) -> Option<R> {
+        let mut guarded = sys::lock(&self.guarded);
+        (!self.state.is_done()).then(|| access(&mut guarded.waiters))
+    }
+
+    /// The error it ended with, if it did.
+    pub(crate) fn error(&self) -> Result<Option<Error>> {
+        if !self.state.is_done() {
+            return Err(Error::new(Kind::NotDone));
+        }
+        Ok(match &sys::lock(&self.guarded).outcome {
+            Outcome::Ready(Err(error)) | Outcome::Taken(Some(error)) => Some(error.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn take(&self) -> Result<T> {
+        if !self.state.is_done() {
+            return Err(Error::new(Kind::NotDone));
+        }
+        let mut guarded = sys::lock(&self.guarded);
+        let error = match &guarded.outcome {
+            Outcome::Ready(Err(error)) => Some(error.clone()),
+            Outcome::Taken(Some(error)) => return Err(error.clone()),
+            _ => None,
+        };
+        match std::mem::replace(&mut guarded.outcome, Outcome::Taken(error)) {
+            Outcome::Ready(outcome) => outcome,
+            _ => Err(Error::new(Kind::Taken)),
+        }
+    }
+
+    pub(crate) fn poll_take(&self, cx: &mut task::Context<'_>) -> Poll<Result<T>> {
+        if !self.state.is_done() {
+            // Cloned before the lock and dropped after it, since both are code of the runtime's.
+            let mut waker = Some(cx.waker().clone());
+            let old = self.waiters(|waiters| std::mem::replace(&mut waiters.owner, waker.take()));
+            if old.is_some() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(self.take())
+    }
+
+    pub(crate) fn forget_owner(&self) {
+        let _old = self.waiters(|waiters| waiters.owner.take());
+    }
+}
+
+fn cancelled(waiters: &Waiters, site: Site) -> Error {
+    let reasons = waiters.known().map_or_else(String::new, |extra| extra.reasons.clone());
+    Error::at(Kind::Cancelled { reasons }, site)
+}
+
+/// A pending whose result can be taken.
+pub(crate) trait Take<T>: Observe {
+    /// The result, once.
+    fn take(&self) -> Result<T>;
+    /// The result, once it is there; `cx` is woken then.
+    fn poll_take(&self, cx: &mut task::Context<'_>) -> Poll<Result<T>>;
+    /// The one who waited for the result does so no longer.
+    fn forget_owner(&self);
+}
+
+/// Gives a type with a `core` field of type `Core<T>` what `Take` asks for.
+macro_rules! take_from_core {
+    () => {
+        fn take(&self) -> $crate::error::Result<T> {
+            self.core.take()
+        }
+
+        fn poll_take(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<$crate::error::Result<T>> {
+            self.core.poll_take(cx)
+        }
+
+        fn forget_owner(&self) {
+            self.core.forget_owner();
+        }
+    };
+}
+pub(crate) use take_from_core;
+
+/// A result that will be there, from a call or from a [`Resolver`].
+///
+/// It is thread-safe, and owned: one receiver takes the result. Others watch and cancel through a
+/// [`PendingHandle`], or get a copy of the result through [`shared`](Self::shared).
+///
+/// Awaiting it gives `Result<T, Error>`. Dropping it does nothing: the call runs on. Giving up a *wait* for it
+/// cancels the call; see [`wait`](Self::wait).
+#[must_use = "the result of the call is lost; use `call_direct` or `drop` it if that is meant"]
+pub struct Pending<T>(Arc<dyn Take<T>>);
+
+impl<T: Send + 'static> Pending<T> {
+    pub(crate) fn new(cell: Arc<dyn Take<T>>) -> Self {
+        Self(cell)
+    }
+
+    pub(crate) fn cell(&self) -> &Arc<dyn Take<T>> {
+        &self.0
+    }
+
+    /// A handle that watches and cancels from anywhere, without the result.
+    pub fn handle(&self) -> PendingHandle {
+        PendingHandle::new(self.0.clone())
+    }
+
+    /// Whether there is an outcome: a value or an error.
+    pub fn is_done(&self) -> bool {
+        self.0.state().is_done()
+    }
+
+    /// Whether cancelling was asked for before it was done. It may be true before [`is_done`](Self::is_done) is.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.state().is_cancelled()
+    }
+
+    /// Asks to cancel it. False if it was done already; its outcome then stays.
+    ///
+    /// A call that has not started is done at once. One that runs has its future dropped in its own thread at
+    /// the next turn, and is done then. Reasons of several cancels stand on lines of their own in the error.
+    pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
+        Arc::clone(&self.0).cancel(reason.as_ref(), false)
+    }
+
+    /// Cancels it, and waits until it is done.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling was asked for when this returns; dropping the future only stops waiting.
+    pub fn cancel_and_wait(self, reason: impl AsRef<str>) -> WaitDone {
+        self.cancel(reason);
+        self.handle().wait()
+    }
+
+    /// The result, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The error that the call ended with; [`is_not_done`](Error::is_not_done) if there is no outcome yet, and
+    /// [`is_taken`](Error::is_taken) if it was taken before.
+    pub fn try_result(&mut self) -> Result<T> {
+        self.0.take()
+    }
+
+    /// The error that it ended with, if it did.
+    ///
+    /// # Errors
+    ///
+    /// [`is_not_done`](Error::is_not_done) if there is no outcome yet.
+    pub fn error(&self) -> Result<Option<Error>> {
+        self.0.error()
+    }
+
+    /// Waits for the result. `.await` does the same, and blocking is `.wait().blocking()`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait before it ended, polled or not, cancels the call: nobody is left who could take its
+    /// result. [`protect`](Wait::protect) lets the call go on; [`wait_mut`](Self::wait_mut) keeps the pending.
+    pub fn wait(self) -> Wait<T> {
+        Wait::new(self)
+    }
+
+    /// Waits for the result without giving the pending away; `(&mut pending).await` does the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait loses nothing, and never cancels.
+    pub fn wait_mut(&mut self) -> WaitMut<'_, T> {
+        WaitMut::new(self)
+    }
+
+    /// Blocks this thread until the result is there.
+    ///
+    /// # Errors
+    ///
+    /// Those of the call; [`is_self_wait`](Error::is_self_wait) in the thread that would have to do the work, or
+    /// where threads would wait for each other in a ring.
+    pub fn wait_blocking(self) -> Result<T> {
+        self.wait().blocking()
+    }
+
+    /// Turns it into one that many can wait for, each of whom gets a clone of the result.
+    pub fn shared(self) -> Shared<T>
+    where
+        T: Clone + Sync,
+    {
+        Shared::new(self)
+    }
+
+    /// Puts a label on it, which stands in its text until it is done.
+    pub fn set_metadata(&self, name: impl Into<String>, value: impl ToString) {
+        self.handle().set_metadata(name, value);
+    }
+
+    /// Calls `callback` once it is done; see [`PendingHandle::add_done_callback`].
+    pub fn add_done_callback(&self, callback: &DoneCallback) {
+        self.handle().add_done_callback(callback);
+    }
+
+    /// Takes a callback off; see [`PendingHandle::remove_done_callback`].
+    pub fn remove_done_callback(&self, callback: &DoneCallback) -> usize {
+        self.handle().remove_done_callback(callback)
+    }
+}
+
+impl<T: Send + 'static> From<&Pending<T>> for PendingHandle {
+    fn from(pending: &Pending<T>) -> Self {
+        pending.handle()
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        handle::describe(&*self.0, f)
+    }
+}
+
+impl<T> fmt::Display for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        handle::describe(&*self.0, f)
+    }
+}

@@ -1,0 +1,41 @@
+//! Which call is being polled in this thread.
+
+use std::cell::RefCell;
+
+use super::PendingHandle;
+
+thread_local! {
+    static CURRENT: RefCell<Option<PendingHandle>> = const { RefCell::new(None) };
+}
+
+/// The pending of the call that is running here: the one that the submitter got. None outside of any call.
+///
+/// Through it, code inside a long poll can see that cancelling was asked for
+/// ([`is_cancelled`](PendingHandle::is_cancelled)), and code that awaits can ask for time to clean up
+/// ([`grace`](PendingHandle::grace)).
+pub fn current_pending() -> Option<PendingHandle> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Whether the call that is running here is this one.
+pub(super) fn is_current(pending: &PendingHandle) -> bool {
+    CURRENT.try_with(|current| current.borrow().as_ref() == Some(pending)).unwrap_or(false)
+}
+
+/// While it lives, a pending is the current one of this thread.
+#[must_use]
+pub(crate) struct Current(Option<PendingHandle>);
+
+impl Current {
+    pub(crate) fn enter(pending: PendingHandle) -> Self {
+        Self(CURRENT.try_with(|current| current.replace(Some(pending))).ok().flatten())
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        let outer = self.0.take();
+        // What comes out may be the last reference: it is dropped outside of the borrow.
+        let _inner = CURRENT.try_with(|current| current.replace(outer));
+    }
+}

@@ -1,0 +1,349 @@
+//! A pending without its result: to watch, to cancel, to keep in sets.
+
+use std::{
+    fmt,
+    future::Future,
+    hash::{Hash, Hasher},
+    panic::Location,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
+
+use super::{
+    current,
+    waiter::{Canceller, DoneCallback, Observer, Waiters},
+};
+use crate::{
+    context::Context,
+    error::{Error, Kind, Result, Site},
+    ident::CallerId,
+    metadata::Shortened,
+    pending::State,
+    timer::Deadline,
+};
+
+/// What can be done with a pending of any type.
+pub(crate) trait Observe: Send + Sync {
+    fn state(&self) -> &State;
+    fn site(&self) -> Site;
+    fn caller_id(&self) -> Option<CallerId>;
+    fn error(&self) -> Result<Option<Error>>;
+    /// Access to who waits, under the lock. False, without calling, once it is done.
+    fn with_waiters(&self, access: &mut dyn FnMut(&mut Waiters)) -> bool;
+    fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool;
+}
+
+/// Watches and cancels a pending from anywhere. Cheap to clone; equal and hashed by identity.
+#[derive(Clone)]
+pub struct PendingHandle(Arc<dyn Observe>);
+
+impl PendingHandle {
+    pub(crate) fn new(cell: Arc<dyn Observe>) -> Self {
+        Self(cell)
+    }
+
+    pub(crate) fn caller_id(&self) -> Option<CallerId> {
+        self.0.caller_id()
+    }
+
+    /// Runs `access` under the lock, and hands back what it gave unless the pending is done.
+    fn waiters<R>(&self, access: impl FnOnce(&mut Waiters) -> R) -> Option<R> {
+        let mut access = Some(access);
+        let mut given = None;
+        self.0.with_waiters(&mut |waiters| given = access.take().map(|access| access(waiters)));
+        given
+    }
+
+    /// Whether there is an outcome: a value or an error.
+    pub fn is_done(&self) -> bool {
+        self.0.state().is_done()
+    }
+
+    /// Whether cancelling was asked for before it was done. It may be true before [`is_done`](Self::is_done) is.
+    ///
+    /// Code inside a call that polls for long asks its own pending from time to time, and leaves early.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.state().is_cancelled()
+    }
+
+    /// Asks to cancel it; see [`Pending::cancel`](crate::Pending::cancel). False if it was done already.
+    pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
+        Arc::clone(&self.0).cancel(reason.as_ref(), false)
+    }
+
+    pub(crate) fn close(&self, reason: &str) -> bool {
+        Arc::clone(&self.0).cancel(reason, true)
+    }
+
+    /// Asks to cancel it, and waits until it is done.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling was asked for when this returns; dropping the future only stops waiting.
+    pub fn cancel_and_wait(&self, reason: impl AsRef<str>) -> WaitDone {
+        self.cancel(reason);
+        self.wait()
+    }
+
+    /// Waits until it is done, whatever the outcome.
+    ///
+    /// # Cancel safety
+    ///
+    /// Watching never cancels: the future can be dropped at any time.
+    pub fn wait(&self) -> WaitDone {
+        WaitDone { pending: self.clone(), key: None, deadline: Deadline::none() }
+    }
+
+    /// The error that it ended with, if it did.
+    ///
+    /// # Errors
+    ///
+    /// [`is_not_done`](Error::is_not_done) if there is no outcome yet.
+    pub fn error(&self) -> Result<Option<Error>> {
+        self.0.error()
+    }
+
+    /// The name of the function that was called, as the compiler gives it.
+    pub fn function(&self) -> &'static str {
+        self.0.site().function
+    }
+
+    /// Where the call was made.
+    pub fn location(&self) -> &'static Location<'static> {
+        self.0.site().location
+    }
+
+    /// Calls `callback` once it is done: with the pending, in the order added, in the thread that completes it,
+    /// in the context that is current here. If it is done already, it is called before this returns.
+    pub fn add_done_callback(&self, callback: &DoneCallback) {
+        let mut observer = Some((callback.clone(), Context::current()));
+        self.waiters(|waiters| {
+            if let Some((callback, context)) = observer.take() {
+                waiters.extra().observe(Observer::Callback(callback, context));
+            }
+        });
+        if let Some((callback, context)) = observer {
+            callback.call(context, self);
+        }
+    }
+
+    /// Takes a callback off, and says how often it had been added.
+    pub fn remove_done_callback(&self, callback: &DoneCallback) -> usize {
+        self.waiters(|waiters| waiters.extra().forget_callback(callback)).map_or(0, |removed| removed.len())
+    }
+
+    /// Puts a label on it, which stands in its text until it is done. Then it is freed.
+    pub fn set_metadata(&self, name: impl Into<String>, value: impl ToString) {
+        let (name, value) = (name.into(), value.to_string());
+        self.waiters(|waiters| waiters.extra().metadata.set(name, value));
+    }
+
+    /// A label put on it before.
+    pub fn metadata(&self, name: &str) -> Option<String> {
+        self.waiters(|waiters| Some(waiters.known()?.metadata.get(name)?.to_owned())).flatten()
+    }
+
+    /// Asks for time to clean up: when the call is cancelled, its future is polled on for up to `time` before it
+    /// is dropped. The code inside awaits [`cancel_requested`](Self::cancel_requested) beside its work.
+    ///
+    /// It concerns calls; a pending made by hand has its own canceller.
+    pub fn grace(&self, time: Duration) {
+        self.waiters(|waiters| waiters.extra().grace = Some(time));
+    }
+
+    pub(crate) fn grace_time(&self) -> Option<Duration> {
+        self.waiters(|waiters| waiters.known()?.grace).flatten()
+    }
+
+    /// Waits until cancelling is asked for, or the pending is done.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
+    pub fn cancel_requested(&self) -> CancelRequested {
+        CancelRequested { pending: self.clone(), key: None }
+    }
+
+    pub(super) fn set_canceller(&self, canceller: Canceller) -> Result<()> {
+        let mut canceller = Some(canceller);
+        let set = self.waiters(|waiters| {
+            if self.is_cancelled() || waiters.known().is_some_and(|extra| extra.canceller.is_some()) {
+                return false;
+            }
+            waiters.extra().canceller = canceller.take();
+            self.0.state().own();
+            true
+        });
+        if set == Some(true) { Ok(()) } else { Err(Error::at(Kind::CancellerSet, self.0.site())) }
+    }
+
+    /// An error if waiting for it here would be waiting for oneself.
+    pub(crate) fn check_self_wait(&self) -> Result<()> {
+        if current::is_current(self) {
+            return Err(Error::at(Kind::SelfWait("the call"), self.0.site()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn timed_out(&self, after: Duration) -> Error {
+        Error::at(Kind::TimedOut(after), self.0.site())
+    }
+
+    /// Registers `cx` to be woken when it is done. Ready if it is.
+    pub(crate) fn poll_done(&self, key: &mut Option<u64>, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        let mut waker = Some(cx.waker().clone());
+        let old = self.waiters(|waiters| {
+            waker.take().and_then(|waker| waiters.extra().observe_waker(key, waker))
+        });
+        if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Undoes what `poll_done` registered.
+    pub(crate) fn forget(&self, key: &mut Option<u64>) {
+        if let Some(key) = key.take() {
+            let _old = self.waiters(|waiters| waiters.extra().forget(key));
+        }
+    }
+}
+
+impl PartialEq for PendingHandle {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+    }
+}
+
+impl Eq for PendingHandle {}
+
+impl Hash for PendingHandle {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
+
+impl fmt::Debug for PendingHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(&*self.0, f)
+    }
+}
+
+impl fmt::Display for PendingHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(&*self.0, f)
+    }
+}
+
+/// The text of a pending: its state, its function and place, its labels, its error.
+pub(super) fn describe(pending: &dyn Observe, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (state, site) = (pending.state(), pending.site());
+    let error = pending.error();
+    let word = match &error {
+        Ok(None) => "done",
+        Ok(Some(error)) if error.is_cancelled() => "cancelled",
+        Ok(Some(error)) if error.is_panic() => "panicked",
+        Ok(Some(error)) if error.is_abandoned() => "abandoned",
+        Ok(Some(_)) => "failed",
+        Err(_) if state.is_cancelled() => "cancelling",
+        Err(_) if state.is_started() => "running",
+        Err(_) => "waiting",
+    };
+    write!(f, "Pending {word} {site}")?;
+    let mut labels = String::new();
+    pending.with_waiters(&mut |waiters| {
+        labels = waiters.known().map_or_else(String::new, |extra| extra.metadata.to_string());
+    });
+    f.write_str(&labels)?;
+    match error {
+        Ok(Some(error)) => match error.failure() {
+            Some(failure) => write!(f, " error={}", Shortened(&failure.to_string())),
+            None => write!(f, " error={}", Shortened(&error.kind().to_string())),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Waits until a pending is done; made by [`PendingHandle::wait`].
+///
+/// Gives an error only if the wait itself could not end: after [`timeout`](Self::timeout), or when the call waits
+/// for itself.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct WaitDone {
+    pending: PendingHandle,
+    key: Option<u64>,
+    deadline: Deadline,
+}
+
+impl WaitDone {
+    /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`. The call runs on.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// Blocks this thread until it is done.
+    ///
+    /// # Errors
+    ///
+    /// After the timeout, and where the thread would wait for itself.
+    pub fn blocking(self) -> Result<()> {
+        let on = self.pending.clone();
+        super::wait::block_on(self, &on)?
+    }
+}
+
+impl Future for WaitDone {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<()>> {
+        let Self { pending, key, deadline } = &mut *self;
+        if pending.poll_done(key, cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        pending.check_self_wait()?;
+        deadline.poll(cx).map(|after| Err(pending.timed_out(after)))
+    }
+}
+
+impl Drop for WaitDone {
+    fn drop(&mut self) {
+        self.pending.forget(&mut self.key);
+    }
+}
+
+/// Waits until cancelling is asked for; made by [`PendingHandle::cancel_requested`].
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct CancelRequested {
+    pending: PendingHandle,
+    key: Option<u64>,
+}
+
+impl Future for CancelRequested {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Self { pending, key } = &mut *self;
+        let mut waker = Some(cx.waker().clone());
+        let old = pending.waiters(|waiters| {
+            // Under the lock, where cancelling is asked for too.
+            if pending.is_cancelled() {
+                return None;
+            }
+            waker.take().map(|waker| waiters.extra().observe_cancel(key, waker))
+        });
+        if old.flatten().is_some() { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+impl Drop for CancelRequested {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            let _old = self.pending.waiters(|waiters| waiters.extra().forget_on_cancel(key));
+        }
+    }
+}

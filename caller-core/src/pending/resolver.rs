@@ -1,0 +1,161 @@
+//! The producing side of a pending that is made by hand.
+
+use std::{fmt, panic::Location, sync::Arc};
+
+use super::{
+    Cancelled, Core, Observe, Pending, PendingHandle, State, Take, Waiters, take_from_core,
+    handle::CancelRequested,
+};
+use crate::{
+    error::{BoxError, Error, Kind, Result, Site},
+    ident::CallerId,
+};
+
+/// A pending without work: somebody holds its resolver.
+struct ByHand<T> {
+    core: Core<T>,
+}
+
+impl<T: Send + 'static> ByHand<T> {
+    fn complete(self: &Arc<Self>, outcome: Result<T>) -> Result<(), Result<T>> {
+        let (waiters, back) = self.core.complete(outcome, self.site());
+        match waiters {
+            Some(waiters) => {
+                waiters.tell(|| PendingHandle::new(self.clone()));
+                Ok(())
+            }
+            None => back.map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl<T: Send + 'static> Observe for ByHand<T> {
+    fn state(&self) -> &State {
+        &self.core.state
+    }
+
+    fn site(&self) -> Site {
+        Site { function: std::any::type_name::<Resolver<T>>(), location: self.core.location() }
+    }
+
+    fn caller_id(&self) -> Option<CallerId> {
+        None
+    }
+
+    fn error(&self) -> Result<Option<Error>> {
+        self.core.error()
+    }
+
+    fn with_waiters(&self, access: &mut dyn FnMut(&mut Waiters)) -> bool {
+        self.core.waiters(access).is_some()
+    }
+
+    fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool {
+        match self.core.cancel(reason) {
+            Cancelled::TooLate => false,
+            Cancelled::Claimed => self.complete(Err(Error::stopping(reason, closed, self.site()))).is_ok(),
+            Cancelled::Asked(canceller, wakers) => {
+                wakers.into_iter().for_each(std::task::Waker::wake);
+                if let Some(canceller) = canceller {
+                    canceller(reason);
+                }
+                true
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static> Take<T> for ByHand<T> {
+    take_from_core!();
+}
+
+/// Gives a [`Pending`] its result. Dropped without one, it leaves the pending abandoned: an error, never a hang.
+///
+/// ```
+/// # use caller::Resolver;
+/// let (resolver, pending) = Resolver::new();
+/// std::thread::spawn(move || resolver.resolve(42));
+/// assert_eq!(pending.wait_blocking().unwrap(), 42);
+/// ```
+pub struct Resolver<T: Send + 'static>(Arc<ByHand<T>>);
+
+impl<T: Send + 'static> Resolver<T> {
+    /// Makes a pending, and the side that completes it.
+    #[track_caller]
+    #[expect(clippy::new_ret_no_self, reason = "it makes both ends, as a channel does")]
+    pub fn new() -> (Self, Pending<T>) {
+        let core = Core::new(State::waiting(), Location::caller(), None);
+        let cell = Arc::new(ByHand { core });
+        (Self(cell.clone()), Pending::new(cell))
+    }
+
+    /// Completes it with a value. The first outcome stays.
+    ///
+    /// If cancelling was asked for before, the outcome becomes the cancelled error, and the value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back if the pending was done already.
+    pub fn resolve(&self, value: T) -> Result<(), T> {
+        self.0.complete(Ok(value)).map_err(|back| match back {
+            Ok(value) => value,
+            Err(_) => unreachable!("a value went in"),
+        })
+    }
+
+    /// Completes it with an error of the user's, which makes it failed. False if it was done already.
+    pub fn fail(&self, error: impl Into<BoxError>) -> bool {
+        self.0.complete(Err(Error::at(Kind::Failed(error.into()), self.0.site()))).is_ok()
+    }
+
+    /// Completes it with the error of another pending. False if it was done already.
+    pub fn fail_with(&self, error: Error) -> bool {
+        self.0.complete(Err(error)).is_ok()
+    }
+
+    /// Sets who is told when cancelling is asked for, with the reason, in the thread that asks. From then on the
+    /// pending is only done when the resolver says so, with whatever outcome: it will be the cancelled error.
+    ///
+    /// Without a canceller, cancelling completes the pending at once.
+    ///
+    /// # Errors
+    ///
+    /// If it is done, cancelled, or has a canceller.
+    pub fn set_canceller(&self, canceller: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
+        self.handle().set_canceller(Arc::new(canceller))
+    }
+
+    /// Whether the pending is done, for instance because it was cancelled: then nobody wants the value.
+    pub fn is_done(&self) -> bool {
+        self.0.core.state.is_done()
+    }
+
+    /// Whether cancelling was asked for.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.core.state.is_cancelled()
+    }
+
+    /// Waits until cancelling is asked for, or the pending is done.
+    pub fn cancel_requested(&self) -> CancelRequested {
+        self.handle().cancel_requested()
+    }
+
+    /// A handle of the pending.
+    pub fn handle(&self) -> PendingHandle {
+        PendingHandle::new(self.0.clone())
+    }
+}
+
+impl<T: Send + 'static> Drop for Resolver<T> {
+    fn drop(&mut self) {
+        if !self.is_done() {
+            let _late = self.0.complete(Err(Error::at(Kind::Abandoned, self.0.site())));
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for Resolver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Resolver").field(&self.handle()).finish()
+    }
+}

@@ -1,0 +1,188 @@
+//! Who hears that a pending is done, or that cancelling was asked for: one path for futures, blocked threads
+//! and callbacks.
+
+use std::{
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::Waker,
+    time::Duration,
+};
+
+use super::PendingHandle;
+use crate::{context::Context, metadata::Metadata, report};
+
+/// A function to be called once a pending is done.
+///
+/// Clones are the same callback: each of them removes it.
+#[derive(Clone)]
+pub struct DoneCallback(Arc<dyn Fn(&PendingHandle) + Send + Sync>);
+
+impl DoneCallback {
+    /// Makes a callback of a function. It should be short: it runs in the thread that completes the pending.
+    pub fn new(function: impl Fn(&PendingHandle) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Calls it in the context of its registration. A panic in it is reported and goes no further.
+    pub(crate) fn call(self, context: Context, pending: &PendingHandle) {
+        let called = catch_unwind(AssertUnwindSafe(|| context.run(|| (self.0)(pending))));
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
+        for payload in [called.err(), dropped.err()].into_iter().flatten() {
+            report::panicked("a done callback", payload);
+        }
+    }
+}
+
+impl fmt::Debug for DoneCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DoneCallback")
+    }
+}
+
+/// A function that is told when cancelling is asked for, with the reason.
+pub(crate) type Canceller = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Somebody who hears of the outcome.
+#[derive(Debug)]
+pub(crate) enum Observer {
+    /// A future, or a thread that is blocked.
+    Waker(Waker),
+    /// A callback, with the context in which it runs.
+    Callback(DoneCallback, Context),
+}
+
+/// What a pending knows of those who wait for it. It is guarded by the pending's lock.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    /// The one who will take the result. Kept apart, so that the usual call needs no list.
+    pub(crate) owner: Option<Waker>,
+    extra: Option<Box<Extra>>,
+}
+
+/// What most pendings never need.
+#[derive(Default)]
+pub(crate) struct Extra {
+    observers: Vec<(u64, Observer)>,
+    next_key: u64,
+    /// Those who wait for cancelling to be asked for.
+    on_cancel: Vec<(u64, Waker)>,
+    /// The reasons given for cancelling, one a line.
+    pub(crate) reasons: String,
+    pub(crate) canceller: Option<Canceller>,
+    /// How long the call may go on after cancelling was asked for.
+    pub(crate) grace: Option<Duration>,
+    pub(crate) metadata: Metadata,
+}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Extra").field("observers", &self.observers).finish_non_exhaustive()
+    }
+}
+
+impl Waiters {
+    pub(crate) fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    pub(crate) fn known(&self) -> Option<&Extra> {
+        self.extra.as_deref()
+    }
+}
+
+impl Extra {
+    pub(crate) fn observe(&mut self, observer: Observer) -> u64 {
+        let key = self.key();
+        self.observers.push((key, observer));
+        key
+    }
+
+    fn key(&mut self) -> u64 {
+        self.next_key += 1;
+        self.next_key
+    }
+
+    /// Registers the waker of a future, or renews it. The old one is handed back, to be dropped outside of the
+    /// lock: it may be the last reference to a task.
+    pub(crate) fn observe_waker(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
+        let known = self.observers.iter_mut().find(|(known, _)| Some(*known) == *key);
+        if let Some((_, Observer::Waker(old))) = known {
+            return Some(mem::replace(old, waker));
+        }
+        *key = Some(self.observe(Observer::Waker(waker)));
+        None
+    }
+
+    /// Takes an observer off the list. It is handed back, to be dropped outside of the lock.
+    pub(crate) fn forget(&mut self, key: u64) -> Option<Observer> {
+        let at = self.observers.iter().position(|(known, _)| *known == key)?;
+        Some(self.observers.remove(at).1)
+    }
+
+    /// Takes all registrations of a callback off the list.
+    pub(crate) fn forget_callback(&mut self, callback: &DoneCallback) -> Vec<Observer> {
+        self.observers
+            .extract_if(.., |(_, observer)| matches!(observer, Observer::Callback(known, _) if known.is(callback)))
+            .map(|(_, observer)| observer)
+            .collect()
+    }
+
+    /// As `observe_waker`, for a future that waits for cancelling to be asked for.
+    pub(crate) fn observe_cancel(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
+        if let Some((_, old)) = self.on_cancel.iter_mut().find(|(known, _)| Some(*known) == *key) {
+            return Some(mem::replace(old, waker));
+        }
+        let fresh = self.key();
+        *key = Some(fresh);
+        self.on_cancel.push((fresh, waker));
+        None
+    }
+
+    pub(crate) fn forget_on_cancel(&mut self, key: u64) -> Option<Waker> {
+        let at = self.on_cancel.iter().position(|(known, _)| *known == key)?;
+        Some(self.on_cancel.swap_remove(at).1)
+    }
+
+    pub(crate) fn take_on_cancel(&mut self) -> Vec<Waker> {
+        mem::take(&mut self.on_cancel).into_iter().map(|(_, waker)| waker).collect()
+    }
+
+    pub(crate) fn add_reason(&mut self, reason: &str) {
+        if !self.reasons.is_empty() && !reason.is_empty() {
+            self.reasons.push('\n');
+        }
+        self.reasons.push_str(reason);
+    }
+}
+
+impl Waiters {
+    /// Tells everybody that the pending is done: callbacks in the order they were added, then those who wait.
+    /// It is called once, without the lock.
+    pub(crate) fn tell(self, pending: impl FnOnce() -> PendingHandle) {
+        let Self { owner, extra } = self;
+        if let Some(extra) = extra {
+            let Extra { observers, on_cancel, .. } = *extra;
+            let mut handle = None;
+            let mut pending = Some(pending);
+            let mut wakers = Vec::new();
+            for (_, observer) in observers {
+                match observer {
+                    Observer::Callback(callback, context) => {
+                        let handle = handle.get_or_insert_with(|| pending.take().expect("made once")());
+                        callback.call(context, handle);
+                    }
+                    Observer::Waker(waker) => wakers.push(waker),
+                }
+            }
+            wakers.into_iter().chain(on_cancel.into_iter().map(|(_, waker)| waker)).for_each(Waker::wake);
+        }
+        if let Some(owner) = owner {
+            owner.wake();
+        }
+    }
+}

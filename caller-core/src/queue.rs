@@ -1,0 +1,163 @@
+//! Many producers, one consumer: a list under a lock that the consumer takes whole.
+//!
+//! A lock and not a list of links: the consumer takes it once for a whole batch, so producers meet nobody but
+//! each other, and pushing costs what an uncontended lock costs. Stopping, pushing to the front and counting
+//! need no protocol of their own then. See ARCHITECTURE.md for what was measured.
+
+mod single;
+
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    task::{Poll, Waker},
+};
+
+pub use self::single::{Consumer, Next, SingleConsumerQueue};
+use crate::sys::{self, AtomicBool, Mutex, Ordering};
+
+/// The queue itself: see [`SingleConsumerQueue`] for the one that users see.
+pub(crate) struct RawQueue<T> {
+    list: Mutex<List<T>>,
+    /// Whether there is something to take. A hint, for a consumer that watches instead of sleeping.
+    ready: AtomicBool,
+}
+
+struct List<T> {
+    items: VecDeque<T>,
+    /// The consumer, when it sleeps.
+    consumer: Option<Waker>,
+    stopped: bool,
+}
+
+impl<T> RawQueue<T> {
+    pub(crate) fn new() -> Self {
+        let list = List { items: VecDeque::new(), consumer: None, stopped: false };
+        Self { list: Mutex::new(list), ready: AtomicBool::new(false) }
+    }
+
+    /// Runs `change` unless the queue has stopped, and wakes the consumer.
+    fn change(&self, change: impl FnOnce(&mut VecDeque<T>)) -> bool {
+        let mut list = sys::lock(&self.list);
+        if list.stopped {
+            return false;
+        }
+        change(&mut list.items);
+        self.ready.store(true, Ordering::Relaxed);
+        let consumer = list.consumer.take();
+        drop(list);
+        if let Some(consumer) = consumer {
+            consumer.wake();
+        }
+        true
+    }
+
+    /// Adds an item behind the others. It comes back if the queue has stopped.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        let mut item = Some(item);
+        self.change(|items| items.extend(item.take()));
+        item.map_or(Ok(()), Err)
+    }
+
+    /// Adds an item before the others. It comes back if the queue has stopped.
+    pub(crate) fn push_front(&self, item: T) -> Result<(), T> {
+        let mut item = Some(item);
+        self.change(|items| item.take().into_iter().for_each(|item| items.push_front(item)));
+        item.map_or(Ok(()), Err)
+    }
+
+    /// Adds items behind the others, all or none.
+    pub(crate) fn append(&self, mut more: VecDeque<T>) -> Result<(), VecDeque<T>> {
+        if self.change(|items| items.append(&mut more)) { Ok(()) } else { Err(more) }
+    }
+
+    /// Takes everything into `batch`, which is empty. Ready with false when the queue has stopped and nothing is
+    /// left; pending, with `consumer` to be woken, when there is nothing yet.
+    pub(crate) fn poll_batch(&self, batch: &mut VecDeque<T>, consumer: Option<&Waker>) -> Poll<bool> {
+        debug_assert!(batch.is_empty(), "the last batch has to be used up first");
+        self.poll_take(consumer, |items| mem::swap(items, batch)).map(|taken| taken.is_some())
+    }
+
+    /// Takes the first item, as `poll_batch` takes all.
+    pub(crate) fn poll_pop(&self, consumer: &Waker) -> Poll<Option<T>> {
+        self.poll_take(Some(consumer), VecDeque::pop_front).map(Option::flatten)
+    }
+
+    fn poll_take<R>(
+        &self,
+        consumer: Option<&Waker>,
+        take: impl FnOnce(&mut VecDeque<T>) -> R,
+    ) -> Poll<Option<R>> {
+        let mut fresh = None;
+        loop {
+            let mut list = sys::lock(&self.list);
+            if !list.items.is_empty() {
+                let taken = take(&mut list.items);
+                self.ready.store(list.stopped || !list.items.is_empty(), Ordering::Relaxed);
+                return Poll::Ready(Some(taken));
+            }
+            if list.stopped {
+                return Poll::Ready(None);
+            }
+            let Some(consumer) = consumer else { return Poll::Pending };
+            if list.consumer.as_ref().is_some_and(|known| known.will_wake(consumer)) {
+                return Poll::Pending;
+            }
+            if let Some(fresh) = fresh.take() {
+                let old = list.consumer.replace(fresh);
+                drop(list);
+                drop(old);
+                return Poll::Pending;
+            }
+            // A waker is cloned outside of the lock; then the list is looked at again.
+            drop(list);
+            fresh = Some(consumer.clone());
+        }
+    }
+
+    /// Has `consumer` woken by the next change, without taking anything.
+    pub(crate) fn watch(&self, consumer: &Waker) {
+        let consumer = consumer.clone();
+        let old = sys::lock(&self.list).consumer.replace(consumer);
+        drop(old);
+    }
+
+    /// Whether there may be something to take: an item, or that the queue has stopped.
+    pub(crate) fn looks_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Takes nothing more. What is in it stays for the consumer.
+    pub(crate) fn close(&self) {
+        let mut list = sys::lock(&self.list);
+        list.stopped = true;
+        self.ready.store(true, Ordering::Relaxed);
+        let consumer = list.consumer.take();
+        drop(list);
+        if let Some(consumer) = consumer {
+            consumer.wake();
+        }
+    }
+
+    /// Takes nothing more, and gives what is in it.
+    pub(crate) fn close_and_drain(&self) -> VecDeque<T> {
+        self.close();
+        mem::take(&mut sys::lock(&self.list).items)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        sys::lock(&self.list).stopped
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        sys::lock(&self.list).items.len()
+    }
+}
+
+impl<T> fmt::Debug for RawQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawQueue")
+            .field("len", &self.len())
+            .field("stopped", &self.is_stopped())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,349 @@
+//! The one who runs a caller's calls, in its thread: takes new work, polls it once, keeps what does not end at
+//! once, goes on with what is woken, and at the end stops it all.
+
+mod stop;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    marker::PhantomData,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, LazyLock},
+    task::{Context as TaskContext, Poll, Waker},
+    thread,
+    time::{Duration, Instant},
+};
+
+use slab::Slab;
+
+use self::stop::Phase;
+use crate::{
+    backend::{LocalFuture, Runtime},
+    call::{Inbox, Item, Lease},
+    report,
+    task::{Home, Run, Woken},
+    timer::{TimerKey, Timers},
+};
+
+/// How many calls are started, and how many are gone on with, before the runtime has its turn. Enough that the
+/// turn of the runtime (about half a microsecond) costs a call nothing to speak of, few enough that a flood of
+/// calls does not keep timers and sockets waiting.
+const BATCH: usize = 64;
+
+/// For how long an idle thread watches its queue before it sleeps. Waking a thread that sleeps costs about twice
+/// as much, for the waker as for the woken.
+const WATCH: Duration = Duration::from_micros(20);
+
+/// What the scheduler asks of the caller it belongs to.
+pub(crate) trait Owner {
+    fn name(&self) -> &str;
+    /// Whether a stop was asked for.
+    fn is_stopping(&self) -> bool;
+    /// Begins the stop, if nobody has.
+    fn begin_stop(self: Arc<Self>);
+    /// Ends what has to end before the calls do: a future that is done when they may be ended.
+    fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static>;
+    /// The scheduler has dropped every future.
+    fn ended(&self);
+}
+
+/// Runs one caller's calls. It is bound to its thread.
+pub(crate) struct Scheduler {
+    tasks: Tasks,
+    /// New work that was taken from the inbox and not started yet.
+    batch: VecDeque<Item>,
+    /// A direct call that is being awaited, and holds up the new work behind it.
+    direct: Option<LocalFuture<'static>>,
+    sleep: Option<(Instant, LocalFuture<'static>)>,
+    /// What ends before the calls do, once a stop has begun.
+    surroundings: Option<LocalFuture<'static>>,
+    owner: Arc<dyn Owner>,
+    phase: Phase,
+    /// Whether the thread is ours alone, so that it may watch for work before it sleeps.
+    may_watch: bool,
+    /// Something was done since the last watch.
+    active: bool,
+    not_send: PhantomData<Rc<()>>,
+}
+
+/// The calls that have begun: what `Home` gives to each of them.
+struct Tasks {
+    inbox: Arc<Inbox>,
+    timers: Arc<Timers>,
+    runtime: Rc<dyn Runtime>,
+    kept: RefCell<Slab<Kept>>,
+    /// Calls to go on with.
+    ready: RefCell<VecDeque<Arc<dyn Run>>>,
+    /// What the call that is being started gives back when it ends.
+    lease: Cell<Option<Lease>>,
+}
+
+/// A call that has not ended.
+struct Kept {
+    task: Arc<dyn Run>,
+    timer: Option<TimerKey>,
+    lease: Option<Lease>,
+}
+
+impl Home for Tasks {
+    fn woken(&self) -> &Arc<Woken> {
+        &self.inbox.woken
+    }
+
+    fn keep(&self, task: Arc<dyn Run>) -> usize {
+        let kept = Kept { task, timer: None, lease: self.lease.take() };
+        self.kept.borrow_mut().insert(kept)
+    }
+
+    fn finishing(&self, kept: Option<usize>) {
+        // What is given back may be taken again at once, by whoever sees the outcome; and none of it is dropped
+        // under the borrow.
+        let lease = self.lease.take();
+        let kept = kept.and_then(|key| self.kept.borrow_mut().try_remove(key));
+        if let Some(timer) = kept.as_ref().and_then(|kept| kept.timer) {
+            self.timers.remove(timer);
+        }
+        report::drop_quietly("a lease", (lease, kept));
+    }
+
+    fn again(&self, task: Arc<dyn Run>) {
+        self.ready.borrow_mut().push_back(task);
+    }
+
+    fn wake_at(&self, kept: usize, at: Instant, waker: Waker) {
+        let timer = self.timers.add(at, waker);
+        let old = self.kept.borrow_mut().get_mut(kept).and_then(|kept| mem::replace(&mut kept.timer, timer));
+        if let Some(old) = old {
+            self.timers.remove(old);
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.timers.now()
+    }
+}
+
+impl Tasks {
+    fn next_ready(&self) -> Option<Arc<dyn Run>> {
+        self.ready.borrow_mut().pop_front()
+    }
+
+    fn start(&self, item: Item, caller: &str) -> Option<LocalFuture<'static>> {
+        match item {
+            Item::Call(call) => call.start(self),
+            Item::Leased(call, lease) => {
+                self.lease.set(Some(lease));
+                call.start(self);
+            }
+            Item::Local(call) => call.resume(self),
+            Item::Later(at, call) => {
+                if at <= self.now() {
+                    call.start(self);
+                } else {
+                    call.defer(self, at);
+                }
+            }
+            Item::Direct(function) => guarded(caller, "call_direct", function),
+            Item::DirectAsync(function) => {
+                let mut future = None;
+                guarded(caller, "call_direct", || future = Some(function()));
+                return future;
+            }
+        }
+        None
+    }
+}
+
+/// Runs a function that nobody waits for. A panic in it is reported.
+fn guarded(caller: &str, what: &str, function: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(function)) {
+        report::panicked(&format!("caller {caller:?}: {what}"), payload);
+    }
+}
+
+impl Scheduler {
+    /// A scheduler for the thread it is made in. With `may_watch` the thread has nothing else to do.
+    pub(crate) fn new(
+        inbox: Arc<Inbox>,
+        timers: Arc<Timers>,
+        runtime: Rc<dyn Runtime>,
+        owner: Arc<dyn Owner>,
+        may_watch: bool,
+    ) -> Self {
+        static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+        Self {
+            tasks: Tasks {
+                inbox,
+                timers,
+                runtime,
+                kept: RefCell::default(),
+                ready: RefCell::default(),
+                lease: Cell::default(),
+            },
+            batch: VecDeque::new(),
+            direct: None,
+            sleep: None,
+            surroundings: None,
+            owner,
+            phase: Phase::Running,
+            // On one core, nobody could add what is watched for.
+            may_watch: may_watch && *CORES > 1,
+            active: false,
+            not_send: PhantomData,
+        }
+    }
+
+    /// One turn: some calls gone on with, some started. Ready once the caller was stopped and everything has
+    /// ended.
+    pub(crate) fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        loop {
+            if self.poll_phase(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.poll_timers(cx);
+            self.take_woken(None);
+            let more = self.go_on(cx) || self.start_new(cx);
+            if more {
+                // The runtime has its turn, and then we have ours again.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.watch() {
+                continue;
+            }
+            let woken = self.take_woken(Some(cx.waker()));
+            let new = if self.direct.is_some() {
+                // New work waits for the direct call; but a stop has to be heard of.
+                self.tasks.inbox.items.watch(cx.waker());
+                self.owner.is_stopping() && self.phase == Phase::Running
+            } else {
+                self.take_new(Some(cx.waker()))
+            };
+            if !woken && !new {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Goes on with what was woken. True if the turn is over with something left to do.
+    fn go_on(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let some = self.tasks.ready.borrow().len().min(BATCH);
+        for _ in 0..some {
+            if !self.tasks.runtime.may_poll() {
+                return true;
+            }
+            let Some(task) = self.tasks.next_ready() else { break };
+            task.resume(&self.tasks);
+            self.active = true;
+        }
+        if let Some(direct) = &mut self.direct {
+            let name = self.owner.name();
+            match catch_unwind(AssertUnwindSafe(|| direct.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(())) => drop_direct(&mut self.direct),
+                Err(payload) => {
+                    report::panicked(&format!("caller {name:?}: call_direct"), payload);
+                    drop_direct(&mut self.direct);
+                }
+            }
+        }
+        false
+    }
+
+    /// Starts new calls. True if the turn is over with something left to do.
+    fn start_new(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        for _ in 0..BATCH {
+            if self.direct.is_some() {
+                break;
+            }
+            if self.batch.is_empty() && !self.take_new(None) {
+                break;
+            }
+            if !self.tasks.runtime.may_poll() {
+                return true;
+            }
+            let Some(item) = self.batch.pop_front() else { break };
+            self.direct = self.tasks.start(item, self.owner.name());
+            self.active = true;
+            if self.direct.is_some() && self.go_on(cx) {
+                return true;
+            }
+        }
+        !self.tasks.ready.borrow().is_empty() || (!self.batch.is_empty() && self.direct.is_none())
+    }
+
+    /// Takes new work from the inbox. Once a stop has begun there is none, and the rest is refused.
+    fn take_new(&mut self, waker: Option<&Waker>) -> bool {
+        matches!(self.tasks.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true))
+    }
+
+    fn take_woken(&mut self, waker: Option<&Waker>) -> bool {
+        let mut woken = VecDeque::new();
+        if !matches!(self.tasks.inbox.woken.poll_batch(&mut woken, waker), Poll::Ready(true)) {
+            return false;
+        }
+        self.tasks.ready.borrow_mut().append(&mut woken);
+        true
+    }
+
+    fn poll_timers(&mut self, cx: &mut TaskContext<'_>) {
+        loop {
+            let Some(next) = self.tasks.timers.fire(cx.waker()) else {
+                self.sleep = None;
+                return;
+            };
+            if self.sleep.as_ref().is_none_or(|(at, _)| *at != next) {
+                self.sleep = Some((next, self.tasks.runtime.sleep_until(next)));
+            }
+            let Some((_, sleep)) = &mut self.sleep else { return };
+            if sleep.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            // The sleep may end a moment before its time by the clock; then it is made again.
+            self.sleep = None;
+        }
+    }
+
+    /// Watches the inbox for a moment after some activity, if nothing else wants the thread.
+    fn watch(&mut self) -> bool {
+        if !mem::take(&mut self.active)
+            || !self.may_watch
+            || self.direct.is_some()
+            || !self.tasks.kept.borrow().is_empty()
+            || !self.tasks.runtime.is_quiet()
+        {
+            return false;
+        }
+        let until = Instant::now() + WATCH;
+        loop {
+            for _ in 0..16 {
+                if self.tasks.inbox.looks_ready() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+        }
+    }
+}
+
+/// Drops a direct call's future, whose destructor may panic.
+fn drop_direct(direct: &mut Option<LocalFuture<'static>>) {
+    report::drop_quietly("a direct call", direct.take());
+}
+
+/// The scheduler as a future: what a thread of its own is driven with.
+impl Future for Scheduler {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.poll_turn(cx)
+    }
+}
+
+impl Unpin for Scheduler {}

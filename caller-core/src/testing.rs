@@ -1,0 +1,13 @@
+//! For whoever writes a backend: a backend with virtual time, and the suite that every backend passes.
+//!
+//! A backend's tests implement [`Fixture`] for a type of their own and stamp the suite with
+//! [`conformance!`](crate::conformance).
+
+pub mod conformance;
+mod fixture;
+mod manual;
+
+pub use self::{
+    fixture::{Fixture, Running},
+    manual::Manual,
+};

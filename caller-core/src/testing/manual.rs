@@ -1,0 +1,158 @@
+//! A backend without a runtime, whose time stands still until a test moves it.
+
+use std::{
+    cell::Cell,
+    fmt,
+    future::{Future, poll_fn},
+    io,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    backend::{Backend, LocalFuture, Runtime},
+    error::{Error, Result},
+    park::park_on,
+    timer::{Clock, Timers},
+};
+
+/// A backend for deterministic tests. It has no sockets and no tasks; its timers go by a virtual clock that all
+/// clones share and that only [`advance`](Self::advance) moves.
+///
+/// ```
+/// # use caller::{Caller, testing::Manual};
+/// # use std::time::Duration;
+/// # fn main() -> caller::Result<()> {
+/// let manual = Manual::new();
+/// let caller = Caller::builder().backend(manual.clone()).spawn()?;
+/// let later = caller.call_later(Duration::from_secs(3600), async || "an hour has gone by");
+/// manual.advance(Duration::from_secs(3600));
+/// assert_eq!(later.wait_blocking()?, "an hour has gone by");
+/// # caller.stop();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Manual(Arc<Time>);
+
+struct Time {
+    clock: Arc<VirtualClock>,
+    timers: Timers,
+}
+
+struct VirtualClock {
+    start: Instant,
+    gone_by: Mutex<Duration>,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        self.start + *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+thread_local! {
+    /// Whether this thread is being driven by this backend.
+    static DRIVEN: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Manual {
+    /// A backend with a clock of its own.
+    pub fn new() -> Self {
+        let clock = Arc::new(VirtualClock { start: Instant::now(), gone_by: Mutex::default() });
+        Self(Arc::new(Time { timers: Timers::new(clock.clone()), clock }))
+    }
+
+    /// Lets time go by, and wakes whatever was due.
+    pub fn advance(&self, time: Duration) {
+        *self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner) += time;
+        self.0.timers.fire(Waker::noop());
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Instant {
+        self.0.clock.now()
+    }
+
+    /// Ends when `time` has gone by on the virtual clock.
+    pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
+        self.sleep_until(self.now() + time)
+    }
+
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + use<> {
+        let time = self.0.clone();
+        poll_fn(move |cx| {
+            // Added first, looked at then: a move of the clock in between wakes us.
+            let _key = time.timers.add(at, cx.waker().clone());
+            if time.clock.now() >= at { Poll::Ready(()) } else { Poll::Pending }
+        })
+    }
+
+    /// Whether this thread is driven by this kind of runtime.
+    pub fn is_current() -> bool {
+        DRIVEN.get()
+    }
+
+    /// Drives a future to its end in this thread, as the root of a runtime of this kind.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let before = DRIVEN.replace(true);
+        let output = park_on(future);
+        DRIVEN.set(before);
+        output
+    }
+}
+
+impl Default for Manual {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Manual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Manual")
+    }
+}
+
+impl Backend for Manual {
+    fn name(&self) -> &'static str {
+        "manual"
+    }
+
+    fn is_same(&self, other: &dyn Backend) -> bool {
+        let other: &dyn std::any::Any = other;
+        other.downcast_ref::<Self>().is_some_and(|other| Arc::ptr_eq(&self.0, &other.0))
+    }
+
+    fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
+        self.block_on(root);
+        Ok(())
+    }
+
+    fn runtime(&self) -> Result<Rc<dyn Runtime>> {
+        if !DRIVEN.get() {
+            return Err(Error::no_runtime(
+                "no manual runtime drives this thread; run the code inside `Manual::block_on`",
+            ));
+        }
+        Ok(Rc::new(self.clone()))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+}
+
+impl Runtime for Manual {
+    fn enter(&self, function: &mut dyn FnMut()) {
+        let before = DRIVEN.replace(true);
+        function();
+        DRIVEN.set(before);
+    }
+
+    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
+        Box::pin(Self::sleep_until(self, at))
+    }
+}

@@ -1,0 +1,350 @@
+//! The verbs that hand a function to a caller: `call_soon` and its kin.
+
+use std::{future::Future, panic::Location, sync::Arc, time::Duration};
+
+use crate::{
+    backend::Backend,
+    call::Item,
+    caller::Caller,
+    context::Context,
+    error::{BoxError, Error, Kind, Result},
+    pending::{Pending, Take},
+    report,
+    task::{self, Convert, Fallible, Plain, Run},
+};
+
+/// What a function may give whose result nobody waits for: nothing, or a `Result` whose error is reported.
+pub trait Unattended {
+    /// The error, if it is one.
+    fn into_failure(self) -> Option<BoxError>;
+}
+
+impl Unattended for () {
+    fn into_failure(self) -> Option<BoxError> {
+        None
+    }
+}
+
+impl<T, E: Into<BoxError>> Unattended for Result<T, E> {
+    fn into_failure(self) -> Option<BoxError> {
+        self.err().map(Into::into)
+    }
+}
+
+impl Caller {
+    /// Runs an async function in this caller's thread, and gives a [`Pending`] of what it returns.
+    ///
+    /// The closure crosses the thread; the future that it makes need not be `Send`. A plain function is an async
+    /// closure that never awaits. Calls made by one thread start in the order made. With a caller that has
+    /// stopped, the pending comes back cancelled.
+    ///
+    /// ```
+    /// # use caller::{Caller, testing::Manual};
+    /// # use std::rc::Rc;
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// let sum = caller.call_soon(async || {
+    ///     let one = Rc::new(1); // never leaves the caller's thread
+    ///     *one + 1
+    /// });
+    /// assert_eq!(sum.wait_blocking()?, 2);
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn call_soon<F, T>(&self, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Plain, _, _, _>(move || function(), None, Context::current(), Location::caller())
+    }
+
+    /// As [`call_soon`](Self::call_soon), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_call_soon<F, T, E>(&self, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Fallible, _, _, _>(move || function(), None, Context::current(), Location::caller())
+    }
+
+    /// As [`call_soon`](Self::call_soon), but not before `delay` has gone by since now. Cancelled before it has begun,
+    /// the function never runs.
+    #[track_caller]
+    pub fn call_later<F, T>(&self, delay: Duration, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (context, here) = (Context::current(), Location::caller());
+        self.submit::<F, Plain, _, _, _>(move || function(), Some(delay), context, here)
+    }
+
+    /// As [`call_later`](Self::call_later), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_call_later<F, T, E>(&self, delay: Duration, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        let (context, here) = (Context::current(), Location::caller());
+        self.submit::<F, Fallible, _, _, _>(move || function(), Some(delay), context, here)
+    }
+
+    /// As [`call_soon`](Self::call_soon), in this caller's own thread, where the closure need not be `Send` either.
+    ///
+    /// # Errors
+    ///
+    /// [`is_mismatch`](Error::is_mismatch) in any other thread.
+    #[track_caller]
+    pub fn call_soon_local<F, T>(&self, function: F) -> Result<Pending<T>>
+    where
+        F: AsyncFnOnce() -> T + 'static,
+        T: Send + 'static,
+    {
+        self.submit_local::<F, Plain, _, _>(move || function(), Location::caller())
+    }
+
+    /// As [`call_soon_local`](Self::call_soon_local), for a function that returns a `Result`: an `Err` makes the call
+    /// failed.
+    ///
+    /// # Errors
+    ///
+    /// [`is_mismatch`](Error::is_mismatch) in any other thread.
+    #[track_caller]
+    pub fn try_call_soon_local<F, T, E>(&self, function: F) -> Result<Pending<T>>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        self.submit_local::<F, Fallible, _, _>(move || function(), Location::caller())
+    }
+
+    /// Has the scheduler call a plain function itself, in this caller's thread and in the order made with the calls
+    /// around it. There is no pending and no context: a failure or panic is only reported. For short work.
+    ///
+    /// With a caller that has stopped, the function is dropped.
+    pub fn call_direct<F, R>(&self, function: F)
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Unattended + 'static,
+    {
+        let weak = Arc::downgrade(&self.0);
+        self.queue(Item::Direct(Box::new(move || {
+            if let Some(error) = function().into_failure() {
+                report_failure::<F>(weak.upgrade().map(Caller), error);
+            }
+        })));
+    }
+
+    /// As [`call_direct`](Self::call_direct), for an async function: the scheduler awaits it before it starts what was
+    /// queued behind it. Calls that have begun go on meanwhile.
+    pub fn call_direct_async<F, R>(&self, function: F)
+    where
+        F: AsyncFnOnce() -> R + Send + 'static,
+        R: Unattended + 'static,
+    {
+        let weak = Arc::downgrade(&self.0);
+        self.queue(Item::DirectAsync(Box::new(move || {
+            Box::pin(async move {
+                if let Some(error) = function().await.into_failure() {
+                    report_failure::<F>(weak.upgrade().map(Caller), error);
+                }
+            })
+        })));
+    }
+
+    /// The call with everything explicit: delay, context, backend, labels.
+    pub fn schedule_call<F>(&self, function: F) -> Schedule<'_, F> {
+        Schedule {
+            caller: self,
+            function,
+            delay: None,
+            context: None,
+            backend: None,
+            metadata: Vec::new(),
+        }
+    }
+
+    fn submit<N, C, M, F, T>(
+        &self,
+        make: M,
+        delay: Option<Duration>,
+        context: Context,
+        location: &'static Location<'static>,
+    ) -> Pending<T>
+    where
+        N: 'static,
+        C: Convert<F::Output, Value = T> + 'static,
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        T: Send + 'static,
+    {
+        let (run, take) = task::call::<N, C, M, F, T>(make, context, location, Some(self.0.id));
+        self.send(run, take, delay)
+    }
+
+    fn send<T: Send + 'static>(
+        &self,
+        run: Arc<dyn Run>,
+        take: Arc<dyn Take<T>>,
+        delay: Option<Duration>,
+    ) -> Pending<T> {
+        let item = match delay.filter(|delay| !delay.is_zero()) {
+            None => Item::Call(run),
+            Some(delay) => match self.0.timers.now().checked_add(delay) {
+                Some(at) => Item::Later(at, run),
+                // A time that the clock cannot name never comes; a century is as good.
+                None => Item::Later(self.0.timers.now() + CENTURY, run),
+            },
+        };
+        self.queue(item);
+        Pending::new(take)
+    }
+
+    pub(crate) fn queue(&self, item: Item) {
+        if let Err(item) = self.0.inbox.items.push(item) {
+            item.reject(&self.0.stop_reason());
+        }
+    }
+
+    fn submit_local<N, C, F, T>(
+        &self,
+        make: impl FnOnce() -> F,
+        location: &'static Location<'static>,
+    ) -> Result<Pending<T>>
+    where
+        N: 'static,
+        C: Convert<F::Output, Value = T> + 'static,
+        F: Future + 'static,
+        T: Send + 'static,
+    {
+        if !self.is_here() {
+            return Err(Error::new(Kind::OtherThread(self.name().to_owned())));
+        }
+        if !self.is_running() {
+            return Err(self.closed());
+        }
+        let (run, take) = task::local_call::<N, C, F, T>(make(), Context::current(), location, self.0.id);
+        // The stop of a caller is begun by any thread; a local call that comes too late is dropped here, by its own.
+        if let Err(Item::Local(run)) = self.0.inbox.items.push(Item::Local(run)) {
+            run.end(None, &self.0.stop_reason());
+        }
+        Ok(Pending::new(take))
+    }
+}
+
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+fn report_failure<F>(caller: Option<Caller>, error: BoxError) {
+    let name = caller.as_ref().map_or("unnamed", Caller::name);
+    report::failure(name, std::any::type_name::<F>(), &Error::new(Kind::Failed(error)));
+}
+
+/// A call with everything explicit; made by [`Caller::schedule_call`].
+#[derive(Debug)]
+#[must_use = "nothing is scheduled until `submit` or `try_submit`"]
+pub struct Schedule<'a, F> {
+    caller: &'a Caller,
+    function: F,
+    delay: Option<Duration>,
+    context: Option<Context>,
+    backend: Option<Arc<dyn Backend>>,
+    metadata: Vec<(String, String)>,
+}
+
+impl<F> Schedule<'_, F> {
+    /// Does not start it before `delay` has gone by since it is submitted.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
+    /// Runs it in this context instead of the one that is current where it is submitted.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    /// Runs it on this backend.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
+        self
+    }
+
+    /// Puts a label on its pending.
+    pub fn metadata(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.metadata.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Submits it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_mismatch`](Error::is_mismatch) if the caller does not run the backend that was named.
+    #[track_caller]
+    pub fn submit<T>(self) -> Result<Pending<T>>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let location = Location::caller();
+        self.submit_as::<Plain, _, _, _>(|function| move || function(), location)
+    }
+
+    /// Submits it; an `Err` makes the call failed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`submit`](Self::submit).
+    #[track_caller]
+    pub fn try_submit<T, E>(self) -> Result<Pending<T>>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        let location = Location::caller();
+        self.submit_as::<Fallible, _, _, _>(|function| move || function(), location)
+    }
+
+    fn submit_as<C, M, Fut, T>(
+        self,
+        make: impl FnOnce(F) -> M,
+        location: &'static Location<'static>,
+    ) -> Result<Pending<T>>
+    where
+        F: 'static,
+        C: Convert<Fut::Output, Value = T> + 'static,
+        M: FnOnce() -> Fut + Send + 'static,
+        Fut: Future + 'static,
+        T: Send + 'static,
+    {
+        let Self { caller, function, delay, context, backend, metadata } = self;
+        if let Some(wanted) = backend
+            && wanted.name() != caller.backend().name()
+        {
+            return Err(Error::new(Kind::BackendMismatch {
+                caller: caller.name().to_owned(),
+                wanted: wanted.name().to_owned(),
+                has: caller.backend().name().to_owned(),
+            }));
+        }
+        let context = context.unwrap_or_else(Context::current);
+        let (run, take) = task::call::<F, C, M, Fut, T>(make(function), context, location, Some(caller.id()));
+        let pending = Pending::new(take.clone());
+        // Before it is sent: it may be done, and its labels freed, a moment later.
+        for (name, value) in metadata {
+            pending.set_metadata(name, value);
+        }
+        drop(pending);
+        Ok(caller.send(run, take, delay))
+    }
+}

@@ -1,0 +1,3 @@
+//! The behaviour of the core on the manual backend, whose time is virtual.
+
+mod conformance;

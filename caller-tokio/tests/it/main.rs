@@ -1,0 +1,3 @@
+//! The behaviour of the tokio backend.
+
+mod conformance;

@@ -1,0 +1,65 @@
+//! The table of costs: ours beside the peers', measured in one process.
+
+use crate::workspace::cargo;
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode, ExitStatus},
+};
+
+/// Measures the cost of the verbs beside their peers', prints the table, and keeps it in target/bench.json.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Fewer and shorter rounds: whether it runs at all, not what it costs
+    #[arg(long)]
+    quick: bool,
+    /// Passed on to the bench, after `--`
+    #[arg(last = true, value_name = "ARGS")]
+    rest: Vec<OsString>,
+}
+
+/// Runs the bench in our own group and without a limit: a person watches it, and Ctrl-C reaches it.
+pub(crate) fn run(args: Args) -> Result<ExitCode, String> {
+    let status = command(args).status().map_err(|error| format!("cargo bench: {error}"))?;
+    Ok(exit_code(status))
+}
+
+fn command(Args { quick, rest }: Args) -> Command {
+    let mut command = Command::new(cargo());
+    command.args(["bench", "--package", "caller-tokio", "--bench", "cost", "--"]);
+    command.args(quick.then_some("--quick")).args(rest);
+    command
+}
+
+/// The program's own code, or what a shell makes of a signal.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal = None::<i32>;
+    let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_go_to_the_bench_and_not_to_cargo() {
+        let command = command(Args { quick: true, rest: vec!["call_soon".into()] });
+        let args: Vec<_> = command.get_args().collect();
+        assert_eq!(
+            args,
+            ["bench", "--package", "caller-tokio", "--bench", "cost", "--", "--quick", "call_soon"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_exit_code_is_passed_through() {
+        use std::os::unix::process::ExitStatusExt;
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), ExitCode::SUCCESS);
+        assert_eq!(exit_code(ExitStatus::from_raw(101 << 8)), ExitCode::from(101));
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
+    }
+}

@@ -1,0 +1,58 @@
+//! Every example is built, and run as a user would run it.
+
+use crate::{
+    ci::{Outcome, Stop},
+    process::{self, Limit},
+    workspace::Workspace,
+};
+use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
+
+/// Each example with its arguments. They run at the root of the workspace, without standard input.
+const EXAMPLES: &[Example] =
+    &[Example { name: "tour", args: &[] }, Example { name: "checksums", args: &["caller-core/src"] }];
+
+struct Example {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+/// Builds all examples, runs each of the table, and names those that failed.
+pub(crate) fn run(workspace: &Workspace) -> Outcome {
+    let known: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.name).collect();
+    let present =
+        workspace.packages.iter().flat_map(|package| &package.examples).map(String::as_str).collect();
+    let mut wrong = mismatches(&known, &present);
+
+    // With the features of the tests, so that both share what they build.
+    process::run(workspace.cargo(&["build", "--workspace", "--all-features", "--examples"]), Limit::BUILD)?;
+    for example in EXAMPLES.iter().filter(|example| present.contains(example.name)) {
+        // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
+        let program = format!("{}{EXE_SUFFIX}", example.name);
+        let mut command = Command::new(workspace.target.join("debug/examples").join(program));
+        command.args(example.args).current_dir(&workspace.root);
+        if let Err(failure) = process::run(command, Limit::EXAMPLE) {
+            wrong.push(format!("{}: {failure}", example.name));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Stop::Failed(wrong.join(", "))) }
+}
+
+/// An example that nobody runs rots, and a line of the table without an example checks nothing: both are told.
+fn mismatches(known: &BTreeSet<&str>, present: &BTreeSet<&str>) -> Vec<String> {
+    let missing = known.difference(present).map(|name| format!("{name}: there is no such example"));
+    let unlisted =
+        present.difference(known).map(|name| format!("{name}: not in the table of xtask's examples.rs"));
+    missing.chain(unlisted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_example_is_in_the_table_and_in_the_workspace_or_told() {
+        let told = mismatches(&["gone", "tour"].into(), &["new", "tour"].into());
+        assert_eq!(told, ["gone: there is no such example", "new: not in the table of xtask's examples.rs"]);
+        assert!(mismatches(&["tour"].into(), &["tour"].into()).is_empty());
+    }
+}
