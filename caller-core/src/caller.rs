@@ -56,7 +56,9 @@ impl Caller {
     /// [`is_no_caller`](Error::is_no_caller) if none runs there.
     pub fn main_thread() -> Result<Self> {
         registry::main_thread().ok_or_else(|| {
-            Error::new(Kind::NoCaller("or rather, none runs in the main thread: start one there, with `Caller::scope`"))
+            Error::new(Kind::NoCaller(
+                "or rather, none runs in the main thread: start one there, with `Caller::scope`",
+            ))
         })
     }
 
@@ -78,7 +80,11 @@ impl Caller {
     /// Stops all callers, the youngest first; the protected ones only with `force`. It returns at once.
     pub fn stop_all(force: bool) {
         for caller in registry::all().into_iter().rev() {
-            if force { caller.force_stop() } else { caller.stop() };
+            if force {
+                caller.force_stop()
+            } else {
+                caller.stop()
+            };
         }
     }
 

@@ -103,6 +103,23 @@ impl Context {
         self.values.as_ref()?.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
     }
 
+    /// What an item of a queue takes along from where it is queued: its span, and not the values.
+    pub(crate) fn current_of_item() -> Self {
+        #[cfg(feature = "tracing")]
+        {
+            let span = tracing::Span::current();
+            Self { values: None, span: (!span.is_none()).then_some(span) }
+        }
+        #[cfg(not(feature = "tracing"))]
+        Self::new()
+    }
+
+    /// The context of an item of a queue: the values of the call that began the queue, the rest of the item's.
+    pub(crate) fn for_item(&self, mut item: Self) -> Self {
+        item.values = self.values.clone();
+        item
+    }
+
     /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
     pub(crate) fn enter(self) -> Entered {
         #[cfg(feature = "tracing")]

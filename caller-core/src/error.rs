@@ -60,7 +60,9 @@ pub(crate) enum Kind {
     TimedOut(Duration),
     #[error("abandoned: its resolver was dropped without a result")]
     Abandoned,
-    #[error("{0} would wait for itself for ever; hand the work to another caller, or do not wait for it here")]
+    #[error(
+        "{0} would wait for itself for ever; hand the work to another caller, or do not wait for it here"
+    )]
     SelfWait(&'static str),
     #[error("no caller runs in this thread; {0}")]
     NoCaller(&'static str),
@@ -76,9 +78,7 @@ pub(crate) enum Kind {
     BackendMismatch { caller: String, wanted: String, has: String },
     #[error("{what} is zero, so nothing could ever run; give at least 1")]
     ZeroLimit { what: &'static str },
-    #[error(
-        "the caller {0:?} was started already; a caller is started once, by `start`, `enter` or `scope`"
-    )]
+    #[error("the caller {0:?} was started already; a caller is started once, by `start`, `enter` or `scope`")]
     AlreadyStarted(String),
     #[error(
         "the caller {0:?} belongs to this thread, and a thread has at most one; use it (`Caller::current`), or start this one in another thread"
@@ -86,7 +86,9 @@ pub(crate) enum Kind {
     ThreadTaken(String),
     #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
     OtherThread(String),
-    #[error("a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`")]
+    #[error(
+        "a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`"
+    )]
     OutsideCall,
     #[error("the thread of the caller {name:?} could not be started: {source}")]
     Start { name: String, source: io::Error },
@@ -108,6 +110,10 @@ impl Error {
 
     pub(crate) fn at(kind: Kind, site: Site) -> Self {
         Self(Arc::new(Inner { kind, site: Some(site) }))
+    }
+
+    pub(crate) fn closed(reason: &str) -> Self {
+        Self::new(Kind::Closed { reason: reason.to_owned() })
     }
 
     /// The error of a call that is cancelled, or `closed` because what should have run it has stopped.

@@ -26,21 +26,31 @@ mod caller;
 
 mod verbs;
 
+mod completed;
+mod inspect;
+mod pool;
+mod queued;
+mod wait;
+
 #[cfg(feature = "test-util")]
 pub mod testing;
 
 pub use self::{
     backend::{Backend, LocalFuture, Runtime},
     caller::{Builder, Caller, CallerState, PoolSettings},
+    completed::{AsCompleted, IntoPending},
     context::{Context, ContextVar, InContext},
     error::{BoxError, Error, Result},
     event::Moment,
     ident::CallerId,
+    inspect::callers_table,
     pending::{
-        CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored, WaitMut,
-        WaitShared, current_pending,
+        CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,
+        WaitMut, WaitShared, current_pending,
     },
     queue::{Consumer, Next, SingleConsumerQueue},
+    queued::Queue,
     timer::{Clock, SystemClock, sleep_until},
     verbs::{Schedule, Unattended},
+    wait::{ReturnWhen, WaitMany, Waited},
 };

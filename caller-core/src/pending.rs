@@ -166,14 +166,19 @@ impl<T> Core<T> {
 
     pub(crate) fn poll_take(&self, cx: &mut task::Context<'_>) -> Poll<Result<T>> {
         if !self.state.is_done() {
-            // Cloned before the lock and dropped after it, since both are code of the runtime's.
-            let mut waker = Some(cx.waker().clone());
-            let old = self.waiters(|waiters| std::mem::replace(&mut waiters.owner, waker.take()));
-            if old.is_some() {
+            // Cloned before the lock, and the old one dropped after it: both are code of the runtime's.
+            if !self.watch(cx.waker().clone()) {
                 return Poll::Pending;
             }
         }
         Poll::Ready(self.take())
+    }
+
+    /// Has `waker` woken as the owner's, without taking the result. True if it is there already.
+    pub(crate) fn watch(&self, waker: task::Waker) -> bool {
+        let mut waker = Some(waker);
+        let old = self.waiters(|waiters| std::mem::replace(&mut waiters.owner, waker.take()));
+        old.is_none()
     }
 
     pub(crate) fn forget_owner(&self) {
@@ -192,6 +197,8 @@ pub(crate) trait Take<T>: Observe {
     fn take(&self) -> Result<T>;
     /// The result, once it is there; `cx` is woken then.
     fn poll_take(&self, cx: &mut task::Context<'_>) -> Poll<Result<T>>;
+    /// Has `waker` woken once the result is there. True if it is.
+    fn watch(&self, waker: task::Waker) -> bool;
     /// The one who waited for the result does so no longer.
     fn forget_owner(&self);
 }
@@ -205,6 +212,10 @@ macro_rules! take_from_core {
 
         fn poll_take(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<$crate::error::Result<T>> {
             self.core.poll_take(cx)
+        }
+
+        fn watch(&self, waker: std::task::Waker) -> bool {
+            self.core.watch(waker)
         }
 
         fn forget_owner(&self) {

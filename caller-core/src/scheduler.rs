@@ -85,7 +85,8 @@ struct Tasks {
 struct Kept {
     task: Arc<dyn Run>,
     timer: Option<TimerKey>,
-    lease: Option<Lease>,
+    /// Held until the call has ended.
+    _lease: Option<Lease>,
 }
 
 impl Home for Tasks {
@@ -94,7 +95,7 @@ impl Home for Tasks {
     }
 
     fn keep(&self, task: Arc<dyn Run>) -> usize {
-        let kept = Kept { task, timer: None, lease: self.lease.take() };
+        let kept = Kept { task, timer: None, _lease: self.lease.take() };
         self.kept.borrow_mut().insert(kept)
     }
 
@@ -173,7 +174,8 @@ impl Scheduler {
         owner: Arc<dyn Owner>,
         may_watch: bool,
     ) -> Self {
-        static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
+        static CORES: LazyLock<usize> =
+            LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
         Self {
             tasks: Tasks {
                 inbox,

@@ -32,9 +32,7 @@ use crate::{
     context::Context,
     error::{BoxError, Error, Kind, Result, Site},
     ident::CallerId,
-    pending::{
-        Cancelled, Core, Current, Observe, PendingHandle, State, Take, Waiters, take_from_core,
-    },
+    pending::{Cancelled, Core, Current, Observe, PendingHandle, State, Take, Waiters, take_from_core},
     queue::RawQueue,
     report,
     sys::UnsafeCell,
@@ -436,7 +434,9 @@ where
     }
 
     fn has_grace(&self) -> bool {
-        self.core.waiters(|waiters| waiters.known().is_some_and(|extra| extra.grace.is_some())).unwrap_or(false)
+        self.core
+            .waiters(|waiters| waiters.known().is_some_and(|extra| extra.grace.is_some()))
+            .unwrap_or(false)
     }
 
     fn assign(&self, caller: CallerId) {

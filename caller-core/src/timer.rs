@@ -195,8 +195,10 @@ fn drive(global: &Global) {
         let next = global.timers.fire(&waker);
         let pause = next.map_or(LINGER, |at| at.saturating_duration_since(global.timers.now()));
         let woken = driver.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut woken, waited) =
-            driver.wake.wait_timeout_while(woken, pause, |woken| !*woken).unwrap_or_else(PoisonError::into_inner);
+        let (mut woken, waited) = driver
+            .wake
+            .wait_timeout_while(woken, pause, |woken| !*woken)
+            .unwrap_or_else(PoisonError::into_inner);
         let idle = next.is_none() && waited.timed_out();
         *woken = false;
         drop(woken);

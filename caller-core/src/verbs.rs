@@ -136,7 +136,7 @@ impl Caller {
         R: Unattended + 'static,
     {
         let weak = Arc::downgrade(&self.0);
-        self.queue(Item::Direct(Box::new(move || {
+        self.enqueue(Item::Direct(Box::new(move || {
             if let Some(error) = function().into_failure() {
                 report_failure::<F>(weak.upgrade().map(Caller), error);
             }
@@ -151,7 +151,7 @@ impl Caller {
         R: Unattended + 'static,
     {
         let weak = Arc::downgrade(&self.0);
-        self.queue(Item::DirectAsync(Box::new(move || {
+        self.enqueue(Item::DirectAsync(Box::new(move || {
             Box::pin(async move {
                 if let Some(error) = function().await.into_failure() {
                     report_failure::<F>(weak.upgrade().map(Caller), error);
@@ -162,14 +162,16 @@ impl Caller {
 
     /// The call with everything explicit: delay, context, backend, labels.
     pub fn schedule_call<F>(&self, function: F) -> Schedule<'_, F> {
-        Schedule {
-            caller: self,
-            function,
-            delay: None,
-            context: None,
-            backend: None,
-            metadata: Vec::new(),
-        }
+        Schedule { caller: self, function, delay: None, context: None, backend: None, metadata: Vec::new() }
+    }
+
+    /// As [`call_soon`](Self::call_soon), with the name of another type.
+    #[track_caller]
+    pub(crate) fn call_soon_as<N: 'static, T: Send + 'static>(
+        &self,
+        function: impl AsyncFnOnce() -> T + Send + 'static,
+    ) -> Pending<T> {
+        self.submit::<N, Plain, _, _, _>(move || function(), None, Context::current(), Location::caller())
     }
 
     fn submit<N, C, M, F, T>(
@@ -204,11 +206,11 @@ impl Caller {
                 None => Item::Later(self.0.timers.now() + CENTURY, run),
             },
         };
-        self.queue(item);
+        self.enqueue(item);
         Pending::new(take)
     }
 
-    pub(crate) fn queue(&self, item: Item) {
+    pub(crate) fn enqueue(&self, item: Item) {
         if let Err(item) = self.0.inbox.items.push(item) {
             item.reject(&self.0.stop_reason());
         }

@@ -143,7 +143,8 @@ impl Builder {
 
     fn find_or_make(self) -> Result<(Caller, bool)> {
         let inherited = self.parent.as_ref().map(|parent| &parent.0);
-        let Some(backend) = self.backend.clone().or_else(|| inherited.map(|parent| parent.backend.clone())) else {
+        let Some(backend) = self.backend.clone().or_else(|| inherited.map(|parent| parent.backend.clone()))
+        else {
             return Err(Error::no_runtime(
                 "a caller needs a backend to run on; give one to the builder, as in `.backend(Tokio::new())`",
             ));
@@ -155,9 +156,7 @@ impl Builder {
         let options = Options { protected: self.protected.unwrap_or(false), pool };
         let name = self.name.clone();
         match &self.parent {
-            Some(parent) => {
-                parent.0.adopt(&self, || Ok(Inner::new(name, backend, options, Some(parent))))
-            }
+            Some(parent) => parent.0.adopt(&self, || Ok(Inner::new(name, backend, options, Some(parent)))),
             None => {
                 let caller = Caller(Inner::new(name, backend, options, None));
                 registry::add(&caller);
@@ -168,7 +167,8 @@ impl Builder {
 
     /// Whether a child that has the name has the options too. What was not set is not compared.
     pub(super) fn check_same(&self, known: &Caller) -> Result<()> {
-        let difference = if self.backend.as_ref().is_some_and(|backend| !backend.is_same(&**known.backend())) {
+        let difference = if self.backend.as_ref().is_some_and(|backend| !backend.is_same(&**known.backend()))
+        {
             format!("backend {:?}", known.backend())
         } else if self.protected.is_some_and(|protected| protected != known.0.options.protected) {
             format!("protected {}", known.0.options.protected)

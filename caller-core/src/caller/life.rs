@@ -169,6 +169,11 @@ impl Inner {
         }
     }
 
+    /// Whether this is a child of that one.
+    pub(crate) fn parent_is(&self, parent: &Weak<Inner>) -> bool {
+        self.parent.as_ref().is_some_and(|known| known.ptr_eq(parent))
+    }
+
     pub(super) fn children(&self) -> Vec<Caller> {
         self.life().children.clone()
     }
@@ -218,7 +223,9 @@ impl Inner {
     fn closed_before(&self, life: &Life) -> Error {
         let reason = match &life.trouble {
             Some(trouble) => format!("the caller {:?} could not run: {trouble}", self.name),
-            None => format!("the caller {:?} was stopped, and cannot be started again; build another", self.name),
+            None => {
+                format!("the caller {:?} was stopped, and cannot be started again; build another", self.name)
+            }
         };
         Error::new(Kind::Closed { reason })
     }

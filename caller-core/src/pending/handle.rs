@@ -197,9 +197,8 @@ impl PendingHandle {
             return Poll::Ready(());
         }
         let mut waker = Some(cx.waker().clone());
-        let old = self.waiters(|waiters| {
-            waker.take().and_then(|waker| waiters.extra().observe_waker(key, waker))
-        });
+        let old =
+            self.waiters(|waiters| waker.take().and_then(|waker| waiters.extra().observe_waker(key, waker)));
         if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 

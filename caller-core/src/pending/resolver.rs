@@ -3,8 +3,8 @@
 use std::{fmt, panic::Location, sync::Arc};
 
 use super::{
-    Cancelled, Core, Observe, Pending, PendingHandle, State, Take, Waiters, take_from_core,
-    handle::CancelRequested,
+    Cancelled, Core, Observe, Pending, PendingHandle, State, Take, Waiters, handle::CancelRequested,
+    take_from_core,
 };
 use crate::{
     error::{BoxError, Error, Kind, Result, Site},

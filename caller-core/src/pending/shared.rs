@@ -84,7 +84,13 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
     /// When the last of the waits that have begun is dropped before the end, the call is cancelled, unless that
     /// one was made with [`protect`](WaitShared::protect).
     pub fn wait(&self) -> WaitShared<T> {
-        WaitShared { shared: self.clone(), key: None, began: false, protected: false, deadline: Deadline::none() }
+        WaitShared {
+            shared: self.clone(),
+            key: None,
+            began: false,
+            protected: false,
+            deadline: Deadline::none(),
+        }
     }
 
     /// Blocks this thread until the result is there.

@@ -127,7 +127,10 @@ impl Extra {
     /// Takes all registrations of a callback off the list.
     pub(crate) fn forget_callback(&mut self, callback: &DoneCallback) -> Vec<Observer> {
         self.observers
-            .extract_if(.., |(_, observer)| matches!(observer, Observer::Callback(known, _) if known.is(callback)))
+            .extract_if(
+                ..,
+                |(_, observer)| matches!(observer, Observer::Callback(known, _) if known.is(callback)),
+            )
             .map(|(_, observer)| observer)
             .collect()
     }

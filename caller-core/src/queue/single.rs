@@ -71,11 +71,7 @@ impl<T> SingleConsumerQueue<T> {
     /// An empty queue that hands what nobody will consume to `reject`, in the thread that stops it or adds to it.
     pub fn with_reject(reject: impl Fn(T) + Send + Sync + 'static) -> Self {
         let reject: Box<dyn Fn(T) + Send + Sync> = Box::new(reject);
-        Self(Arc::new(Inner {
-            raw: RawQueue::new(),
-            reject: Some(reject),
-            consumed: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Inner { raw: RawQueue::new(), reject: Some(reject), consumed: AtomicBool::new(false) }))
     }
 
     /// Adds an item behind the others. False if it was rejected.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Scheduler;
-use crate::{report, task::Home};
+use crate::report;
 
 /// Where a scheduler is on its way to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

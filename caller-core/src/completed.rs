@@ -1,0 +1,319 @@
+//! `as_completed`: pendings in the order in which they are done.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Wake, Waker},
+    vec,
+};
+
+use futures_core::Stream;
+use slab::Slab;
+
+use crate::{
+    caller::Caller,
+    error::{Error, Kind, Result},
+    pending::Pending,
+};
+
+/// What [`Caller::as_completed`] and [`Caller::wait`] take: a pending, or a future that the caller is to run.
+pub trait IntoPending {
+    /// What the pending gives.
+    type Output: Send + 'static;
+
+    /// The pending itself, or that of a call that `caller` runs now.
+    fn into_pending(self, caller: &Caller) -> Pending<Self::Output>;
+}
+
+impl<T: Send + 'static> IntoPending for Pending<T> {
+    type Output = T;
+
+    fn into_pending(self, _caller: &Caller) -> Pending<T> {
+        self
+    }
+}
+
+impl<F> IntoPending for F
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    type Output = F::Output;
+
+    #[track_caller]
+    fn into_pending(self, caller: &Caller) -> Pending<F::Output> {
+        caller.call_soon_as::<F, _>(async move || self.await)
+    }
+}
+
+/// How many calls of a lazy source are unfinished at once, unless said otherwise.
+const LAZY_LIMIT: usize = 10;
+
+impl Caller {
+    /// The pendings of a collection, in the order in which they are done; those that are done already come first.
+    /// Futures among them are run by this caller. Only asking one of them for its result gives its error.
+    ///
+    /// ```
+    /// # use caller::{Caller, testing::Manual};
+    /// # use futures::StreamExt;
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// let calls = [1, 2, 3].map(|n| caller.call_soon(async move || n * n));
+    /// let squares = caller.as_completed(calls).then(async |pending| pending.await);
+    /// # let sum = futures::executor::block_on(squares.fold(0, async |sum, n| sum + n.unwrap()));
+    /// assert_eq!(sum, 14);
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the stream cancels what is unfinished, unless [`cancel_unfinished`](AsCompleted::cancel_unfinished)
+    /// says otherwise.
+    pub fn as_completed<P: IntoPending>(
+        &self,
+        items: impl IntoIterator<Item = P>,
+    ) -> AsCompleted<P::Output, FromIter<vec::IntoIter<Pending<P::Output>>>> {
+        let items: Vec<_> = items.into_iter().map(|item| item.into_pending(self)).collect();
+        AsCompleted::new(self, FromIter(items.into_iter()), usize::MAX)
+    }
+
+    /// As [`as_completed`](Self::as_completed), for an iterator that starts a call when it is asked for its next
+    /// item. It is asked when one of at most ten unfinished calls is done; see
+    /// [`max_concurrent`](AsCompleted::max_concurrent).
+    pub fn as_completed_lazy<I, P>(&self, items: I) -> AsCompleted<P::Output, FromIter<I::IntoIter>>
+    where
+        I: IntoIterator<Item = P>,
+        P: IntoPending,
+    {
+        AsCompleted::new(self, FromIter(items.into_iter()), LAZY_LIMIT)
+    }
+
+    /// As [`as_completed_lazy`](Self::as_completed_lazy), for a stream.
+    pub fn as_completed_stream<S, P>(&self, items: S) -> AsCompleted<P::Output, FromStream<S>>
+    where
+        S: Stream<Item = P>,
+        P: IntoPending,
+    {
+        AsCompleted::new(self, FromStream(Box::pin(items)), LAZY_LIMIT)
+    }
+}
+
+/// Where the items come from.
+trait Source {
+    type Item;
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Item>>;
+}
+
+/// An iterator as a source.
+#[derive(Debug)]
+pub struct FromIter<I>(I);
+
+impl<I: Iterator> Source for FromIter<I> {
+    type Item = I::Item;
+
+    fn poll_item(&mut self, _cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        Poll::Ready(self.0.next())
+    }
+}
+
+/// A stream as a source.
+#[derive(Debug)]
+pub struct FromStream<S>(Pin<Box<S>>);
+
+impl<S: Stream> Source for FromStream<S> {
+    type Item = S::Item;
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+}
+
+/// A stream of pendings that are done; made by [`Caller::as_completed`] and its kin.
+///
+/// A call's own pending, which could never be done while the call waits for it, is given back at once as it is.
+#[must_use = "streams do nothing unless polled"]
+pub struct AsCompleted<T: Send + 'static, S> {
+    caller: Caller,
+    /// None once it has ended.
+    source: Option<S>,
+    limit: usize,
+    unfinished: Slab<Pending<T>>,
+    done: Arc<Done>,
+    cancel_unfinished: bool,
+}
+
+/// Which of the unfinished are done.
+#[derive(Default)]
+struct Done(Mutex<Ready>);
+
+#[derive(Default)]
+struct Ready {
+    keys: VecDeque<usize>,
+    waker: Option<Waker>,
+}
+
+impl Done {
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The waker of one of the unfinished.
+struct One {
+    done: Arc<Done>,
+    key: usize,
+}
+
+impl Wake for One {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut ready = self.done.ready();
+        ready.keys.push_back(self.key);
+        let waker = ready.waker.take();
+        drop(ready);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T: Send + 'static, S> AsCompleted<T, S> {
+    fn new(caller: &Caller, source: S, limit: usize) -> Self {
+        Self {
+            caller: caller.clone(),
+            source: Some(source),
+            limit,
+            unfinished: Slab::new(),
+            done: Arc::default(),
+            cancel_unfinished: true,
+        }
+    }
+
+    /// How many of the items may be unfinished at once, before the source is asked for another.
+    ///
+    /// # Errors
+    ///
+    /// [`is_zero_limit`](Error::is_zero_limit) if it is zero.
+    pub fn max_concurrent(mut self, limit: usize) -> Result<Self> {
+        if limit == 0 {
+            return Err(Error::new(Kind::ZeroLimit { what: "`max_concurrent`" }));
+        }
+        self.limit = limit;
+        Ok(self)
+    }
+
+    /// Whether dropping the stream cancels what is unfinished. It does unless set.
+    pub fn cancel_unfinished(mut self, cancel: bool) -> Self {
+        self.cancel_unfinished = cancel;
+        self
+    }
+
+    /// Ends the stream and gives what it has not given.
+    pub(crate) fn into_unfinished(mut self) -> Vec<Pending<T>> {
+        let unfinished: Vec<_> = self.unfinished.drain().collect();
+        for pending in &unfinished {
+            pending.cell().forget_owner();
+        }
+        unfinished
+    }
+
+    fn next_done(&mut self) -> Option<Pending<T>> {
+        loop {
+            let key = self.done.ready().keys.pop_front()?;
+            if let Some(pending) = self.unfinished.try_remove(key) {
+                return Some(pending);
+            }
+        }
+    }
+}
+
+#[expect(private_bounds, reason = "the sources are made by the methods of `Caller` alone")]
+impl<T, S> AsCompleted<T, S>
+where
+    T: Send + 'static,
+    S: Source<Item: IntoPending<Output = T>>,
+{
+    /// Asks the source for as much as there is room for. Some if an item is to be given at once.
+    fn take_in(&mut self, cx: &mut Context<'_>) -> Option<Pending<T>> {
+        while self.unfinished.len() < self.limit {
+            let item = match self.source.as_mut()?.poll_item(cx) {
+                Poll::Ready(Some(item)) => item,
+                Poll::Ready(None) => {
+                    self.source = None;
+                    return None;
+                }
+                Poll::Pending => return None,
+            };
+            let pending = item.into_pending(&self.caller);
+            if pending.handle().check_self_wait().is_err() {
+                return Some(pending);
+            }
+            let entry = self.unfinished.vacant_entry();
+            let one = Arc::new(One { done: self.done.clone(), key: entry.key() });
+            let is_done = pending.cell().watch(Waker::from(one.clone()));
+            entry.insert(pending);
+            if is_done {
+                one.wake_by_ref();
+            }
+        }
+        None
+    }
+}
+
+impl<T: Send + 'static, S> Unpin for AsCompleted<T, S> {}
+
+impl<T, S> Stream for AsCompleted<T, S>
+where
+    T: Send + 'static,
+    S: Source<Item: IntoPending<Output = T>>,
+{
+    type Item = Pending<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Pending<T>>> {
+        let this = &mut *self;
+        if let Some(own) = this.take_in(cx) {
+            return Poll::Ready(Some(own));
+        }
+        if let Some(done) = this.next_done() {
+            return Poll::Ready(Some(done));
+        }
+        if this.unfinished.is_empty() && this.source.is_none() {
+            return Poll::Ready(None);
+        }
+        // Registered first, looked at again then: what is done in between wakes us, or is seen.
+        let waker = cx.waker().clone();
+        let old = this.done.ready().waker.replace(waker);
+        drop(old);
+        match this.next_done() {
+            Some(done) => Poll::Ready(Some(done)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<T: Send + 'static, S> Drop for AsCompleted<T, S> {
+    fn drop(&mut self) {
+        for pending in self.unfinished.drain() {
+            pending.cell().forget_owner();
+            if self.cancel_unfinished && !pending.is_done() {
+                pending.cancel("`as_completed` was left before it was done");
+            }
+        }
+    }
+}
+
+impl<T: Send + 'static, S> fmt::Debug for AsCompleted<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted")
+            .field("limit", &self.limit)
+            .field("unfinished", &self.unfinished.len())
+            .finish_non_exhaustive()
+    }
+}

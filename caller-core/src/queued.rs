@@ -1,0 +1,632 @@
+//! `queue_call`: the calls of one function, one at a time and in order, in one long-lived call.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    future::poll_fn,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Poll, Waker},
+};
+
+use crate::{
+    caller::{Attached, Caller, CallerState, Inner},
+    context::Context,
+    error::{Error, Kind, Result},
+    pending::PendingHandle,
+    queue::RawQueue,
+    report,
+    verbs::Unattended,
+};
+
+/// After how many items a queue lets other calls of its caller have their turn.
+const BATCH: usize = 64;
+
+impl Caller {
+    /// Queues a call of `function`: the calls of one function on one caller run one at a time, in the order queued.
+    ///
+    /// The first call starts the queue, which stays until it is closed or the caller stops. A failure or panic is
+    /// reported with the caller's name, and the next item runs. Values of [`ContextVar`](crate::ContextVar)s are
+    /// those of the call that began the queue.
+    ///
+    /// The function's type is the key, so it must not capture anything, which is checked when it is compiled. For a
+    /// closure with state use [`queue`](Self::queue), for a method [`queue_method`](Self::queue_method).
+    ///
+    /// ```
+    /// # use caller::{Caller, Resolver, testing::Manual};
+    /// async fn record(line: String) {
+    ///     println!("{line}");
+    /// }
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// caller.queue_call(record, "first".to_owned())?;
+    /// caller.queue_call(record, "second".to_owned())?;
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`is_closed`](Error::is_closed) if the caller stops.
+    #[track_caller]
+    pub fn queue_call<F, A, R>(&self, function: F, argument: A) -> Result<()>
+    where
+        F: AsyncFn(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Unattended + 'static,
+    {
+        const { assert!(size_of::<F>() == 0, "the function of a queue must not capture: use `Caller::queue`") };
+        let key = key::<F, A>(0);
+        let mut function = Some(function);
+        self.queue_item(key, argument, |queue| {
+            // A type without a size has one value: the first is as good as any.
+            let Some(function) = function.take() else { return Err(self.closed()) };
+            let serve = async move |argument| Some(function(argument).await);
+            Ok(start::<F, _, _>(self, queue, serve))
+        })
+    }
+
+    /// The pending of the queue of a function, while it runs. Cancelling it closes the queue.
+    pub fn queue_get<F, A, R>(&self, _function: F) -> Option<PendingHandle>
+    where
+        F: AsyncFn(A) -> R + 'static,
+        A: 'static,
+    {
+        Queues::of(self).find(key::<F, A>(0))?.pending()
+    }
+
+    /// How many calls of a function wait in its queue. None if there is no queue.
+    pub fn queue_len<F, A, R>(&self, _function: F) -> Option<usize>
+    where
+        F: AsyncFn(A) -> R + 'static,
+        A: 'static,
+    {
+        Some(Queues::of(self).find(key::<F, A>(0))?.len())
+    }
+
+    /// Closes the queue of a function: the item that runs is cancelled, the rest never run. False if there is none.
+    pub fn queue_close<F, A, R>(&self, _function: F) -> bool
+    where
+        F: AsyncFn(A) -> R + 'static,
+        A: 'static,
+    {
+        Queues::of(self).close(key::<F, A>(0))
+    }
+
+    /// As [`queue_call`](Self::queue_call), for a method: the queue is that of `function` and `object` together.
+    ///
+    /// The object is held weakly by the queue, and strongly by the item that runs. When it has gone, its queue ends
+    /// at the next look: the next item, and whenever queues of this caller are made or asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`is_closed`](Error::is_closed) if the caller stops.
+    #[track_caller]
+    pub fn queue_method<F, S, A, R>(&self, function: F, object: &Arc<S>, argument: A) -> Result<()>
+    where
+        F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
+        S: Send + Sync + 'static,
+        A: Send + 'static,
+        R: Unattended + 'static,
+    {
+        const { assert!(size_of::<F>() == 0, "the method of a queue must not capture: use `Caller::queue`") };
+        let mut function = Some(function);
+        self.queue_item(method_key::<F, S, A>(object), argument, |queue| {
+            let Some(function) = function.take() else { return Err(self.closed()) };
+            let object = Arc::downgrade(object);
+            let watched = object.clone();
+            let _first = queue.gone.set(Box::new(move || watched.strong_count() == 0));
+            let serve = async move |argument| Some(function(object.upgrade()?, argument).await);
+            Ok(start::<F, _, _>(self, queue, serve))
+        })
+    }
+
+    /// The pending of the queue of a method and its object, while it runs.
+    pub fn queue_get_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> Option<PendingHandle>
+    where
+        F: AsyncFn(Arc<S>, A) -> R + 'static,
+        S: 'static,
+        A: 'static,
+    {
+        Queues::of(self).find(method_key::<F, S, A>(object))?.pending()
+    }
+
+    /// Closes the queue of a method and its object. False if there is none.
+    pub fn queue_close_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> bool
+    where
+        F: AsyncFn(Arc<S>, A) -> R + 'static,
+        S: 'static,
+        A: 'static,
+    {
+        Queues::of(self).close(method_key::<F, S, A>(object))
+    }
+
+    /// The pendings of all queues of functions and methods that run on this caller.
+    pub fn queues(&self) -> Vec<PendingHandle> {
+        Queues::of(self).all()
+    }
+
+    /// A queue of its own for a function that may have state. It ends when it is closed, or when its last handle is
+    /// dropped and what was queued has run.
+    #[track_caller]
+    pub fn queue<F, A, R>(&self, function: F) -> Queue<A>
+    where
+        F: AsyncFn(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Unattended + 'static,
+    {
+        self.start_queue(function, usize::MAX)
+    }
+
+    /// As [`queue`](Self::queue), with room for `bound` items that wait.
+    ///
+    /// # Errors
+    ///
+    /// [`is_zero_limit`](Error::is_zero_limit) if the bound is zero.
+    #[track_caller]
+    pub fn bounded_queue<F, A, R>(&self, bound: usize, function: F) -> Result<Queue<A>>
+    where
+        F: AsyncFn(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Unattended + 'static,
+    {
+        if bound == 0 {
+            return Err(Error::new(Kind::ZeroLimit { what: "the bound of the queue" }));
+        }
+        Ok(self.start_queue(function, bound))
+    }
+
+    #[track_caller]
+    fn start_queue<F, A, R>(&self, function: F, bound: usize) -> Queue<A>
+    where
+        F: AsyncFn(A) -> R + Send + 'static,
+        A: Send + 'static,
+        R: Unattended + 'static,
+    {
+        let queue = Arc::new(FnQueue::new(bound));
+        let serve = async move |argument| Some(function(argument).await);
+        let pending = start::<F, _, _>(self, &queue, serve);
+        let _first = queue.pending.set(pending);
+        Queue(Arc::new(Handle(queue)))
+    }
+
+    /// Puts an item into the queue with this key, which is started if there is none.
+    fn queue_item<A: Send + 'static>(
+        &self,
+        key: Key,
+        argument: A,
+        mut start: impl FnMut(&Arc<FnQueue<A>>) -> Result<PendingHandle>,
+    ) -> Result<()> {
+        let queues = Queues::of(self);
+        let mut item = QueueItem { argument, context: Context::current_of_item() };
+        loop {
+            let (queue, new) = queues.find_or_add(key);
+            if new {
+                let pending = start(&queue)?;
+                let _first = queue.pending.set(pending);
+            }
+            match queue.push(item) {
+                Ok(()) => return Ok(()),
+                Err((back, _)) => item = back,
+            }
+            // It ended under our hands.
+            queues.remove(key, &queue);
+            if !matches!(self.state(), CallerState::Initial | CallerState::Running) {
+                return Err(self.closed());
+            }
+            if new {
+                // Closed in the moment after it was started: as if the item had been in it.
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What a queue is found by: the types of its function and argument, and the address of its object.
+type Key = (TypeId, usize);
+
+fn key<F: 'static, A: 'static>(object: usize) -> Key {
+    (TypeId::of::<(F, A)>(), object)
+}
+
+fn method_key<F: 'static, S, A: 'static>(object: &Arc<S>) -> Key {
+    key::<F, A>(Arc::as_ptr(object).addr())
+}
+
+struct QueueItem<A> {
+    argument: A,
+    context: Context,
+}
+
+struct FnQueue<A> {
+    items: RawQueue<QueueItem<A>>,
+    pending: OnceLock<PendingHandle>,
+    bound: usize,
+    /// Items that have not begun.
+    waiting: AtomicUsize,
+    /// Those who wait for room.
+    room: Mutex<Vec<Waker>>,
+    /// Whether the object that the function belongs to has gone.
+    gone: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl<A: Send + 'static> FnQueue<A> {
+    fn new(bound: usize) -> Self {
+        Self {
+            items: RawQueue::new(),
+            pending: OnceLock::new(),
+            bound,
+            waiting: AtomicUsize::new(0),
+            room: Mutex::default(),
+            gone: OnceLock::new(),
+        }
+    }
+
+    /// Puts an item in. It comes back, with the error, if the queue has ended or is full.
+    fn push(&self, item: QueueItem<A>) -> Result<(), (QueueItem<A>, Error)> {
+        // AcqRel pairs with `begin`: whoever sees room sees that the item before has begun.
+        let counted = self.waiting.fetch_add(1, Ordering::AcqRel);
+        if counted >= self.bound {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err((item, Error::new(Kind::Full(self.bound))));
+        }
+        self.items.push(item).map_err(|item| {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            (item, Error::closed("the queue was closed"))
+        })
+    }
+
+    /// An item begins: there is room for another.
+    fn begin(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        if self.bound != usize::MAX {
+            self.wake_room();
+        }
+    }
+
+    fn wake_room(&self) {
+        let room = mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner));
+        room.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends it: what waits never runs.
+    fn end(&self) {
+        let rest = self.items.close_and_drain();
+        self.waiting.fetch_sub(rest.len(), Ordering::AcqRel);
+        self.wake_room();
+        for item in rest {
+            report::drop_quietly("a queued argument", item);
+        }
+    }
+}
+
+/// A queue of any argument.
+trait AnyQueue: Any + Send + Sync {
+    /// Its pending, unless it has ended or is about to.
+    fn pending(&self) -> Option<PendingHandle>;
+    fn len(&self) -> usize;
+    fn close(&self, reason: &str, closed: bool);
+    /// Whether it takes nothing any more.
+    fn is_over(&self) -> bool;
+}
+
+impl<A: Send + 'static> AnyQueue for FnQueue<A> {
+    fn pending(&self) -> Option<PendingHandle> {
+        self.pending.get().filter(|_| !self.is_over()).cloned()
+    }
+
+    fn len(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    fn close(&self, reason: &str, closed: bool) {
+        self.end();
+        if let Some(pending) = self.pending.get() {
+            if closed {
+                pending.close(reason)
+            } else {
+                pending.cancel(reason)
+            };
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.items.is_stopped()
+            || self.pending.get().is_some_and(|pending| pending.is_cancelled() || pending.is_done())
+            || self.gone.get().is_some_and(|gone| gone())
+    }
+}
+
+/// Starts the call that serves a queue. `serve` gives None when there is nothing to serve with any more.
+#[track_caller]
+fn start<F, A, R>(
+    caller: &Caller,
+    queue: &Arc<FnQueue<A>>,
+    serve: impl AsyncFn(A) -> Option<R> + Send + 'static,
+) -> PendingHandle
+where
+    F: 'static,
+    A: Send + 'static,
+    R: Unattended + 'static,
+{
+    /// However the call ends, the queue takes nothing more and forgets what waits.
+    struct EndOnDrop<A: Send + 'static>(Arc<FnQueue<A>>);
+    impl<A: Send + 'static> Drop for EndOnDrop<A> {
+        fn drop(&mut self) {
+            self.0.end();
+        }
+    }
+    let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
+    let pending = caller.call_soon_as::<F, _>(async move || {
+        let base = Context::current();
+        let mut batch = VecDeque::new();
+        loop {
+            let some = poll_fn(|cx| queue.0.items.poll_batch(&mut batch, Some(cx.waker()))).await;
+            if !some {
+                return;
+            }
+            let mut turn = 0;
+            while let Some(item) = batch.pop_front() {
+                queue.0.begin();
+                let served = one(&serve, item, &base).await;
+                match served {
+                    Ok(Some(result)) => {
+                        if let Some(error) = result.into_failure() {
+                            let error = Error::new(Kind::Failed(error));
+                            report::failure(&name_of(&owner), type_name::<F>(), &error);
+                        }
+                    }
+                    Ok(None) => return,
+                    Err(payload) => {
+                        let what = format!("caller {:?}: {}", name_of(&owner), type_name::<F>());
+                        report::panicked(&what, payload);
+                    }
+                }
+                turn += 1;
+                if turn % BATCH == 0 {
+                    yield_now().await;
+                }
+                if queue.0.pending.get().is_some_and(PendingHandle::is_cancelled) {
+                    // Cancelling has not reached us yet: the rest never runs.
+                    return;
+                }
+            }
+        }
+    });
+    pending.handle()
+}
+
+/// Serves one item, in a context of its own. The error is what it panicked with.
+async fn one<A, R>(
+    serve: &impl AsyncFn(A) -> Option<R>,
+    item: QueueItem<A>,
+    base: &Context,
+) -> std::thread::Result<Option<R>> {
+    let mut context = base.for_item(item.context);
+    let mut future = pin!(serve(item.argument));
+    poll_fn(|cx| {
+        let entered = mem::take(&mut context).enter();
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        context = entered.leave();
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        }
+    })
+    .await
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn name_of(owner: &Weak<Inner>) -> String {
+    owner.upgrade().map_or_else(|| "unnamed".to_owned(), |owner| owner.name.clone())
+}
+
+/// The queues of functions of one caller.
+#[derive(Default)]
+struct Queues {
+    known: Mutex<BTreeMap<Key, Arc<dyn AnyQueue>>>,
+}
+
+impl Queues {
+    fn of(caller: &Caller) -> Arc<Self> {
+        let queues = caller.0.queues.get_or_init(|| Arc::new(Self::default()));
+        let queues: Arc<dyn Any + Send + Sync> = queues.clone();
+        match queues.downcast() {
+            Ok(queues) => queues,
+            Err(_) => unreachable!("this is the only type that is put there"),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<dyn AnyQueue>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find_or_add<A: Send + 'static>(&self, key: Key) -> (Arc<FnQueue<A>>, bool) {
+        if let Some(known) = self.known().get(&key).cloned() {
+            let known: Arc<dyn Any + Send + Sync> = known;
+            if let Ok(known) = known.downcast() {
+                return (known, false);
+            }
+        }
+        self.sweep();
+        let fresh = Arc::new(FnQueue::new(usize::MAX));
+        let mut known = self.known();
+        if known.contains_key(&key) {
+            // Somebody was faster.
+            drop(known);
+            return self.find_or_add(key);
+        }
+        known.insert(key, fresh.clone());
+        (fresh, true)
+    }
+
+    fn find(&self, key: Key) -> Option<Arc<dyn AnyQueue>> {
+        self.sweep();
+        self.known().get(&key).cloned()
+    }
+
+    fn all(&self) -> Vec<PendingHandle> {
+        self.sweep();
+        let known: Vec<_> = self.known().values().cloned().collect();
+        known.iter().filter_map(|queue| queue.pending()).collect()
+    }
+
+    fn close(&self, key: Key) -> bool {
+        let Some(queue) = self.known().remove(&key) else { return false };
+        let open = !queue.is_over();
+        queue.close("the queue was closed", false);
+        open
+    }
+
+    fn remove<A: Send + 'static>(&self, key: Key, queue: &Arc<FnQueue<A>>) {
+        let mut known = self.known();
+        let same =
+            known.get(&key).is_some_and(|known| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(queue)));
+        let old = if same { known.remove(&key) } else { None };
+        drop(known);
+        drop(old);
+    }
+
+    /// Closes the queues that have ended, and those whose object has gone.
+    fn sweep(&self) {
+        let all: Vec<_> = self.known().iter().map(|(key, queue)| (*key, queue.clone())).collect();
+        for (key, queue) in all {
+            if queue.is_over() {
+                let mut known = self.known();
+                let same = known.get(&key).is_some_and(|known| Arc::ptr_eq(known, &queue));
+                let old = if same { known.remove(&key) } else { None };
+                drop(known);
+                drop(old);
+                queue.close("its object has gone", false);
+            }
+        }
+    }
+}
+
+impl Attached for Queues {
+    fn stop(&self, reason: &str) {
+        let all = mem::take(&mut *self.known());
+        for queue in all.into_values() {
+            queue.close(reason, true);
+        }
+    }
+}
+
+/// A queue of its own for one function; made by [`Caller::queue`]. Clones are handles of the same queue.
+pub struct Queue<A: Send + 'static>(Arc<Handle<A>>);
+
+struct Handle<A: Send + 'static>(Arc<FnQueue<A>>);
+
+impl<A: Send + 'static> Drop for Handle<A> {
+    fn drop(&mut self) {
+        // What was queued still runs.
+        self.0.items.close();
+    }
+}
+
+impl<A: Send + 'static> Queue<A> {
+    fn inner(&self) -> &FnQueue<A> {
+        &self.0.0
+    }
+
+    /// Queues a call.
+    ///
+    /// # Errors
+    ///
+    /// [`is_full`](Error::is_full) if the queue is bounded and has no room, [`is_closed`](Error::is_closed) if it was
+    /// closed or its caller stopped. The argument is in the error's other half.
+    pub fn call(&self, argument: A) -> Result<(), (A, Error)> {
+        let item = QueueItem { argument, context: Context::current_of_item() };
+        self.inner().push(item).map_err(|(item, error)| (item.argument, error))
+    }
+
+    /// Queues a call when there is room.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it ended, the call is not queued, and its argument is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`is_closed`](Error::is_closed) if it was closed or its caller stopped, with the argument.
+    pub async fn call_when_room(&self, argument: A) -> Result<(), (A, Error)> {
+        let mut argument = Some(argument);
+        poll_fn(|cx| {
+            let Some(given) = argument.take() else { return Poll::Ready(Ok(())) };
+            let given = match self.call(given) {
+                Err((given, error)) if error.is_full() => given,
+                other => return Poll::Ready(other),
+            };
+            // Registered first, tried again then: an item that begins in between wakes us.
+            let waker = cx.waker().clone();
+            self.inner().room.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
+            match self.call(given) {
+                Err((given, error)) if error.is_full() => {
+                    argument = Some(given);
+                    Poll::Pending
+                }
+                other => Poll::Ready(other),
+            }
+        })
+        .await
+    }
+
+    /// How many items wait.
+    pub fn len(&self) -> usize {
+        self.inner().len()
+    }
+
+    /// Whether no item waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes it: the item that runs is cancelled, the rest never run.
+    pub fn close(&self) {
+        self.inner().close("the queue was closed", false);
+    }
+
+    /// Whether it takes nothing any more.
+    pub fn is_closed(&self) -> bool {
+        self.inner().is_over()
+    }
+
+    /// The pending of the queue. It is done when the queue has ended; cancelling it closes the queue.
+    pub fn pending(&self) -> Option<PendingHandle> {
+        self.inner().pending.get().cloned()
+    }
+}
+
+impl<A: Send + 'static> Clone for Queue<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Send + 'static> fmt::Debug for Queue<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
