@@ -94,6 +94,7 @@ impl Timers {
 
     /// Wakes whoever's time has come, and says when the next one comes. `driver` is woken when that changes.
     pub(crate) fn fire(&self, driver: &Waker) -> Option<Instant> {
+        let mut fresh = None;
         loop {
             let mut list = self.list();
             let next = list.entries.first_key_value().map(|((at, _), _)| *at);
@@ -105,14 +106,19 @@ impl Timers {
                 due.into_iter().for_each(|(_, waker)| waker.wake());
                 continue;
             }
-            if !list.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
-                // Cloned and dropped without the lock; then the list is looked at again.
-                drop(list);
-                let driver = driver.clone();
-                let old = self.list().driver.replace(driver);
-                drop(old);
-                continue;
+            if list.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
+                return next;
             }
+            // A waker is cloned and dropped without the lock; then the list is looked at again. Once, since a clone
+            // need not say that it wakes the same.
+            let Some(clone) = fresh.take() else {
+                drop(list);
+                fresh = Some(driver.clone());
+                continue;
+            };
+            let old = list.driver.replace(clone);
+            drop(list);
+            drop(old);
             return next;
         }
     }

@@ -110,8 +110,4 @@ impl State {
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire) & CANCELLED != 0
     }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.0.load(Ordering::Acquire) & RUNNING != 0
-    }
 }
