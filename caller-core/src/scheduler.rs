@@ -220,10 +220,13 @@ impl Scheduler {
             let new = if self.direct.is_some() {
                 // New work waits for the direct call; but a stop has to be heard of.
                 self.tasks.inbox.items.watch(cx.waker());
-                self.owner.is_stopping() && self.phase == Phase::Running
+                false
             } else {
                 self.take_new(Some(cx.waker()))
             };
+            // Looked at after the queue, which is closed after this is set: a stop is seen here, or wakes us.
+            let stop = self.phase == Phase::Running && self.owner.is_stopping();
+            let new = new || stop;
             if !woken && !new {
                 return Poll::Pending;
             }
