@@ -1,4 +1,61 @@
-//! Run async work on a certain thread, from any thread.
+//! Run async work *on a certain thread*, from any thread.
+//!
+//! A [`Caller`] belongs to one thread and runs an async runtime there. From any thread you hand it a function; it
+//! runs in that thread, where state lives that is not `Send`, and you get a [`Pending`]: a thread-safe, cancellable
+//! result to await, to block on, or to watch.
+//!
+//! This crate knows no runtime. Depend on it together with a backend, such as `caller-tokio`.
+//!
+//! # How a call flows
+//!
+//! ```text
+//! call_soon ─▶ Call (function + context + outcome) ─▶ queue of the caller
+//!                                                        │        any thread
+//! ───────────────────────────────────────────────────────┼──────────────────
+//!                                                        ▼        its thread
+//!              waiter ◀─ Pending ◀─ task ◀─ Scheduler polls it once, at once,
+//!                                           and keeps it if it does not end
+//! ```
+//!
+//! # The verbs
+//!
+//! | verb | runs the function | gives |
+//! | --- | --- | --- |
+//! | [`call_soon`](Caller::call_soon) | in the caller's thread | `Pending<T>` |
+//! | [`call_later`](Caller::call_later) | there, after a delay | `Pending<T>` |
+//! | [`call_direct`](Caller::call_direct) | there, by the scheduler itself | nothing |
+//! | [`to_thread`](Caller::to_thread) | in a worker of the caller's pool | `Pending<T>` |
+//! | [`queue_call`](Caller::queue_call) | there, one call of the function at a time | nothing |
+//! | [`schedule_call`](Caller::schedule_call) | there, with everything explicit | `Pending<T>` |
+//! | [`call_soon_local`](Caller::call_soon_local) | there, from there, not `Send` | `Pending<T>` |
+//! | [`as_completed`](Caller::as_completed), [`wait`](Caller::wait) | | what is done first |
+//!
+//! Those that give a pending have a `try_` form for functions that return a `Result`: an `Err` makes the call
+//! *failed*.
+//!
+//! # Giving up
+//!
+//! Dropping a [`Pending`] does nothing: the call runs on. Dropping an unfinished *wait* for it (`.await`,
+//! [`Pending::wait`]) cancels the call, unless the wait was made with [`protect`](Wait::protect) or on a reference.
+//! Cancelling is asked for, then done: the future is dropped in its own thread.
+//!
+//! # What waits for itself
+//!
+//! A call that awaits its own pending, a thread that blocks on work only it could do, and threads that block on each
+//! other in a ring get an error. What cannot be seen is a deadlock as anywhere: calls that *await* each other in a
+//! ring, and pendings made by hand ([`Resolver`]) that nobody resolves.
+//!
+//! # When not to use it
+//!
+//! For work that may run on any thread, your runtime's own `spawn` is simpler. For a plain function that blocks, so is
+//! `spawn_blocking`. A caller is for state that must stay where it is: a GUI, a GPU context, an interpreter, a database
+//! handle, anything that is not `Send`.
+//!
+//! # Features
+//!
+//! - `tracing`: calls carry the current span of their submitter, and failures that nobody waits for become events
+//!   instead of lines on stderr.
+//! - `test-util`: the manual backend with virtual time, and the suite that every backend passes.
 #![deny(unsafe_code)]
 
 mod sys;

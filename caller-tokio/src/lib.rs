@@ -206,3 +206,8 @@ impl Runtime for Surrounding {
         self.handle.metrics().num_alive_tasks() == 0
     }
 }
+
+/// The code blocks of the README, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
