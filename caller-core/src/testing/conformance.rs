@@ -2,11 +2,127 @@
 //!
 //! A name begins with the id of the row of observable behaviour that it stands for. Each function makes its own
 //! fixture, and runs in a thread of its own. None sleeps to synchronise.
+#![expect(missing_docs, reason = "the name of a function says what it shows")]
+
+pub mod calls;
+pub mod cancel;
+pub mod completed;
+pub mod inspect;
+pub mod lifecycle;
+pub mod pending;
+pub mod pool;
+pub mod queued;
+pub mod single_queue;
+pub mod wait;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]
 macro_rules! conformance {
-    ($fixture:ty) => {};
+    ($fixture:ty) => {
+        $crate::__stamp!($fixture, pending:
+            pen_01_not_done_yet
+            pen_02_set_result
+            pen_02_every_waiter_gets_the_result
+            pen_03_set_error
+            pen_04_first_outcome_stays
+            pen_05_callbacks_in_order_on_the_completing_thread
+            pen_06_remove_callback
+            pen_07_timeout_cancels_unless_protected
+            pen_07_zero_timeout
+            pen_08_dropped_wait_cancels_unless_protected
+            pen_08_borrowed_and_shared_waits
+            pen_09_wait_without_result
+            pen_10_blocking_wait
+            pen_11_runs_without_handles_and_frees
+            pen_12_metadata_is_freed_on_completion
+            pen_13_cancel_after_done
+            pen_14_caller_of_a_pending
+            pen_abandoned_is_an_error
+            pen_waiting_for_oneself_is_an_error);
+        $crate::__stamp!($fixture, cancel:
+            can_01_without_canceller
+            can_02_with_canceller
+            can_03_reasons_add_up
+            can_04_running_call
+            can_05_before_the_start
+            can_06_seen_inside_a_long_poll
+            can_grace_to_clean_up);
+        $crate::__stamp!($fixture, lifecycle:
+            cal_01_no_caller_outside_a_runtime
+            cal_02_implicit_start
+            cal_03_new_thread
+            cal_04_calls_before_the_start
+            cal_05_found_while_it_runs
+            cal_06_children_by_name
+            cal_07_children_stop_first
+            cal_08_protected
+            cal_09_stop_cancels_and_tells
+            cal_10_stopped_before_it_ran
+            cal_11_the_runtime_ends_under_the_caller
+            cal_12_freed_with_the_last_handle
+            cal_13_existing_and_running
+            cal_15_protected_child_stops_with_its_parent
+            cal_16_children_without_a_name
+            cal_dropped_scope_stops_at_once
+            cal_stop_while_a_child_blocks_on_the_parent);
+        $crate::__stamp!($fixture, calls:
+            sch_01_verbs_from_here_and_elsewhere
+            sch_02_not_before_its_time
+            sch_03_direct_calls_in_order
+            sch_04_current_pending
+            sch_05_context
+            sch_06_failures
+            sch_07_interleaving
+            sch_08_runtime_is_current
+            sch_local_calls);
+        $crate::__stamp!($fixture, pool:
+            thr_01_plain_and_async
+            thr_02_one_worker_for_one_after_the_other
+            thr_03_idle_workers_go
+            thr_03_idle_workers_stay
+            thr_04_three_at_once_and_ten_idle
+            thr_calls_beyond_the_limit_wait
+            thr_own_workers_exceed_the_limit
+            thr_stop_while_calls_wait);
+        $crate::__stamp!($fixture, queued:
+            que_01_one_at_a_time_in_order
+            que_02_close_while_running
+            que_02_cancel_its_pending
+            que_03_failures_do_not_stop_it
+            que_04_object_dropped
+            que_05_context_of_the_first_call
+            que_bounded
+            que_closed_caller
+            que_own_queue_is_an_error);
+        $crate::__stamp!($fixture, completed:
+            asc_01_in_order_of_completion
+            asc_02_never_more_than_the_limit
+            asc_03_failures_come_out_too
+            asc_04_futures_and_streams
+            asc_05_left_early
+            asc_zero_limit);
+        $crate::__stamp!($fixture, wait:
+            wai_01_conditions
+            wai_02_timeout
+            wai_03_nothing);
+        $crate::__stamp!($fixture, single_queue:
+            scq_01_in_order_from_any_thread
+            scq_02_second_consumer
+            scq_03_stop_rejects
+            scq_04_consumer_leaves);
+        $crate::__stamp!($fixture, inspect:
+            ins_01_pending_texts
+            ins_02_caller_texts);
+    };
 }
 
 /// Stamps the functions of one area.
@@ -15,6 +131,7 @@ macro_rules! conformance {
 macro_rules! __stamp {
     ($fixture:ty, $area:ident: $($name:ident)*) => {
         mod $area {
+            #[allow(unused_imports, reason = "the fixture may come from anywhere")]
             use super::*;
             $(
                 #[test]
@@ -25,3 +142,48 @@ macro_rules! __stamp {
         }
     };
 }
+
+/// How long something may take that should happen at once. Generous: it is only waited for when it does not.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Says when it is dropped.
+#[derive(Clone, Debug, Default)]
+struct Drops(Arc<AtomicUsize>);
+
+impl Drops {
+    fn watch(&self) -> Dropped {
+        Dropped(self.0.clone())
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug)]
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until something is true that another thread is about to make true, and that nobody announces.
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let until = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::yield_now();
+    }
+}
+
+/// What comes within a generous time.
+fn receive<T>(from: &mpsc::Receiver<T>) -> T {
+    from.recv_timeout(LONG).expect("something should have come")
+}
+
+/// An error as tests need one.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("the cat sat on the keyboard")]
+struct Trouble;

@@ -1,0 +1,319 @@
+//! CAL: how callers begin, are found, and end.
+
+use std::{sync::mpsc, task::Poll, thread, time::Duration};
+
+use super::{Drops, eventually, receive};
+use crate::{Caller, CallerState, Resolver, testing::Fixture};
+
+pub fn cal_01_no_caller_outside_a_runtime<F: Fixture>() {
+    let fixture = F::new();
+    assert!(Caller::current().unwrap_err().is_no_caller());
+    if let Some(started) = fixture.start_implicitly() {
+        assert!(started.unwrap_err().is_no_caller());
+    }
+    let backend = fixture.backend();
+    let mut scope = Box::pin(Caller::scope(backend, async |_| ()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match scope.as_mut().poll(&mut cx) {
+        Poll::Ready(result) => assert!(result.unwrap_err().is_no_caller()),
+        Poll::Pending => panic!("a scope began where no runtime runs"),
+    }
+}
+
+pub fn cal_02_implicit_start<F: Fixture>() {
+    let fixture = F::new();
+    fixture.block_on_local(async {
+        match fixture.start_implicitly() {
+            Some(started) => {
+                let caller = started.unwrap();
+                assert_eq!(fixture.start_implicitly().unwrap().unwrap(), caller);
+                assert_eq!(Caller::current().unwrap(), caller);
+                assert_eq!(caller.call_soon(async || 1).await.unwrap(), 1);
+                // It may be entered, and stops when the body ends.
+                let same = caller.enter(async |caller| caller.call_soon(async || 2).await.unwrap()).await;
+                assert_eq!(same.unwrap(), 2);
+                assert_eq!(caller.state(), CallerState::Stopped);
+            }
+            None => {
+                let same =
+                    Caller::scope(fixture.backend(), async |caller| Caller::current().unwrap() == caller);
+                assert!(same.await.unwrap());
+            }
+        }
+    });
+}
+
+pub fn cal_03_new_thread<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (thread, current) =
+        caller.call_soon(async || (thread::current().id(), F::is_current())).wait_blocking().unwrap();
+    assert_ne!(thread, thread::current().id());
+    assert!(current, "its backend runs there");
+    assert_eq!(caller.thread().unwrap().0, thread);
+}
+
+pub fn cal_04_calls_before_the_start<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.builder().build().unwrap();
+    let early = caller.call_soon(async || 1);
+    let later = caller.call_later(Duration::from_millis(1), async || 2);
+    assert!(!early.is_done());
+    assert_eq!(caller.state(), CallerState::Initial);
+    caller.start().unwrap();
+    assert_eq!(early.wait_blocking().unwrap(), 1);
+    fixture.elapse(Duration::from_millis(1));
+    assert_eq!(later.wait_blocking().unwrap(), 2);
+    assert!(caller.start().unwrap_err().is_mismatch(), "a caller is started once");
+    caller.stop();
+
+    let caller = fixture.builder().build().unwrap();
+    let early = caller.call_soon(async || 3);
+    let got = fixture.block_on(async { caller.enter(async |_| early.await.unwrap()).await });
+    assert_eq!(got.unwrap(), 3);
+}
+
+pub fn cal_05_found_while_it_runs<F: Fixture>() {
+    let caller = F::new().caller();
+    caller.started().blocking();
+    assert_eq!(Caller::by_id(caller.id()).as_ref(), Some(&*caller));
+    assert!(Caller::all().contains(&caller));
+    caller.stop();
+    caller.stopped().blocking();
+    assert_eq!(Caller::by_id(caller.id()), None);
+    assert!(!Caller::all().contains(&caller) && !Caller::all_existing().contains(&caller));
+}
+
+pub fn cal_06_children_by_name<F: Fixture>() {
+    let fixture = F::new();
+    let parent = fixture.caller();
+    let child = parent.child("db").unwrap();
+    assert_eq!(parent.child("db").unwrap(), child);
+    assert_eq!(parent.children(), [child.clone()]);
+    assert_eq!(child.parent().as_ref(), Some(&*parent));
+    assert!(child.backend().is_same(&**parent.backend()));
+    assert_eq!(child.call_soon(async || Caller::current().unwrap()).wait_blocking().unwrap(), child);
+    let error = parent.child_builder().name("db").protected(true).spawn().unwrap_err();
+    assert!(error.is_mismatch() && error.to_string().contains("\"db\""), "{error}");
+}
+
+pub fn cal_07_children_stop_first<F: Fixture>() {
+    let fixture = F::new();
+    let parent = fixture.caller();
+    let child = parent.child("child").unwrap();
+    let grandchild = child.child("grandchild").unwrap();
+    let worker = parent.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
+    let all = [child.clone(), grandchild, worker];
+    parent.stop();
+    parent.stopped().blocking();
+    for caller in all {
+        assert_eq!(caller.state(), CallerState::Stopped, "{caller}");
+        assert!(caller.stopped().is_past());
+    }
+    assert!(parent.children().is_empty());
+    assert!(parent.child("child").unwrap_err().is_closed());
+    assert!(parent.new_child().unwrap_err().is_closed());
+}
+
+pub fn cal_08_protected<F: Fixture>() {
+    let fixture = F::new();
+    let outside = fixture.block_on(async {
+        Caller::scope(fixture.backend(), async |caller| {
+            assert!(caller.is_protected());
+            assert_eq!(caller.stop(), CallerState::Running);
+            assert_eq!(caller.call_soon(async || 1).await.unwrap(), 1);
+            caller
+        })
+        .await
+        .unwrap()
+    });
+    assert_eq!(outside.state(), CallerState::Stopped, "on leaving it stops");
+    fixture.block_on(async {
+        let forced = Caller::scope(fixture.backend(), async |caller| {
+            caller.force_stop();
+            caller.stopping().await;
+            assert!(caller.call_soon(async || 1).await.unwrap_err().is_closed());
+            5
+        });
+        assert_eq!(forced.await.unwrap(), 5, "the body ends by itself");
+    });
+    let protected = fixture.builder().protected(true).spawn().unwrap();
+    protected.stop();
+    assert_eq!(protected.call_soon(async || 1).wait_blocking().unwrap(), 1);
+    protected.force_stop();
+    protected.stopped().blocking();
+}
+
+pub fn cal_09_stop_cancels_and_tells<F: Fixture>() {
+    let fixture = F::new();
+    let (caller, other) = (fixture.caller(), fixture.caller());
+    caller.started().blocking();
+    let drops = Drops::default();
+    let held = drops.watch();
+    let (sender, began) = mpsc::channel();
+    let running = caller.call_soon(async move || {
+        let _held = held;
+        sender.send(()).unwrap();
+        std::future::pending::<()>().await;
+    });
+    let delayed = caller.call_later(Duration::from_secs(3600), async || ());
+    receive(&began);
+    // Those who wait for a moment may come and go.
+    drop(caller.stopped());
+    let watched = caller.0.clone();
+    let order = other.call_soon(async move || {
+        watched.started().await;
+        watched.stopping().await;
+        let past = watched.stopped().is_past();
+        watched.stopped().await;
+        (past, watched.state())
+    });
+    assert!(!caller.stopping().is_past() && !caller.stopped().is_past());
+    caller.stop();
+    caller.stopped().blocking();
+    assert!(caller.started().is_past() && caller.stopping().is_past());
+    assert_eq!(order.wait_blocking().unwrap().1, CallerState::Stopped);
+    assert_eq!(drops.count(), 1);
+    for call in [running, delayed] {
+        assert!(call.is_done(), "every pending is done when the caller has stopped");
+        let error = call.wait_blocking().unwrap_err();
+        assert!(error.is_cancelled() && error.is_closed(), "{error}");
+    }
+}
+
+pub fn cal_10_stopped_before_it_ran<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.builder().build().unwrap();
+    let early = caller.call_soon(async || 1);
+    assert_eq!(caller.stop(), CallerState::Stopped);
+    assert!(caller.stopped().is_past());
+    assert!(early.wait_blocking().unwrap_err().is_closed());
+    let late = caller.call_soon(async || 1);
+    assert!(late.is_done());
+    let error = late.wait_blocking().unwrap_err();
+    assert!(error.is_cancelled() && error.is_closed());
+    assert!(fixture.block_on(async { caller.enter(async |_| ()).await }).unwrap_err().is_closed());
+    assert!(caller.start().unwrap_err().is_closed());
+}
+
+pub fn cal_11_the_runtime_ends_under_the_caller<F: Fixture>() {
+    let fixture = F::new();
+    let drops = Drops::default();
+    let held = drops.watch();
+    let (caller, worker) = fixture.block_on_local(async {
+        let body = async |caller: Caller| {
+            let worker = caller.to_thread(async || Caller::current().unwrap()).await.unwrap();
+            let never = caller.call_soon(async move || {
+                let _held = held;
+                std::future::pending::<()>().await;
+            });
+            caller.call_soon(async || ()).await.unwrap();
+            drop(never);
+            (caller, worker)
+        };
+        match fixture.start_implicitly() {
+            Some(started) => body(started.unwrap()).await,
+            None => Caller::scope(fixture.backend(), body).await.unwrap(),
+        }
+    });
+    caller.stopped().blocking();
+    assert_eq!(drops.count(), 1);
+    for caller in [caller, worker] {
+        assert_eq!(caller.state(), CallerState::Stopped);
+        assert_eq!(Caller::by_id(caller.id()), None);
+    }
+    assert!(Caller::current().is_err());
+}
+
+pub fn cal_12_freed_with_the_last_handle<F: Fixture>() {
+    let fixture = F::new();
+    let weak = fixture.block_on(async {
+        Caller::scope(fixture.backend(), async |caller| {
+            caller.call_soon(async || ()).await.unwrap();
+            std::sync::Arc::downgrade(&caller.0)
+        })
+        .await
+        .unwrap()
+    });
+    assert_eq!(weak.strong_count(), 0);
+    let caller = fixture.builder().spawn().unwrap();
+    let weak = std::sync::Arc::downgrade(&caller.0);
+    caller.to_thread(async || ()).wait_blocking().unwrap();
+    caller.stop();
+    caller.stopped().blocking();
+    drop(caller);
+    // Its thread lets go of it a moment after it has said that it stopped.
+    eventually("the end of the caller", || weak.strong_count() == 0);
+}
+
+pub fn cal_13_existing_and_running<F: Fixture>() {
+    assert!(Caller::current().is_err());
+    let caller = F::new().builder().build().unwrap();
+    assert!(!Caller::all().contains(&caller));
+    assert!(Caller::all_existing().contains(&caller));
+    assert!(Caller::current().is_err(), "looking starts nothing");
+    caller.stop();
+}
+
+pub fn cal_15_protected_child_stops_with_its_parent<F: Fixture>() {
+    let parent = F::new().caller();
+    let child = parent.child_builder().name("safe").protected(true).spawn().unwrap();
+    assert_eq!(child.stop(), child.state());
+    assert_eq!(child.call_soon(async || 1).wait_blocking().unwrap(), 1);
+    parent.stop();
+    parent.stopped().blocking();
+    assert_eq!(child.state(), CallerState::Stopped);
+}
+
+pub fn cal_16_children_without_a_name<F: Fixture>() {
+    let parent = F::new().caller();
+    let (one, two) = (parent.new_child().unwrap(), parent.new_child().unwrap());
+    assert_ne!(one, two);
+    assert_eq!(parent.children().len(), 2);
+}
+
+pub fn cal_dropped_scope_stops_at_once<F: Fixture>() {
+    let fixture = F::new();
+    let drops = Drops::default();
+    let held = drops.watch();
+    let (resolver, known) = Resolver::new();
+    fixture.block_on(async {
+        let mut scope = Box::pin(Caller::scope(fixture.backend(), async |caller| {
+            let call = caller.call_soon(async move || {
+                let _held = held;
+                std::future::pending::<()>().await;
+            });
+            let handle = call.handle();
+            caller.call_soon(async || ()).await.unwrap();
+            assert!(resolver.resolve((caller, handle)).is_ok());
+            call.await.unwrap();
+        }));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while !known.is_done() {
+            assert!(scope.as_mut().poll(&mut cx).is_pending());
+        }
+    });
+    let (caller, call) = known.wait_blocking().unwrap();
+    assert_eq!(drops.count(), 1);
+    assert!(call.is_done() && call.is_cancelled() || call.error().unwrap().unwrap().is_closed());
+    assert_eq!(caller.state(), CallerState::Stopped);
+    assert!(Caller::current().is_err());
+}
+
+pub fn cal_stop_while_a_child_blocks_on_the_parent<F: Fixture>() {
+    let parent = F::new().caller();
+    let child = parent.child("child").unwrap();
+    let (sender, began) = mpsc::channel();
+    let up = parent.0.clone();
+    let blocked = child.call_soon(async move || {
+        let never = up.call_soon(async move || {
+            sender.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+        never.wait_blocking().unwrap_err()
+    });
+    receive(&began);
+    parent.stop();
+    parent.stopped().blocking();
+    assert!(blocked.is_done());
+}

@@ -1,0 +1,155 @@
+//! THR: the worker pool.
+
+use std::{
+    sync::{Arc, Barrier, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use super::{LONG, Trouble, eventually, receive};
+use crate::{Caller, CallerState, PoolSettings, testing::Fixture};
+
+pub fn thr_01_plain_and_async<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let own = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+    let plain =
+        caller.to_thread(async || (thread::current().id(), F::is_current(), Caller::current().unwrap()));
+    let (id, current, worker) = plain.wait_blocking().unwrap();
+    assert!(current && id != own && id != thread::current().id());
+    assert_eq!(worker.parent().as_ref(), Some(&*caller));
+    assert_eq!(worker.thread().unwrap().0, id);
+    let sleep = fixture.sleeper();
+    let (sender, begun) = mpsc::channel();
+    let pending = caller.to_thread(async move || {
+        let sleep = sleep(Duration::from_millis(1));
+        sender.send(()).unwrap();
+        sleep.await;
+        thread::current().id()
+    });
+    receive(&begun);
+    fixture.elapse(Duration::from_millis(1));
+    assert_ne!(pending.wait_blocking().unwrap(), own);
+}
+
+pub fn thr_02_one_worker_for_one_after_the_other<F: Fixture>() {
+    let caller = F::new().caller();
+    let workers: Vec<_> = (0..5)
+        .map(|at| {
+            let seen = Arc::new(Mutex::new(None));
+            let see = seen.clone();
+            let call = caller.try_to_thread(async move || {
+                *see.lock().unwrap() = Some(Caller::current().unwrap());
+                if at == 2 { Err(Trouble) } else { Ok(()) }
+            });
+            assert_eq!(call.wait_blocking().is_err(), at == 2);
+            seen.lock().unwrap().take().unwrap()
+        })
+        .collect();
+    assert!(workers.iter().all(|worker| *worker == workers[0]), "{workers:?}");
+    assert_eq!(caller.children(), workers[..1]);
+    assert_eq!(caller.workers(), (1, 1));
+}
+
+pub fn thr_03_idle_workers_go<F: Fixture>() {
+    let fixture = F::new();
+    let settings = PoolSettings::default().idle_time(Duration::from_millis(20));
+    let caller = fixture.builder().pool(settings).spawn().unwrap();
+    let worker = caller.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
+    // The caller plans the look at its idle workers in its own thread.
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    fixture.elapse(Duration::from_millis(20));
+    worker.stopped().blocking();
+    eventually("the end of the worker", || caller.workers() == (0, 0));
+    caller.stop();
+}
+
+pub fn thr_03_idle_workers_stay<F: Fixture>() {
+    let fixture = F::new();
+    let settings = PoolSettings::default().idle_time(Duration::ZERO);
+    let caller = fixture.builder().pool(settings).spawn().unwrap();
+    let worker = caller.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    fixture.elapse(Duration::from_millis(30));
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    assert_eq!((worker.state(), caller.workers()), (CallerState::Running, (1, 1)));
+    caller.stop();
+}
+
+pub fn thr_04_three_at_once_and_ten_idle<F: Fixture>() {
+    let caller = F::new().caller();
+    for (calls, idle) in [(3, 3), (12, 10)] {
+        let barrier = Arc::new(Barrier::new(calls));
+        let pendings: Vec<_> = (0..calls)
+            .map(|_| {
+                let barrier = barrier.clone();
+                caller.to_thread(async move || {
+                    barrier.wait();
+                    Caller::current().unwrap()
+                })
+            })
+            .collect();
+        let workers: Vec<_> = pendings.into_iter().map(|pending| pending.wait_blocking().unwrap()).collect();
+        let threads: std::collections::HashSet<_> = workers.iter().map(Caller::id).collect();
+        assert_eq!(threads.len(), calls);
+        assert_eq!(caller.workers(), (idle, idle));
+        eventually("the end of the workers beyond", || {
+            workers.iter().filter(|worker| worker.state() == CallerState::Stopped).count() == calls - idle
+        });
+        assert_eq!(caller.children().len(), idle);
+    }
+}
+
+pub fn thr_calls_beyond_the_limit_wait<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (release, released) = mpsc::channel::<()>();
+    let first = caller.to_thread(async move || released.recv_timeout(LONG).unwrap());
+    let rest: Vec<_> = (0..4)
+        .map(|at| {
+            let order = order.clone();
+            caller.to_thread(async move || order.lock().unwrap().push(at))
+        })
+        .collect();
+    assert!(rest[1].cancel("never mind") && rest[1].is_done());
+    assert_eq!(caller.workers(), (1, 0));
+    release.send(()).unwrap();
+    first.wait_blocking().unwrap();
+    for (at, pending) in rest.into_iter().enumerate() {
+        assert_eq!(pending.wait_blocking().is_err(), at == 1);
+    }
+    assert_eq!(*order.lock().unwrap(), [0, 2, 3]);
+    assert!(fixture.builder().pool(PoolSettings::default().limit(0)).build().unwrap_err().is_zero_limit());
+    caller.stop();
+}
+
+pub fn thr_own_workers_exceed_the_limit<F: Fixture>() {
+    let caller = F::new().builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let this = caller.clone();
+    let nested = caller.to_thread(async move || {
+        let inner = this.to_thread(async || 1);
+        inner.wait_blocking().unwrap() + 1
+    });
+    assert_eq!(nested.wait_blocking().unwrap(), 2);
+    eventually("the end of the worker beyond", || caller.workers() == (1, 1));
+    caller.stop();
+}
+
+pub fn thr_stop_while_calls_wait<F: Fixture>() {
+    let caller = F::new().builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let (sender, began) = mpsc::channel();
+    let running = caller.to_thread(async move || {
+        sender.send(()).unwrap();
+        std::future::pending::<()>().await;
+    });
+    let waiting = caller.to_thread(async || ());
+    receive(&began);
+    caller.stop();
+    caller.stopped().blocking();
+    for call in [running, waiting, caller.to_thread(async || ())] {
+        assert!(call.is_done());
+        let error = call.wait_blocking().unwrap_err();
+        assert!(error.is_cancelled() && error.is_closed(), "{error}");
+    }
+}

@@ -1,0 +1,257 @@
+//! QUE: the queues of functions.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use super::{Trouble, receive};
+use crate::{ContextVar, Pending, Resolver, current_pending, testing::Fixture};
+
+type Seen = mpsc::Sender<usize>;
+
+async fn record((seen, gate, number): (Seen, Option<Pending<()>>, usize)) {
+    seen.send(number).unwrap();
+    if let Some(gate) = gate {
+        gate.await.unwrap();
+    }
+}
+
+pub fn que_01_one_at_a_time_in_order<F: Fixture>() {
+    static ACTIVE: AtomicUsize = AtomicUsize::new(0);
+    async fn one((numbers, number): (mpsc::Sender<(usize, usize)>, usize)) {
+        let active = ACTIVE.fetch_add(1, Ordering::SeqCst);
+        let mut yielded = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut yielded, true) {
+                return std::task::Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        })
+        .await;
+        ACTIVE.fetch_sub(1, Ordering::SeqCst);
+        numbers.send((number, active)).unwrap();
+    }
+    let caller = F::new().caller();
+    let (sender, numbers) = mpsc::channel();
+    for number in 0..10 {
+        caller.queue_call(one, (sender.clone(), number)).unwrap();
+    }
+    for number in 0..10 {
+        assert_eq!(receive(&numbers), (number, 0), "in order, with none beside it");
+    }
+    let this = caller.0.clone();
+    let from_inside = sender.clone();
+    caller
+        .call_soon(async move || (0..10).try_for_each(|n| this.queue_call(one, (from_inside.clone(), n))))
+        .wait_blocking()
+        .unwrap()
+        .unwrap();
+    (0..10).for_each(|number| assert_eq!(receive(&numbers), (number, 0)));
+    // A plain function is an async closure that never awaits.
+    let (sender, numbers) = mpsc::channel();
+    for number in 0..200 {
+        caller
+            .queue_call(
+                async |(to, number): (mpsc::Sender<usize>, usize)| to.send(number).unwrap(),
+                (sender.clone(), number),
+            )
+            .unwrap();
+    }
+    assert_eq!((0..200).map(|_| receive(&numbers)).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+}
+
+pub fn que_02_close_while_running<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    let (resolver, gate) = Resolver::new();
+    let mut gate = Some(gate);
+    for number in 0..10 {
+        caller.queue_call(record, (sender.clone(), gate.take(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 0);
+    let pending = caller.queue_get(record).expect("the queue runs");
+    assert_eq!(caller.queue_len(record), Some(9));
+    assert!(caller.queue_close(record));
+    assert!(caller.queue_get(record).is_none() && !caller.queue_close(record));
+    pending.wait().blocking().unwrap();
+    assert!(pending.error().unwrap().unwrap().is_cancelled());
+    drop(sender);
+    assert!(seen.recv().is_err(), "the rest never runs");
+    drop(resolver);
+    // The next call begins a new queue.
+    let (sender, seen) = mpsc::channel();
+    caller.queue_call(record, (sender, None, 7)).unwrap();
+    assert_eq!(receive(&seen), 7);
+    assert_ne!(caller.queue_get(record).unwrap(), pending);
+}
+
+pub fn que_02_cancel_its_pending<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    let (_resolver, gate) = Resolver::new();
+    let mut gate = Some(gate);
+    for number in 0..10 {
+        caller.queue_call(record, (sender.clone(), gate.take(), number)).unwrap();
+    }
+    drop(sender);
+    assert_eq!(receive(&seen), 0);
+    let pending = caller.queue_get(record).unwrap();
+    pending.cancel("close it");
+    assert!(caller.queue_get(record).is_none());
+    pending.wait().blocking().unwrap();
+    assert!(seen.recv().is_err(), "the rest never runs");
+}
+
+pub fn que_03_failures_do_not_stop_it<F: Fixture>() {
+    async fn picky((seen, number): (mpsc::Sender<u32>, u32)) -> Result<(), Trouble> {
+        match number {
+            0 => Err(Trouble),
+            1 => panic!("on purpose"),
+            good => {
+                seen.send(good).unwrap();
+                Ok(())
+            }
+        }
+    }
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    for number in 0..3 {
+        caller.queue_call(picky, (sender.clone(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 2);
+    assert!(caller.queue_get(picky).is_some());
+}
+
+pub fn que_04_object_dropped<F: Fixture>() {
+    struct Account {
+        total: Mutex<u32>,
+    }
+    impl Account {
+        async fn add(self: Arc<Self>, (amount, done): (u32, mpsc::Sender<u32>)) {
+            let mut total = self.total.lock().unwrap();
+            *total += amount;
+            done.send(*total).unwrap();
+        }
+    }
+    async fn add(account: Arc<Account>, item: (u32, mpsc::Sender<u32>)) {
+        account.add(item).await;
+    }
+    let caller = F::new().caller();
+    let (account, other) =
+        (Arc::new(Account { total: Mutex::new(0) }), Arc::new(Account { total: Mutex::new(100) }));
+    let (sender, totals) = mpsc::channel();
+    caller.queue_method(add, &account, (1, sender.clone())).unwrap();
+    assert_eq!(receive(&totals), 1);
+    caller.queue_method(add, &other, (1, sender.clone())).unwrap();
+    assert_eq!(receive(&totals), 101);
+    caller.queue_method(add, &account, (2, sender)).unwrap();
+    assert_eq!(receive(&totals), 3);
+    let pending = caller.queue_get_method(add, &account).unwrap();
+    assert_ne!(caller.queue_get_method(add, &other).unwrap(), pending);
+    let weak = Arc::downgrade(&account);
+    // The item that ran lets go of the object before the queue goes on.
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    drop(account);
+    super::eventually("the end of the object", || weak.strong_count() == 0);
+    assert_eq!(caller.queues().len(), 1, "noticed at the next look");
+    pending.wait().blocking().unwrap();
+    assert!(caller.queue_close_method(add, &other));
+}
+
+pub fn que_05_context_of_the_first_call<F: Fixture>() {
+    static USER: ContextVar<u32> = ContextVar::new();
+    async fn who(to: mpsc::Sender<Option<u32>>) {
+        to.send(USER.get()).unwrap();
+        USER.set(99).unwrap();
+    }
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    for user in [1, 2] {
+        USER.sync_scope(user, || caller.queue_call(who, sender.clone())).unwrap();
+    }
+    assert_eq!((receive(&seen), receive(&seen)), (Some(1), Some(1)));
+}
+
+pub fn que_bounded<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    assert!(caller.bounded_queue(0, async |(): ()| ()).unwrap_err().is_zero_limit());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let see = seen.clone();
+    let (resolver, gate) = Resolver::<()>::new();
+    let gate = gate.shared();
+    let (begun, begins) = mpsc::channel();
+    let queue = caller
+        .bounded_queue(2, async move |number: u32| {
+            begun.send(()).unwrap();
+            gate.wait().await.unwrap();
+            see.lock().unwrap().push(number);
+        })
+        .unwrap();
+    queue.call(0).unwrap();
+    receive(&begins);
+    queue.call(1).unwrap();
+    queue.call(2).unwrap();
+    let (back, error) = queue.call(3).unwrap_err();
+    assert!(back == 3 && error.is_full(), "{error}");
+    let waiting: Vec<_> = (3..6)
+        .map(|number| {
+            let queue = queue.clone();
+            caller.to_thread(async move || queue.call_when_room(number).await.is_ok())
+        })
+        .collect();
+    resolver.resolve(()).unwrap();
+    for call in waiting {
+        assert!(call.wait_blocking().unwrap());
+    }
+    let pending = queue.pending().unwrap();
+    drop(queue);
+    pending.wait().blocking().unwrap();
+    let mut seen = seen.lock().unwrap().clone();
+    assert_eq!(seen[..3], [0, 1, 2], "what was queued runs before the queue ends");
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
+}
+
+pub fn que_closed_caller<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    let (_resolver, gate) = Resolver::new();
+    caller.queue_call(record, (sender.clone(), Some(gate), 0)).unwrap();
+    caller.queue_call(record, (sender.clone(), None, 1)).unwrap();
+    assert_eq!(receive(&seen), 0);
+    let pending = caller.queue_get(record).unwrap();
+    let queue = caller.queue(async |(): ()| ());
+    caller.stop();
+    caller.stopped().blocking();
+    assert!(pending.is_done() && pending.error().unwrap().unwrap().is_closed());
+    assert!(caller.queue_call(record, (sender.clone(), None, 2)).unwrap_err().is_closed());
+    assert!(queue.call(()).unwrap_err().1.is_closed());
+    drop(sender);
+    assert!(seen.recv().is_err());
+    let racing = F::new().caller();
+    let this = racing.0.clone();
+    let adding = thread::spawn(move || {
+        async fn nothing((): ()) {}
+        while this.queue_call(nothing, ()).is_ok() {}
+    });
+    racing.stop();
+    adding.join().unwrap();
+}
+
+pub fn que_own_queue_is_an_error<F: Fixture>() {
+    async fn own(to: mpsc::Sender<bool>) {
+        let error = current_pending().unwrap().wait().await.unwrap_err();
+        to.send(error.is_self_wait()).unwrap();
+    }
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    caller.queue_call(own, sender).unwrap();
+    assert!(receive(&seen));
+}

@@ -1,0 +1,66 @@
+//! SCQ: the single-consumer queue.
+
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use futures::StreamExt;
+
+use crate::{SingleConsumerQueue, testing::Fixture};
+
+pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let queue = SingleConsumerQueue::new();
+    assert!(queue.push_back(1));
+    let consuming = queue.clone();
+    let got = caller.call_soon(async move || consuming.consume().take(6).collect::<Vec<_>>().await);
+    let adding = queue.clone();
+    thread::spawn(move || adding.extend([2, 3, 4])).join().unwrap();
+    assert!(queue.extend([5, 6]));
+    assert_eq!(got.wait_blocking().unwrap(), [1, 2, 3, 4, 5, 6]);
+}
+
+pub fn scq_02_second_consumer<F: Fixture>() {
+    F::new().block_on(async {
+        let queue = SingleConsumerQueue::new();
+        let mut first = queue.consume();
+        let mut second = queue.consume();
+        queue.push_back(1);
+        assert_eq!(second.next().await, None);
+        drop(second);
+        assert_eq!(first.next().await, Some(1));
+        assert!(queue.push_back(2));
+        assert_eq!(first.next().await, Some(2));
+    });
+}
+
+pub fn scq_03_stop_rejects<F: Fixture>() {
+    let (queue, rejected) = rejecting();
+    let mut consumer = queue.consume();
+    queue.push_back(1);
+    queue.push_front(0);
+    queue.stop();
+    assert!(queue.is_stopped());
+    assert_eq!(*rejected.lock().unwrap(), [0, 1]);
+    assert!(!queue.push_back(2) && !queue.push_front(3) && !queue.extend([4, 5]));
+    assert_eq!(*rejected.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(F::new().block_on(async { consumer.next().await }), None);
+}
+
+pub fn scq_04_consumer_leaves<F: Fixture>() {
+    let (queue, rejected) = rejecting();
+    queue.extend([1, 2, 3]);
+    let mut consumer = queue.consume();
+    assert_eq!(F::new().block_on(async { consumer.next().await }), Some(1));
+    drop(consumer);
+    assert!(queue.is_stopped());
+    assert_eq!(*rejected.lock().unwrap(), [2, 3]);
+}
+
+fn rejecting() -> (SingleConsumerQueue<u32>, Arc<Mutex<Vec<u32>>>) {
+    let rejected = Arc::new(Mutex::new(Vec::new()));
+    let reject = rejected.clone();
+    (SingleConsumerQueue::with_reject(move |item| reject.lock().unwrap().push(item)), rejected)
+}
