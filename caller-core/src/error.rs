@@ -36,9 +36,20 @@ pub(crate) struct Site {
     pub(crate) location: &'static Location<'static>,
 }
 
+impl Site {
+    /// The function as people name it: a closure bears the name of what it stands in.
+    pub(crate) fn name(&self) -> &'static str {
+        let mut name = self.function;
+        while let Some(outer) = name.strip_suffix("::{{closure}}") {
+            name = outer;
+        }
+        name
+    }
+}
+
 impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ({}:{})", self.function, self.location.file(), self.location.line())
+        write!(f, "`{}` ({}:{})", self.name(), self.location.file(), self.location.line())
     }
 }
 
@@ -251,9 +262,9 @@ impl Error {
         }
     }
 
-    /// The name of the function whose call this is about.
+    /// The name of the function whose call this is about; a closure bears the name of what it stands in.
     pub fn function(&self) -> Option<&'static str> {
-        self.0.site.map(|site| site.function)
+        self.0.site.map(|site| site.name())
     }
 
     /// Where that call was made.

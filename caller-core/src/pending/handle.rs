@@ -105,9 +105,9 @@ impl PendingHandle {
         self.0.error()
     }
 
-    /// The name of the function that was called, as the compiler gives it.
+    /// The name of the function that was called; a closure bears the name of what it stands in.
     pub fn function(&self) -> &'static str {
-        self.0.site().function
+        self.0.site().name()
     }
 
     /// Where the call was made.

@@ -1,3 +1,5 @@
 //! The behaviour of the tokio backend.
 
+#[cfg(unix)]
+mod checksums;
 mod conformance;
