@@ -92,6 +92,9 @@ mod wait;
 #[cfg(feature = "test-util")]
 pub mod testing;
 
+#[cfg(all(test, loom))]
+mod loom_models;
+
 pub use self::{
     backend::{Backend, LocalFuture, Runtime},
     caller::{Builder, Caller, CallerState, PoolSettings},

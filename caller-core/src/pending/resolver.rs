@@ -53,7 +53,11 @@ impl<T: Send + 'static> Observe for ByHand<T> {
     fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool {
         match self.core.cancel(reason) {
             Cancelled::TooLate => false,
-            Cancelled::Claimed => self.complete(Err(Error::stopping(reason, closed, self.site()))).is_ok(),
+            Cancelled::Claimed => {
+                // Whoever completes it first from here on, the outcome is that it was cancelled.
+                let _late = self.complete(Err(Error::stopping(reason, closed, self.site())));
+                true
+            }
             Cancelled::Asked(canceller, wakers) => {
                 wakers.into_iter().for_each(std::task::Waker::wake);
                 if let Some(canceller) = canceller {

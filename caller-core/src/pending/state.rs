@@ -96,11 +96,9 @@ impl State {
 
     /// There is an outcome now. Only under the lock of the pending, once.
     pub(crate) fn finish(&self) {
-        // Only CANCELLED must be kept, and it changes only under the same lock. Release pairs with the acquire
-        // of `is_done`.
-        let old = self.0.load(Ordering::Relaxed);
+        // Release pairs with the acquire of `is_done`.
+        let old = self.0.fetch_or(STARTED | DONE, Ordering::Release);
         debug_assert_eq!(old & DONE, 0, "finished twice");
-        self.0.store(old & CANCELLED | STARTED | DONE, Ordering::Release);
     }
 
     pub(crate) fn is_done(&self) -> bool {

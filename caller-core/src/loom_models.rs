@@ -1,0 +1,419 @@
+//! The interleavings of the state machines, explored by loom.
+//!
+//! A model lets threads race, joins them, goes through what is left on the scheduler's lists, and then looks: what was
+//! not done by then would never be. Run it with `RUSTFLAGS="--cfg loom" cargo test -p caller-core --release --lib loom`.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    panic::Location,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context as TaskContext, Poll, Wake, Waker},
+    time::Instant,
+};
+
+use loom::thread;
+
+use crate::{
+    context::Context,
+    error::Error,
+    pending::{DoneCallback, Pending, PendingHandle, Resolver},
+    queue::RawQueue,
+    task::{self, Home, Plain, Run, Woken},
+};
+
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // Two threads of a few steps need no more switches than this to show what can go wrong, and end in seconds.
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// A scheduler's lists, without a scheduler.
+struct Lists {
+    woken: Arc<Woken>,
+    kept: RefCell<Vec<Option<Arc<dyn Run>>>>,
+    ready: RefCell<VecDeque<Arc<dyn Run>>>,
+}
+
+impl Lists {
+    fn new() -> Self {
+        Self { woken: Arc::new(RawQueue::new()), kept: RefCell::default(), ready: RefCell::default() }
+    }
+
+    /// Goes on with what is on the lists, until there is nothing. How often that was.
+    fn go_on(&self) -> usize {
+        let mut polls = 0;
+        loop {
+            let mut batch = VecDeque::new();
+            let _nothing = self.woken.poll_batch(&mut batch, None);
+            self.ready.borrow_mut().append(&mut batch);
+            let Some(task) = self.ready.borrow_mut().pop_front() else { return polls };
+            task.resume(self);
+            polls += 1;
+        }
+    }
+}
+
+impl Home for Lists {
+    fn woken(&self) -> &Arc<Woken> {
+        &self.woken
+    }
+
+    fn keep(&self, task: Arc<dyn Run>) -> usize {
+        self.kept.borrow_mut().push(Some(task));
+        self.kept.borrow().len() - 1
+    }
+
+    fn finishing(&self, kept: Option<usize>) {
+        let task = kept.and_then(|key| self.kept.borrow_mut()[key].take());
+        drop(task);
+    }
+
+    fn again(&self, task: Arc<dyn Run>) {
+        self.ready.borrow_mut().push_back(task);
+    }
+
+    fn wake_at(&self, _kept: usize, _at: Instant, _waker: Waker) {}
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+fn call<F, T>(function: F) -> (Arc<dyn Run>, Pending<T>)
+where
+    F: AsyncFnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let make = move || function();
+    let (run, take) = task::call::<F, Plain, _, _, T>(make, Context::new(), Location::caller(), None);
+    (run, Pending::new(take))
+}
+
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Counts its drop.
+struct Counted(Count);
+
+/// A waker that remembers whether it was woken.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Where a future waits for another thread: a flag, and the waker of whoever looked before it was set.
+#[derive(Default)]
+struct Gate(loom::sync::Mutex<(bool, Option<Waker>)>);
+
+impl Gate {
+    fn open(&self) {
+        let waker = {
+            let mut gate = self.0.lock().unwrap();
+            gate.0 = true;
+            gate.1.take()
+        };
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+fn is_cancelled<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(error) if error.is_cancelled())
+}
+
+#[test]
+fn loom_start_and_cancel_race_for_the_work() {
+    explore(|| {
+        let (ran, drops) = (Count::default(), Count::default());
+        let (run, mut pending) = call({
+            let (ran, held) = (ran.clone(), Counted(drops.clone()));
+            async move || {
+                let _held = held;
+                ran.0.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        let lists = Lists::new();
+        run.start(&lists);
+        let asked = cancelling.join().unwrap();
+        lists.go_on();
+        let result = pending.try_result();
+        assert_eq!(is_cancelled(&result), asked, "{result:?} {pending} ran {}", ran.get());
+        assert_eq!(drops.get(), 1, "the function is dropped once, whoever owned it");
+        assert!(ran.get() <= 1 && (ran.get() == 1 || asked));
+    });
+}
+
+#[test]
+fn loom_two_cancels_and_a_start() {
+    explore(|| {
+        let drops = Count::default();
+        let (run, mut pending) = call({
+            let held = Counted(drops.clone());
+            async move || drop(held)
+        });
+        let (one, two) = (pending.handle(), pending.handle());
+        let first = thread::spawn(move || one.cancel("one"));
+        let second = thread::spawn(move || two.cancel("two"));
+        let lists = Lists::new();
+        run.start(&lists);
+        let asked = first.join().unwrap() | second.join().unwrap();
+        lists.go_on();
+        assert_eq!(is_cancelled(&pending.try_result()), asked);
+        assert_eq!(drops.get(), 1);
+    });
+}
+
+#[test]
+fn loom_a_wake_during_a_poll_is_not_lost() {
+    explore(|| {
+        let gate = Arc::new(Gate::default());
+        let opening = gate.clone();
+        let (run, mut pending) = call(async move || poll_fn(|cx| gate.poll(cx)).await);
+        let other = thread::spawn(move || opening.open());
+        let lists = Lists::new();
+        run.start(&lists);
+        lists.go_on();
+        other.join().unwrap();
+        lists.go_on();
+        pending.try_result().expect("it was woken, and polled again");
+    });
+}
+
+#[test]
+fn loom_two_wakes_put_it_on_the_list_once() {
+    explore(|| {
+        let wakers = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let keep = wakers.clone();
+        let (run, pending) = call(async move || {
+            poll_fn(|cx| {
+                let mut wakers = keep.lock().unwrap();
+                if wakers.is_empty() {
+                    wakers.extend([cx.waker().clone(), cx.waker().clone()]);
+                }
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        let lists = Lists::new();
+        run.start(&lists);
+        let mut wakers = std::mem::take(&mut *wakers.lock().unwrap());
+        let (one, two) = (wakers.pop().unwrap(), wakers.pop().unwrap());
+        let one = thread::spawn(move || one.wake());
+        let two = thread::spawn(move || two.wake());
+        let during = lists.go_on();
+        one.join().unwrap();
+        two.join().unwrap();
+        let after = lists.go_on();
+        assert!((1..=2).contains(&(during + after)), "{during} and {after} polls for two wakes");
+        assert!(during > 0 || after == 1, "two wakes before a poll are one");
+        pending.cancel("the model ends");
+        lists.go_on();
+        assert!(pending.is_done());
+    });
+}
+
+#[test]
+fn loom_cancel_of_a_running_call_drops_its_future() {
+    explore(|| {
+        let drops = Count::default();
+        let held = Counted(drops.clone());
+        let (run, mut pending) = call(async move || {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        let lists = Lists::new();
+        run.start(&lists);
+        lists.go_on();
+        assert!(cancelling.join().unwrap());
+        lists.go_on();
+        assert!(is_cancelled(&pending.try_result()));
+        assert_eq!(drops.get(), 1);
+    });
+}
+
+#[test]
+fn loom_cancel_and_completion() {
+    explore(|| {
+        let (resolver, mut pending) = Resolver::new();
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        let resolved = resolver.resolve(1).is_ok();
+        let asked = cancelling.join().unwrap();
+        assert!(resolved || asked, "one of them makes the outcome");
+        assert_eq!(is_cancelled(&pending.try_result()), asked, "asked for before it was done, or not at all");
+    });
+}
+
+#[test]
+fn loom_canceller_and_resolve() {
+    explore(|| {
+        let (resolver, mut pending) = Resolver::new();
+        let told = Count::default();
+        let tell = told.clone();
+        resolver.set_canceller(move |_| drop(Counted(tell.clone()))).unwrap();
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        resolver.resolve(1).unwrap();
+        let asked = cancelling.join().unwrap();
+        assert_eq!(told.get(), usize::from(asked));
+        assert_eq!(is_cancelled(&pending.try_result()), asked, "the value is not visible after a cancel");
+    });
+}
+
+#[test]
+fn loom_a_waiter_is_woken() {
+    explore(|| {
+        let (resolver, pending) = Resolver::new();
+        let resolving = thread::spawn(move || resolver.resolve(1).unwrap());
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let mut cx = TaskContext::from_waker(&waker);
+        let mut wait = Box::pin(pending.wait());
+        let first = wait.as_mut().poll(&mut cx);
+        resolving.join().unwrap();
+        if first.is_pending() {
+            assert!(flag.0.load(Ordering::SeqCst), "who waits is woken");
+            assert!(matches!(wait.as_mut().poll(&mut cx), Poll::Ready(Ok(1))));
+        }
+    });
+}
+
+#[test]
+fn loom_an_observer_is_woken_or_forgotten() {
+    explore(|| {
+        let (resolver, pending) = Resolver::new();
+        let handle = pending.handle();
+        let resolving = thread::spawn(move || resolver.resolve(1).unwrap());
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let mut cx = TaskContext::from_waker(&waker);
+        let mut one = Box::pin(handle.wait());
+        let mut two = Box::pin(handle.wait());
+        let first = one.as_mut().poll(&mut cx).is_pending();
+        let _either = two.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
+        drop(two);
+        resolving.join().unwrap();
+        assert!(!first || flag.0.load(Ordering::SeqCst), "another that leaves takes no wake away");
+    });
+}
+
+#[test]
+fn loom_a_callback_is_called_once() {
+    explore(|| {
+        let (resolver, pending) = Resolver::new();
+        let called = Count::default();
+        let call = called.clone();
+        let callback = DoneCallback::new(move |done: &PendingHandle| {
+            assert!(done.is_done());
+            call.0.fetch_add(1, Ordering::SeqCst);
+        });
+        let resolving = thread::spawn(move || resolver.resolve(1).unwrap());
+        pending.add_done_callback(&callback);
+        resolving.join().unwrap();
+        assert_eq!(called.get(), 1);
+    });
+}
+
+#[test]
+fn loom_a_callback_is_removed_or_called() {
+    explore(|| {
+        let (resolver, pending) = Resolver::new();
+        let called = Count::default();
+        let call = called.clone();
+        let callback = DoneCallback::new(move |_: &PendingHandle| {
+            call.0.fetch_add(1, Ordering::SeqCst);
+        });
+        pending.add_done_callback(&callback);
+        let resolving = thread::spawn(move || resolver.resolve(1).unwrap());
+        let removed = pending.remove_done_callback(&callback);
+        resolving.join().unwrap();
+        assert_eq!(removed + called.get(), 1);
+    });
+}
+
+#[test]
+fn loom_no_item_of_two_producers_is_lost() {
+    explore(|| {
+        let queue = Arc::new(RawQueue::new());
+        let producers = [10, 20].map(|base| {
+            let queue = queue.clone();
+            thread::spawn(move || (1..3).for_each(|number| queue.push(base + number).unwrap()))
+        });
+        let flag = Arc::new(Flag::default());
+        let waker = Waker::from(flag.clone());
+        let mut got = Vec::new();
+        let mut batch = VecDeque::new();
+        let slept = queue.poll_batch(&mut batch, Some(&waker)).is_pending();
+        got.extend(batch.drain(..));
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        assert!(!slept || flag.0.load(Ordering::SeqCst), "a consumer that sleeps is woken");
+        let _nothing = queue.poll_batch(&mut batch, None);
+        got.extend(batch);
+        for base in [10, 20] {
+            let own: Vec<_> = got.iter().copied().filter(|item| item / 10 == base / 10).collect();
+            assert_eq!(own, [base + 1, base + 2], "in order");
+        }
+        assert_eq!(got.len(), 4);
+    });
+}
+
+#[test]
+fn loom_a_closing_queue_hands_every_item_to_one() {
+    explore(|| {
+        let queue = Arc::new(RawQueue::new());
+        let adding = queue.clone();
+        let producer = thread::spawn(move || (1..3).filter(|number| adding.push(*number).is_err()).count());
+        let popped = usize::from(matches!(queue.poll_pop(Waker::noop()), Poll::Ready(Some(_))));
+        let drained = queue.close_and_drain().len();
+        let handed_back = producer.join().unwrap();
+        assert_eq!(popped + drained + handed_back, 2);
+        assert!(queue.is_stopped() && queue.len() == 0);
+    });
+}
+
+#[test]
+fn loom_a_sleeping_consumer_hears_of_the_end() {
+    explore(|| {
+        let queue = Arc::new(RawQueue::<u32>::new());
+        let closing = queue.clone();
+        let other = thread::spawn(move || closing.close());
+        let flag = Arc::new(Flag::default());
+        let slept = queue.poll_pop(&Waker::from(flag.clone())).is_pending();
+        other.join().unwrap();
+        assert!(!slept || flag.0.load(Ordering::SeqCst));
+    });
+}
