@@ -76,7 +76,7 @@ impl Caller {
     pub fn as_completed<P: IntoPending>(
         &self,
         items: impl IntoIterator<Item = P>,
-    ) -> AsCompleted<P::Output, FromIter<vec::IntoIter<Pending<P::Output>>>> {
+    ) -> AsCompleted<P::Output, FromVec<P::Output>> {
         let items: Vec<_> = items.into_iter().map(|item| item.into_pending(self)).collect();
         AsCompleted::new(self, FromIter(items.into_iter()), usize::MAX)
     }
@@ -119,6 +119,9 @@ impl<I: Iterator> Source for FromIter<I> {
         Poll::Ready(self.0.next())
     }
 }
+
+/// A collection of pendings as a source.
+pub type FromVec<T> = FromIter<vec::IntoIter<Pending<T>>>;
 
 /// A stream as a source.
 #[derive(Debug)]

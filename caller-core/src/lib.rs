@@ -98,7 +98,7 @@ mod loom_models;
 pub use self::{
     backend::{Backend, LocalFuture, Runtime},
     caller::{Builder, Caller, CallerState, PoolSettings},
-    completed::{AsCompleted, IntoPending},
+    completed::{AsCompleted, FromIter, FromStream, FromVec, IntoPending},
     context::{Context, ContextVar, InContext},
     error::{BoxError, Error, Result},
     event::Moment,

@@ -259,11 +259,11 @@ where
                     let function = mem::replace(stage, Stage::Gone);
                     catch_unwind(AssertUnwindSafe(|| drop(function)))
                 }
-                // SAFETY: it is dropped once, since the stage says so from the next statement on, which runs also
-                // after a panic.
-                Stage::Future(future) => {
-                    catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }))
-                }
+                Stage::Future(future) => catch_unwind(AssertUnwindSafe(|| {
+                    // SAFETY: it is dropped once, since the stage says so from below on, which runs also after a
+                    // panic.
+                    unsafe { ManuallyDrop::drop(future) }
+                })),
                 Stage::Gone => Ok(()),
             };
             *stage = Stage::Gone;

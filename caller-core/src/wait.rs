@@ -6,14 +6,13 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
-    vec,
 };
 
 use futures_core::Stream;
 
 use crate::{
     caller::Caller,
-    completed::{AsCompleted, FromIter, IntoPending},
+    completed::{AsCompleted, FromVec, IntoPending},
     error::Result,
     pending::Pending,
     timer::Deadline,
@@ -67,7 +66,7 @@ impl Caller {
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitMany<T: Send + 'static> {
     /// None once it has ended.
-    completed: Option<AsCompleted<T, FromIter<vec::IntoIter<Pending<T>>>>>,
+    completed: Option<AsCompleted<T, FromVec<T>>>,
     done: Vec<Pending<T>>,
     return_when: ReturnWhen,
     began: bool,

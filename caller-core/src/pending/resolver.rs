@@ -86,7 +86,6 @@ pub struct Resolver<T: Send + 'static>(Arc<ByHand<T>>);
 impl<T: Send + 'static> Resolver<T> {
     /// Makes a pending, and the side that completes it.
     #[track_caller]
-    #[expect(clippy::new_ret_no_self, reason = "it makes both ends, as a channel does")]
     pub fn new() -> (Self, Pending<T>) {
         let core = Core::new(State::waiting(), Location::caller(), None);
         let cell = Arc::new(ByHand { core });

@@ -152,6 +152,7 @@ impl<T> Consumer<T> {
     /// # Cancel safety
     ///
     /// No item is lost by dropping the future.
+    #[expect(clippy::should_implement_trait, reason = "the name that streams have for it")]
     pub fn next(&mut self) -> Next<'_, T> {
         Next(self)
     }

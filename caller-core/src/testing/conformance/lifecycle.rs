@@ -89,7 +89,7 @@ pub fn cal_06_children_by_name<F: Fixture>() {
     let parent = fixture.caller();
     let child = parent.child("db").unwrap();
     assert_eq!(parent.child("db").unwrap(), child);
-    assert_eq!(parent.children(), [child.clone()]);
+    assert_eq!(parent.children(), std::slice::from_ref(&child));
     assert_eq!(child.parent().as_ref(), Some(&*parent));
     assert!(child.backend().is_same(&**parent.backend()));
     assert_eq!(child.call_soon(async || Caller::current().unwrap()).wait_blocking().unwrap(), child);

@@ -58,7 +58,7 @@ pub fn wai_03_nothing<F: Fixture>() {
     let caller = fixture.caller();
     for condition in [ReturnWhen::FirstCompleted, ReturnWhen::FirstException, ReturnWhen::AllCompleted] {
         let nothing = caller.wait(Vec::<Pending<()>>::new()).return_when(condition);
-        let waited = fixture.block_on(async { nothing.await }).unwrap();
+        let waited = fixture.block_on(nothing).unwrap();
         assert!(waited.done.is_empty() && waited.pending.is_empty());
     }
 }
