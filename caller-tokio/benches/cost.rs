@@ -1,0 +1,531 @@
+//! What a call costs, beside the peers: in one process, in one run, in turn.
+//!
+//! Ratios count, not times. Each row is the median of several rounds of ours and of the peer's, one after the other, so
+//! that a noisy moment hits both. Both sides do the same work under the same submitter, a tokio `current_thread`
+//! runtime, and every result is looked at. Context is on (a value is set in the submitter), and so are the `tracing`
+//! feature, cancelling and callbacks, which cannot be switched off.
+//!
+//! `cargo xtask bench` runs it. It prints a table and writes `target/bench.json`.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    future::{Future, poll_fn},
+    hint::black_box,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    thread,
+    time::Instant,
+};
+
+use caller::{Caller, ContextVar};
+use caller_tokio::Tokio;
+use kameo::{
+    actor::{ActorRef, Spawn},
+    mailbox,
+    message::{Context, Message},
+};
+use nix::{
+    sched::{CpuSet, sched_setaffinity},
+    unistd::Pid,
+};
+use serde_json::json;
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::oneshot,
+};
+use tokio_util::task::LocalPoolHandle;
+
+/// Counts what is allocated and not freed, and how often.
+struct Counting;
+
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: it does what the system's allocator does, and counts.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller's.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static REQUEST: ContextVar<u64> = ContextVar::new();
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    calls: usize,
+    trips: usize,
+    rounds: usize,
+}
+
+struct Row {
+    name: &'static str,
+    peer: &'static str,
+    ours: f64,
+    theirs: f64,
+    /// The most that ours may be, as a part of the peer's.
+    goal: f64,
+    unit: &'static str,
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.theirs
+    }
+
+    fn met(&self) -> bool {
+        self.ratio() <= self.goal
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Runs ours and the peers' in turn, and gives the median of each, in nanoseconds for one of `count`.
+fn in_turn<const N: usize>(rounds: usize, count: usize, mut sides: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
+    // One round more, to warm up.
+    for round in 0..=rounds {
+        for (side, times) in sides.iter_mut().zip(&mut times) {
+            let begun = Instant::now();
+            side();
+            if round > 0 {
+                times.push(begun.elapsed().as_nanos() as f64 / count as f64);
+            }
+        }
+    }
+    times.map(median)
+}
+
+/// Ends after it was polled twice.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Submits all, then waits for all, in a submitter that has a context.
+fn pipelined<P, F>(runtime: &Runtime, count: usize, submit: impl Fn(u64) -> P, wait: impl Fn(P) -> F)
+where
+    F: Future<Output = u64>,
+{
+    let sum = runtime.block_on(REQUEST.scope(7, async {
+        let calls: Vec<P> = (0..count as u64).map(&submit).collect();
+        let mut sum = 0;
+        for call in calls {
+            sum += wait(call).await;
+        }
+        sum
+    }));
+    assert_eq!(sum, (1..=count as u64).sum::<u64>());
+}
+
+/// One call after the other.
+fn one_at_a_time<F: Future<Output = u64>>(runtime: &Runtime, count: usize, call: impl Fn(u64) -> F) {
+    let sum = runtime.block_on(REQUEST.scope(7, async {
+        let mut sum = 0;
+        for number in 0..count as u64 {
+            sum += call(number).await;
+        }
+        sum
+    }));
+    assert_eq!(sum, (1..=count as u64).sum::<u64>());
+}
+
+/// A thread that runs boxed closures from a channel of std's.
+fn closures() -> std::sync::mpsc::Sender<Box<dyn FnOnce() + Send>> {
+    let (sender, receiver) = std::sync::mpsc::channel::<Box<dyn FnOnce() + Send>>();
+    thread::spawn(move || receiver.into_iter().for_each(|closure| closure()));
+    sender
+}
+
+/// Binds this thread to a core.
+fn pin(core: usize) {
+    let mut cores = CpuSet::new();
+    if cores.set(core).is_ok() {
+        // Where it is not allowed, the row is measured all the same.
+        let _unpinned = sched_setaffinity(Pid::from_raw(0), &cores);
+    }
+}
+
+fn unpin() {
+    let mut cores = CpuSet::new();
+    let many = thread::available_parallelism().map_or(1, usize::from);
+    if (0..many.max(2)).all(|core| cores.set(core).is_ok()) {
+        let _unpinned = sched_setaffinity(Pid::from_raw(0), &cores);
+    }
+}
+
+fn calls(size: Size, rows: &mut Vec<Row>) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let caller = Caller::builder().backend(Tokio::new()).spawn().expect("a caller");
+    let pinned = LocalPoolHandle::new(1);
+    let spawner = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let floor = closures();
+    let count = size.calls;
+
+    let [ours, spawn_pinned, spawn, channel] = in_turn(
+        size.rounds,
+        count,
+        [
+            &mut || {
+                pipelined(
+                    &runtime,
+                    count,
+                    |n| caller.call_soon(async move || n + 1),
+                    async |p| p.await.unwrap(),
+                )
+            },
+            &mut || {
+                pipelined(
+                    &runtime,
+                    count,
+                    |n| pinned.spawn_pinned(move || async move { n + 1 }),
+                    async |p| p.await.unwrap(),
+                )
+            },
+            &mut || {
+                pipelined(
+                    &runtime,
+                    count,
+                    |n| spawner.spawn(async move { n + 1 }),
+                    async |p| p.await.unwrap(),
+                )
+            },
+            &mut || {
+                let submit = |n| {
+                    let (sender, receiver) = oneshot::channel();
+                    floor
+                        .send(Box::new(move || sender.send(n + 1).expect("it is waited for")))
+                        .expect("the thread runs");
+                    receiver
+                };
+                pipelined(&runtime, count, submit, async |p| p.await.unwrap());
+            },
+        ],
+    );
+    let name = "call_soon, ready, pipelined";
+    rows.push(Row {
+        name,
+        peer: "tokio-util spawn_pinned",
+        ours,
+        theirs: spawn_pinned,
+        goal: 1.0 / 6.0,
+        unit: "ns",
+    });
+    rows.push(Row { name, peer: "tokio spawn, one worker", ours, theirs: spawn, goal: 0.5, unit: "ns" });
+    rows.push(Row { name, peer: "std mpsc + oneshot", ours, theirs: channel, goal: 1.0, unit: "ns" });
+    rows.push(Row {
+        name,
+        peer: "the seeds' library (quoted)",
+        ours,
+        theirs: 13_000.0,
+        goal: 1.0 / 60.0,
+        unit: "ns",
+    });
+
+    let [ours, theirs] = in_turn(
+        size.rounds,
+        count,
+        [
+            &mut || {
+                let call = |n| {
+                    caller.call_soon(async move || {
+                        yield_once().await;
+                        n + 1
+                    })
+                };
+                pipelined(&runtime, count, call, async |p| p.await.unwrap());
+            },
+            &mut || {
+                let call = |n| {
+                    pinned.spawn_pinned(move || async move {
+                        yield_once().await;
+                        n + 1
+                    })
+                };
+                pipelined(&runtime, count, call, async |p| p.await.unwrap());
+            },
+        ],
+    );
+    let name = "call_soon, yields once, pipelined";
+    rows.push(Row { name, peer: "tokio-util spawn_pinned", ours, theirs, goal: 0.4, unit: "ns" });
+
+    // Both sides on cores of their own.
+    pin(0);
+    caller.call_soon(async || pin(1)).wait_blocking().expect("it runs");
+    runtime.block_on(pinned.spawn_pinned(|| async { pin(1) })).expect("it runs");
+    let [ours, theirs] = in_turn(
+        size.rounds,
+        size.trips,
+        [
+            &mut || {
+                one_at_a_time(&runtime, size.trips, async |n| {
+                    caller.call_soon(async move || n + 1).await.unwrap()
+                })
+            },
+            &mut || {
+                let call = async |n| pinned.spawn_pinned(move || async move { n + 1 }).await.unwrap();
+                one_at_a_time(&runtime, size.trips, call);
+            },
+        ],
+    );
+    let name = "call_soon, round trip, pinned";
+    rows.push(Row { name, peer: "tokio-util spawn_pinned", ours, theirs, goal: 0.8, unit: "ns" });
+    unpin();
+    caller.call_soon(async || unpin()).wait_blocking().expect("it runs");
+
+    let [ours, theirs] = in_turn(
+        size.rounds,
+        size.trips,
+        [
+            &mut || {
+                one_at_a_time(&runtime, size.trips, async |n| {
+                    caller.to_thread(async move || n + 1).await.unwrap()
+                })
+            },
+            &mut || {
+                one_at_a_time(&runtime, size.trips, async |n| {
+                    spawner.spawn_blocking(move || n + 1).await.unwrap()
+                });
+            },
+        ],
+    );
+    let name = "to_thread, warm, round trip";
+    rows.push(Row { name, peer: "tokio spawn_blocking", ours, theirs, goal: 1.0, unit: "ns" });
+    caller.force_stop();
+}
+
+/// Submits all, and waits until the last has run.
+fn until_the_last(runtime: &Runtime, count: usize, submit: impl Fn(Count)) {
+    let left = Arc::new(AtomicUsize::new(count));
+    runtime.block_on(REQUEST.scope(7, async {
+        let (sender, done) = oneshot::channel();
+        let mut sender = Some(sender);
+        for number in 0..count {
+            let last = if number + 1 == count { sender.take() } else { None };
+            submit(Count { left: left.clone(), last });
+        }
+        done.await.expect("the last tells");
+    }));
+    assert_eq!(left.load(Ordering::Relaxed), 0);
+}
+
+/// A piece of work that captures something.
+struct Count {
+    left: Arc<AtomicUsize>,
+    last: Option<oneshot::Sender<()>>,
+}
+
+impl Count {
+    fn run(self) {
+        self.left.fetch_sub(1, Ordering::Relaxed);
+        if let Some(last) = self.last {
+            let _gone = last.send(());
+        }
+    }
+}
+
+async fn count(item: Count) {
+    item.run();
+}
+
+/// An actor that does the same.
+struct Counter;
+
+impl kameo::Actor for Counter {
+    type Args = ();
+    type Error = kameo::error::Infallible;
+
+    async fn on_start((): (), _actor: ActorRef<Self>) -> Result<Self, Self::Error> {
+        Ok(Self)
+    }
+}
+
+impl Message<Count> for Counter {
+    type Reply = ();
+
+    async fn handle(&mut self, item: Count, _context: &mut Context<Self, ()>) {
+        item.run();
+    }
+}
+
+fn without_results(size: Size, rows: &mut Vec<Row>) {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let caller = Caller::builder().backend(Tokio::new()).spawn().expect("a caller");
+    let closures = closures();
+    let [direct, direct_async, channel] = in_turn(
+        size.rounds,
+        size.calls,
+        [
+            &mut || until_the_last(&runtime, size.calls, |item| caller.call_direct(move || item.run())),
+            &mut || {
+                until_the_last(&runtime, size.calls, |item| {
+                    caller.call_direct_async(async move || item.run())
+                })
+            },
+            &mut || {
+                until_the_last(&runtime, size.calls, |item| {
+                    closures.send(Box::new(move || item.run())).expect("the thread runs");
+                });
+            },
+        ],
+    );
+    let peer = "std mpsc of boxed closures";
+    rows.push(Row { name: "call_direct", peer, ours: direct, theirs: channel, goal: 1.0, unit: "ns" });
+    rows.push(Row {
+        name: "call_direct_async",
+        peer,
+        ours: direct_async,
+        theirs: channel,
+        goal: 2.0,
+        unit: "ns",
+    });
+
+    let actors = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let actor = {
+        let _entered = actors.enter();
+        Counter::spawn_with_mailbox((), mailbox::unbounded())
+    };
+    let _system = actix_rt::System::new();
+    let arbiter = actix_rt::Arbiter::new();
+    let [ours, kameo, actix] = in_turn(
+        size.rounds,
+        size.calls,
+        [
+            &mut || {
+                until_the_last(&runtime, size.calls, |item| caller.queue_call(count, item).expect("it runs"))
+            },
+            &mut || {
+                until_the_last(&runtime, size.calls, |item| {
+                    actor.tell(item).try_send().map_err(|_| ()).expect("it runs");
+                });
+            },
+            &mut || until_the_last(&runtime, size.calls, |item| assert!(arbiter.spawn(count(item)))),
+        ],
+    );
+    let name = "queue_call";
+    rows.push(Row { name, peer: "kameo tell, unbounded", ours, theirs: kameo, goal: 1.0 / 3.0, unit: "ns" });
+    rows.push(Row { name, peer: "actix Arbiter spawn", ours, theirs: actix, goal: 1.0 / 3.0, unit: "ns" });
+    rows.push(Row {
+        name,
+        peer: "the seeds' library (quoted)",
+        ours,
+        theirs: 3_400.0,
+        goal: 1.0 / 30.0,
+        unit: "ns",
+    });
+    arbiter.stop();
+    caller.force_stop();
+}
+
+/// What a call that waits for ever holds, and how often a call that is ready allocates.
+fn memory(rows: &mut Vec<Row>) {
+    const CALLS: usize = 10_000;
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let caller = Caller::builder().backend(Tokio::new()).spawn().expect("a caller");
+    let pinned = LocalPoolHandle::new(1);
+    let held = |submit: &mut dyn FnMut()| {
+        let before = BYTES.load(Ordering::SeqCst);
+        submit();
+        (BYTES.load(Ordering::SeqCst) - before) as f64 / CALLS as f64
+    };
+    let mut kept = Vec::with_capacity(CALLS);
+    let ours = held(&mut || {
+        kept.extend((0..CALLS).map(|_| caller.call_soon(async || std::future::pending::<u64>().await)));
+        caller.call_soon(async || ()).wait_blocking().expect("it runs");
+    });
+    let mut kept_theirs = Vec::with_capacity(CALLS);
+    let theirs = held(&mut || {
+        kept_theirs.extend((0..CALLS).map(|_| pinned.spawn_pinned(|| std::future::pending::<u64>())));
+        runtime.block_on(pinned.spawn_pinned(|| async {})).expect("it runs");
+    });
+    black_box((&kept, &kept_theirs));
+    let name = "bytes of an outstanding call";
+    rows.push(Row { name, peer: "tokio-util spawn_pinned", ours, theirs, goal: 0.5, unit: "bytes" });
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    for _ in 0..1000 {
+        caller.call_soon(async || 1).wait_blocking().expect("it runs");
+    }
+    let each = (ALLOCATIONS.load(Ordering::SeqCst) - before) as f64 / 1000.0;
+    println!(
+        "allocations of a ready call, with a thread that blocks for it: {each:.1} (one is the waiter's)"
+    );
+    caller.force_stop();
+    kept_theirs.iter().for_each(|handle| handle.abort());
+}
+
+fn main() {
+    // `cargo test --benches` and the like ask for nothing but that it runs.
+    let quick = std::env::args().any(|argument| argument == "--quick" || argument == "--test");
+    let size = if quick {
+        Size { calls: 20_000, trips: 500, rounds: 3 }
+    } else {
+        Size { calls: 200_000, trips: 5_000, rounds: 7 }
+    };
+    let mut rows = Vec::new();
+    calls(size, &mut rows);
+    without_results(size, &mut rows);
+    memory(&mut rows);
+
+    println!("{:36} {:30} {:>10} {:>10} {:>7} {:>7}", "work", "beside", "ours", "peer", "ratio", "goal");
+    for row in &rows {
+        println!(
+            "{:36} {:30} {:>10.1} {:>10.1} {:>7.2} {:>7.2} {:5} {}",
+            row.name,
+            row.peer,
+            row.ours,
+            row.theirs,
+            row.ratio(),
+            row.goal,
+            row.unit,
+            if row.met() { "" } else { "← not met" }
+        );
+    }
+    let table: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "name": row.name,
+                "peer": row.peer,
+                "ours_ns": row.ours,
+                "peer_ns": row.theirs,
+                "ratio": row.ratio(),
+                "goal": row.goal,
+                "met": row.met(),
+                "unit": row.unit,
+            })
+        })
+        .collect();
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    let path = target.join("bench.json");
+    match std::fs::write(&path, format!("{:#}\n", serde_json::Value::from(table))) {
+        Ok(()) => println!("written to {}", path.display()),
+        Err(error) => eprintln!("{} cannot be written: {error}", path.display()),
+    }
+}
