@@ -4,6 +4,7 @@ use std::{any::Any, sync::Arc, time::Instant};
 
 use crate::{
     backend::LocalFuture,
+    error::{BoxError, Error, Kind},
     queue::RawQueue,
     report,
     task::{Home, Run, Woken},
@@ -14,16 +15,29 @@ pub(crate) enum Item {
     /// A call that is started at once.
     Call(Arc<dyn Run>),
     /// A call that is started when its time has come.
-    Later(Instant, Arc<dyn Run>),
+    Later(Box<(Instant, Arc<dyn Run>)>),
     /// A call that comes with something that is dropped just before its outcome can be seen.
-    Leased(Arc<dyn Run>, Lease),
+    Leased(Box<(Arc<dyn Run>, Lease)>),
     /// A call whose future was made in the scheduler's thread and stays there. Only that thread queues it, and
     /// only while its scheduler lives.
     Local(Arc<dyn Run>),
     /// A function that the scheduler calls itself.
-    Direct(Box<dyn FnOnce() + Send>),
+    Direct(Box<dyn FnOnce() -> Option<Unheard> + Send>),
     /// A function whose future the scheduler awaits before it goes on with its queue.
-    DirectAsync(Box<dyn FnOnce() -> LocalFuture<'static> + Send>),
+    DirectAsync(Box<dyn FnOnce() -> LocalFuture<'static, Option<Unheard>> + Send>),
+}
+
+/// A failure that nobody waits for, and the name of the function that failed.
+pub(crate) struct Unheard {
+    pub(crate) function: &'static str,
+    pub(crate) error: BoxError,
+}
+
+impl Unheard {
+    /// Reports it, with the name of the caller in whose thread it happened.
+    pub(crate) fn report(self, caller: &str) {
+        report::failure(caller, self.function, &Error::new(Kind::Failed(self.error)));
+    }
 }
 
 /// What a call has borrowed and gives back by dropping it.
@@ -61,10 +75,14 @@ impl Item {
     /// Refuses it in any thread, because the caller has stopped. A call that has not begun is cancelled.
     pub(crate) fn reject(self, reason: &str) {
         match self {
-            Self::Call(call) | Self::Later(_, call) | Self::Local(call) => {
+            Self::Call(call) | Self::Local(call) => {
                 call.cancel(reason, true);
             }
-            Self::Leased(call, lease) => {
+            Self::Later(later) => {
+                later.1.cancel(reason, true);
+            }
+            Self::Leased(leased) => {
+                let (call, lease) = *leased;
                 report::drop_quietly("a lease", lease);
                 call.cancel(reason, true);
             }

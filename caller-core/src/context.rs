@@ -28,8 +28,9 @@ type Value = Arc<dyn Any + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Context {
     values: Option<Arc<Vec<(usize, Value)>>>,
+    /// In a box, since a span is large and most calls have none.
     #[cfg(feature = "tracing")]
-    span: Option<tracing::Span>,
+    span: Option<Box<tracing::Span>>,
 }
 
 /// What is current in a thread while a call is polled in it.
@@ -66,8 +67,7 @@ impl Context {
         let mut context = FRAME.try_with(|frame| frame.borrow().context.clone()).unwrap_or_default();
         #[cfg(feature = "tracing")]
         {
-            let span = tracing::Span::current();
-            context.span = (!span.is_none()).then_some(span);
+            context.span = current_span();
         }
         context
     }
@@ -107,8 +107,7 @@ impl Context {
     pub(crate) fn current_of_item() -> Self {
         #[cfg(feature = "tracing")]
         {
-            let span = tracing::Span::current();
-            Self { values: None, span: (!span.is_none()).then_some(span) }
+            Self { values: None, span: current_span() }
         }
         #[cfg(not(feature = "tracing"))]
         Self::new()
@@ -123,7 +122,7 @@ impl Context {
     /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
     pub(crate) fn enter(self) -> Entered {
         #[cfg(feature = "tracing")]
-        let span = self.span.clone().map(tracing::Span::entered);
+        let span = self.span.clone().map(|span| span.entered());
         let inner = Frame { context: self, inside: true };
         let outer = FRAME.try_with(|frame| frame.replace(inner)).ok();
         Entered {
@@ -139,6 +138,12 @@ impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context").field("values", &self.values.as_ref().map_or(0, |v| v.len())).finish()
     }
+}
+
+#[cfg(feature = "tracing")]
+fn current_span() -> Option<Box<tracing::Span>> {
+    let span = tracing::Span::current();
+    (!span.is_none()).then(|| Box::new(span))
 }
 
 /// While it lives, a context is current in this thread.
@@ -158,7 +163,7 @@ impl Entered {
 
     fn restore(&mut self) -> Context {
         #[cfg(feature = "tracing")]
-        let span = self.span.take().map(tracing::span::EnteredSpan::exit);
+        let span = self.span.take().map(|span| Box::new(span.exit()));
         #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
         let mut context = match self.outer.take() {
             Some(outer) => {

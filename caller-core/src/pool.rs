@@ -191,7 +191,7 @@ impl Pool {
     fn lend(self: Arc<Self>, worker: Caller, call: Arc<dyn Run>) {
         call.assign(worker.id());
         let lent = Lent { pool: self, worker: Some(worker.clone()) };
-        worker.enqueue(Item::Leased(call, Box::new(lent)));
+        worker.enqueue(Item::Leased(Box::new((call, Box::new(lent)))));
     }
 
     fn take_back(self: &Arc<Self>, worker: Caller) {

@@ -249,8 +249,11 @@ struct FnQueue<A> {
     items: RawQueue<QueueItem<A>>,
     pending: OnceLock<PendingHandle>,
     bound: usize,
-    /// Items that have not begun.
+    /// Items that have not begun, of a queue that is bounded. Another is not counted there, since its producers and
+    /// its consumer would fight for the count.
     waiting: AtomicUsize,
+    /// Items that the consumer has taken and that have not begun.
+    in_hand: Apart<AtomicUsize>,
     /// Those who wait for room.
     room: Mutex<Vec<Waker>>,
     /// Whether the object that the function belongs to has gone.
@@ -264,6 +267,7 @@ impl<A: Send + 'static> FnQueue<A> {
             pending: OnceLock::new(),
             bound,
             waiting: AtomicUsize::new(0),
+            in_hand: Apart(AtomicUsize::new(0)),
             room: Mutex::default(),
             gone: OnceLock::new(),
         }
@@ -271,6 +275,9 @@ impl<A: Send + 'static> FnQueue<A> {
 
     /// Puts an item in. It comes back, with the error, if the queue has ended or is full.
     fn push(&self, item: QueueItem<A>) -> Result<(), (QueueItem<A>, Error)> {
+        if self.bound == usize::MAX {
+            return self.items.push(item).map_err(|item| (item, Error::closed("the queue was closed")));
+        }
         // AcqRel pairs with `begin`: whoever sees room sees that the item before has begun.
         let counted = self.waiting.fetch_add(1, Ordering::AcqRel);
         if counted >= self.bound {
@@ -283,10 +290,12 @@ impl<A: Send + 'static> FnQueue<A> {
         })
     }
 
-    /// An item begins: there is room for another.
-    fn begin(&self) {
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    /// An item begins, and `left` are in the hand of the consumer: there is room for another.
+    fn begin(&self, left: usize) {
+        // For texts: nothing is published through it.
+        self.in_hand.0.store(left, Ordering::Relaxed);
         if self.bound != usize::MAX {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
             self.wake_room();
         }
     }
@@ -299,13 +308,17 @@ impl<A: Send + 'static> FnQueue<A> {
     /// Ends it: what waits never runs.
     fn end(&self) {
         let rest = self.items.close_and_drain();
-        self.waiting.fetch_sub(rest.len(), Ordering::AcqRel);
+        self.in_hand.0.store(0, Ordering::Relaxed);
         self.wake_room();
         for item in rest {
             report::drop_quietly("a queued argument", item);
         }
     }
 }
+
+/// A value on cache lines of its own.
+#[repr(align(128))]
+struct Apart<T>(T);
 
 /// A queue of any argument.
 trait AnyQueue: Any + Send + Sync {
@@ -323,7 +336,7 @@ impl<A: Send + 'static> AnyQueue for FnQueue<A> {
     }
 
     fn len(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+        self.items.len() + self.in_hand.0.load(Ordering::Relaxed)
     }
 
     fn close(&self, reason: &str, closed: bool) {
@@ -374,7 +387,7 @@ where
             }
             let mut turn = 0;
             while let Some(item) = batch.pop_front() {
-                queue.0.begin();
+                queue.0.begin(batch.len());
                 let served = one(&serve, item, &base).await;
                 match served {
                     Ok(Some(result)) => {
@@ -447,12 +460,11 @@ struct Queues {
 }
 
 impl Queues {
-    fn of(caller: &Caller) -> Arc<Self> {
-        let queues = caller.0.queues.get_or_init(|| Arc::new(Self::default()));
-        let queues: Arc<dyn Any + Send + Sync> = queues.clone();
-        match queues.downcast() {
-            Ok(queues) => queues,
-            Err(_) => unreachable!("this is the only type that is put there"),
+    fn of(caller: &Caller) -> &Self {
+        let queues: &dyn Any = &**caller.0.queues.get_or_init(|| Arc::new(Self::default()));
+        match queues.downcast_ref() {
+            Some(queues) => queues,
+            None => unreachable!("this is the only type that is put there"),
         }
     }
 

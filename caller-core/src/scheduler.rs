@@ -22,7 +22,7 @@ use slab::Slab;
 use self::stop::Phase;
 use crate::{
     backend::{LocalFuture, Runtime},
-    call::{Inbox, Item, Lease},
+    call::{Inbox, Item, Lease, Unheard},
     report,
     task::{Home, Run, Woken},
     timer::{TimerKey, Timers},
@@ -32,6 +32,9 @@ use crate::{
 /// turn of the runtime (about half a microsecond) costs a call nothing to speak of, few enough that a flood of
 /// calls does not keep timers and sockets waiting.
 const BATCH: usize = 64;
+
+/// How many items' room a queue keeps.
+const KEPT_CAPACITY: usize = 4096;
 
 /// For how long an idle thread watches its queue before it sleeps. Waking a thread that sleeps costs about twice
 /// as much, for the waker as for the woken.
@@ -56,7 +59,7 @@ pub(crate) struct Scheduler {
     /// New work that was taken from the inbox and not started yet.
     batch: VecDeque<Item>,
     /// A direct call that is being awaited, and holds up the new work behind it.
-    direct: Option<LocalFuture<'static>>,
+    direct: Option<Direct>,
     sleep: Option<(Instant, LocalFuture<'static>)>,
     /// What ends before the calls do, once a stop has begun.
     surroundings: Option<LocalFuture<'static>>,
@@ -84,9 +87,15 @@ struct Tasks {
 /// A call that has not ended.
 struct Kept {
     task: Arc<dyn Run>,
+    extra: Option<Box<KeptExtra>>,
+}
+
+/// What most calls do not need.
+#[derive(Default)]
+struct KeptExtra {
     timer: Option<TimerKey>,
     /// Held until the call has ended.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl Home for Tasks {
@@ -95,8 +104,8 @@ impl Home for Tasks {
     }
 
     fn keep(&self, task: Arc<dyn Run>) -> usize {
-        let kept = Kept { task, timer: None, _lease: self.lease.take() };
-        self.kept.borrow_mut().insert(kept)
+        let extra = self.lease.take().map(|lease| Box::new(KeptExtra { timer: None, lease: Some(lease) }));
+        self.kept.borrow_mut().insert(Kept { task, extra })
     }
 
     fn finishing(&self, kept: Option<usize>) {
@@ -104,10 +113,16 @@ impl Home for Tasks {
         // under the borrow.
         let lease = self.lease.take();
         let kept = kept.and_then(|key| self.kept.borrow_mut().try_remove(key));
-        if let Some(timer) = kept.as_ref().and_then(|kept| kept.timer) {
-            self.timers.remove(timer);
+        let Some(Kept { task, extra }) = kept else {
+            return report::drop_quietly("a lease", lease);
+        };
+        if let Some(mut extra) = extra {
+            if let Some(timer) = extra.timer.take() {
+                self.timers.remove(timer);
+            }
+            report::drop_quietly("a lease", extra.lease.take());
         }
-        report::drop_quietly("a lease", (lease, kept));
+        report::drop_quietly("a call", (lease, task));
     }
 
     fn again(&self, task: Arc<dyn Run>) {
@@ -116,7 +131,11 @@ impl Home for Tasks {
 
     fn wake_at(&self, kept: usize, at: Instant, waker: Waker) {
         let timer = self.timers.add(at, waker);
-        let old = self.kept.borrow_mut().get_mut(kept).and_then(|kept| mem::replace(&mut kept.timer, timer));
+        let old = self
+            .kept
+            .borrow_mut()
+            .get_mut(kept)
+            .and_then(|kept| mem::replace(&mut kept.extra.get_or_insert_default().timer, timer));
         if let Some(old) = old {
             self.timers.remove(old);
         }
@@ -132,37 +151,42 @@ impl Tasks {
         self.ready.borrow_mut().pop_front()
     }
 
-    fn start(&self, item: Item, caller: &str) -> Option<LocalFuture<'static>> {
+    fn start(&self, item: Item, caller: &str) -> Option<Direct> {
         match item {
             Item::Call(call) => call.start(self),
-            Item::Leased(call, lease) => {
+            Item::Leased(leased) => {
+                let (call, lease) = *leased;
                 self.lease.set(Some(lease));
                 call.start(self);
             }
             Item::Local(call) => call.resume(self),
-            Item::Later(at, call) => {
+            Item::Later(later) => {
+                let (at, call) = *later;
                 if at <= self.now() {
                     call.start(self);
                 } else {
                     call.defer(self, at);
                 }
             }
-            Item::Direct(function) => guarded(caller, "call_direct", function),
-            Item::DirectAsync(function) => {
-                let mut future = None;
-                guarded(caller, "call_direct", || future = Some(function()));
-                return future;
+            Item::Direct(function) => {
+                if let Some(failure) = guarded(caller, function).flatten() {
+                    failure.report(caller);
+                }
             }
+            Item::DirectAsync(function) => return guarded(caller, function),
         }
         None
     }
 }
 
+/// A direct call that is being awaited.
+type Direct = LocalFuture<'static, Option<Unheard>>;
+
 /// Runs a function that nobody waits for. A panic in it is reported.
-fn guarded(caller: &str, what: &str, function: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(function)) {
-        report::panicked(&format!("caller {caller:?}: {what}"), payload);
-    }
+fn guarded<R>(caller: &str, function: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(function))
+        .map_err(|payload| report::panicked(&format!("caller {caller:?}: call_direct"), payload))
+        .ok()
 }
 
 impl Scheduler {
@@ -246,13 +270,15 @@ impl Scheduler {
         }
         if let Some(direct) = &mut self.direct {
             let name = self.owner.name();
-            match catch_unwind(AssertUnwindSafe(|| direct.as_mut().poll(cx))) {
-                Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(())) => drop_direct(&mut self.direct),
-                Err(payload) => {
-                    report::panicked(&format!("caller {name:?}: call_direct"), payload);
+            match guarded(name, || direct.as_mut().poll(cx)) {
+                Some(Poll::Pending) => {}
+                Some(Poll::Ready(failure)) => {
+                    if let Some(failure) = failure {
+                        failure.report(name);
+                    }
                     drop_direct(&mut self.direct);
                 }
+                None => drop_direct(&mut self.direct),
             }
         }
         false
@@ -282,6 +308,10 @@ impl Scheduler {
 
     /// Takes new work from the inbox. Once a stop has begun there is none, and the rest is refused.
     fn take_new(&mut self, waker: Option<&Waker>) -> bool {
+        // What a flood has left is given back, down to what serves the usual traffic.
+        if self.batch.capacity() > KEPT_CAPACITY {
+            self.batch.shrink_to(KEPT_CAPACITY);
+        }
         matches!(self.tasks.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true))
     }
 
@@ -338,7 +368,7 @@ impl Scheduler {
 }
 
 /// Drops a direct call's future, whose destructor may panic.
-fn drop_direct(direct: &mut Option<LocalFuture<'static>>) {
+fn drop_direct(direct: &mut Option<Direct>) {
     report::drop_quietly("a direct call", direct.take());
 }
 

@@ -19,6 +19,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     mem::{self, ManuallyDrop},
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -112,10 +113,14 @@ enum Stage<M, F> {
 /// What only the owner of started work touches, beside the stage.
 struct Own {
     context: Context,
-    /// Where the scheduler keeps it, once it does.
-    kept: Option<usize>,
-    /// When its time to clean up is over, once cancelling was seen.
-    grace_ends: Option<Instant>,
+    /// Where the scheduler keeps it, plus one, once it does.
+    kept: Option<NonZeroUsize>,
+}
+
+impl Own {
+    fn kept(&self) -> Option<usize> {
+        self.kept.map(|key| key.get() - 1)
+    }
 }
 
 /// A call. `N` is the type whose name the call bears, `C` says what its output means.
@@ -158,7 +163,7 @@ where
     let cell = Arc::new(Cell::<N, C, M, F, T> {
         core: Core::new(State::waiting(), location, caller),
         home: OnceLock::new(),
-        own: UnsafeCell::new(Own { context, kept: None, grace_ends: None }),
+        own: UnsafeCell::new(Own { context, kept: None }),
         stage: UnsafeCell::new(Stage::Function(make)),
         types: PhantomData,
     });
@@ -181,7 +186,7 @@ where
     let cell = Arc::new(Cell::<N, C, fn() -> F, F, T> {
         core: Core::new(State::started(), location, Some(caller)),
         home: OnceLock::new(),
-        own: UnsafeCell::new(Own { context, kept: None, grace_ends: None }),
+        own: UnsafeCell::new(Own { context, kept: None }),
         stage: UnsafeCell::new(Stage::Future(ManuallyDrop::new(future))),
         types: PhantomData,
     });
@@ -297,7 +302,7 @@ where
                 let kept = unsafe {
                     self.own(|own| {
                         own.context = context;
-                        own.kept
+                        own.kept()
                     })
                 };
                 if kept.is_none() {
@@ -310,11 +315,24 @@ where
         }
     }
 
+    /// When the time to clean up is over, if some was asked for, and whether that is known from now on.
+    fn grace_ends(&self, now: Instant) -> Option<(Instant, bool)> {
+        self.core.waiters(|waiters| {
+            let time = waiters.known()?.grace?;
+            let extra = waiters.extra();
+            let new = extra.grace_ends.is_none();
+            if new {
+                extra.grace_ends = now.checked_add(time);
+            }
+            extra.grace_ends.map(|ends| (ends, new))
+        })?
+    }
+
     /// Has the scheduler keep it, before anybody can find it idle.
     fn keep(self: &Arc<Self>, home: &dyn Home) -> usize {
         let key = home.keep(self.clone());
         // SAFETY: the owner calls this, in its thread.
-        unsafe { self.own(|own| own.kept = Some(key)) };
+        unsafe { self.own(|own| own.kept = NonZeroUsize::new(key + 1)) };
         let _first = self.home.set(home.woken().clone());
         key
     }
@@ -327,7 +345,13 @@ where
     /// Has the scheduler keep it no longer.
     fn forget(&self, home: Option<&dyn Home>) {
         // SAFETY: the scheduler alone touches where it keeps a call, and this is its thread.
-        let kept = unsafe { self.own(|own| own.kept.take()) };
+        let kept = unsafe {
+            self.own(|own| {
+                let kept = own.kept();
+                own.kept = None;
+                kept
+            })
+        };
         if let Some(home) = home {
             home.finishing(kept);
         }
@@ -400,13 +424,10 @@ where
         if state.is_cancelled() {
             let now = home.now();
             // SAFETY: the work was started by the scheduler, in whose thread this runs.
-            let (ends, kept) = unsafe { self.own(|own| (own.grace_ends, own.kept)) };
-            let ends = ends.or_else(|| now.checked_add(PendingHandle::new(self.clone()).grace_time()?));
-            match (ends, kept) {
-                (Some(ends), Some(kept)) if now < ends => {
-                    // SAFETY: as above.
-                    let known = unsafe { self.own(|own| own.grace_ends.replace(ends)) };
-                    if known.is_none() {
+            let kept = unsafe { self.own(|own| own.kept()) };
+            match (self.grace_ends(now), kept) {
+                (Some((ends, new)), Some(kept)) if now < ends => {
+                    if new {
                         home.wake_at(kept, ends, futures_task::waker(self.clone()));
                     }
                 }

@@ -4,12 +4,11 @@ use std::{future::Future, panic::Location, sync::Arc, time::Duration};
 
 use crate::{
     backend::Backend,
-    call::Item,
+    call::{Item, Unheard},
     caller::Caller,
     context::Context,
     error::{BoxError, Error, Kind, Result},
     pending::{Pending, Take},
-    report,
     task::{self, Convert, Fallible, Plain, Run},
 };
 
@@ -135,12 +134,7 @@ impl Caller {
         F: FnOnce() -> R + Send + 'static,
         R: Unattended + 'static,
     {
-        let weak = Arc::downgrade(&self.0);
-        self.enqueue(Item::Direct(Box::new(move || {
-            if let Some(error) = function().into_failure() {
-                report_failure::<F>(weak.upgrade().map(Caller), error);
-            }
-        })));
+        self.enqueue(Item::Direct(Box::new(move || unheard::<F>(function()))));
     }
 
     /// As [`call_direct`](Self::call_direct), for an async function: the scheduler awaits it before it starts what was
@@ -150,13 +144,8 @@ impl Caller {
         F: AsyncFnOnce() -> R + Send + 'static,
         R: Unattended + 'static,
     {
-        let weak = Arc::downgrade(&self.0);
         self.enqueue(Item::DirectAsync(Box::new(move || {
-            Box::pin(async move {
-                if let Some(error) = function().await.into_failure() {
-                    report_failure::<F>(weak.upgrade().map(Caller), error);
-                }
-            })
+            Box::pin(async move { unheard::<F>(function().await) })
         })));
     }
 
@@ -201,9 +190,9 @@ impl Caller {
         let item = match delay.filter(|delay| !delay.is_zero()) {
             None => Item::Call(run),
             Some(delay) => match self.0.timers.now().checked_add(delay) {
-                Some(at) => Item::Later(at, run),
+                Some(at) => Item::Later(Box::new((at, run))),
                 // A time that the clock cannot name never comes; a century is as good.
-                None => Item::Later(self.0.timers.now() + CENTURY, run),
+                None => Item::Later(Box::new((self.0.timers.now() + CENTURY, run))),
             },
         };
         self.enqueue(item);
@@ -244,9 +233,9 @@ impl Caller {
 
 const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-fn report_failure<F>(caller: Option<Caller>, error: BoxError) {
-    let name = caller.as_ref().map_or("unnamed", Caller::name);
-    report::failure(name, std::any::type_name::<F>(), &Error::new(Kind::Failed(error)));
+/// The failure of a function that nobody waits for, if it is one.
+fn unheard<F>(result: impl Unattended) -> Option<Unheard> {
+    result.into_failure().map(|error| Unheard { function: std::any::type_name::<F>(), error })
 }
 
 /// A call with everything explicit; made by [`Caller::schedule_call`].

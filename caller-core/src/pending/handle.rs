@@ -153,10 +153,6 @@ impl PendingHandle {
         self.waiters(|waiters| waiters.extra().grace = Some(time));
     }
 
-    pub(crate) fn grace_time(&self) -> Option<Duration> {
-        self.waiters(|waiters| waiters.known()?.grace).flatten()
-    }
-
     /// Waits until cancelling is asked for, or the pending is done.
     ///
     /// # Cancel safety

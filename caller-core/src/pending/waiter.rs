@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::Waker,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::PendingHandle;
@@ -76,6 +76,8 @@ pub(crate) struct Extra {
     pub(crate) canceller: Option<Canceller>,
     /// How long the call may go on after cancelling was asked for.
     pub(crate) grace: Option<Duration>,
+    /// When that is over, once the call has seen that cancelling was asked for.
+    pub(crate) grace_ends: Option<Instant>,
     pub(crate) metadata: Metadata,
 }
 
