@@ -4,6 +4,7 @@
 //! each other, and pushing costs what an uncontended lock costs. Stopping, pushing to the front and counting
 //! need no protocol of their own then. See ARCHITECTURE.md for what was measured.
 
+mod pressure;
 mod single;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
     task::{Poll, Waker},
 };
 
+pub(crate) use self::pressure::{Pressure, many_cores};
 pub use self::single::{Consumer, Next, SingleConsumerQueue};
 use crate::sys::{self, AtomicBool, Mutex, Ordering};
 

@@ -20,7 +20,7 @@ use crate::{
     context::Context,
     error::{Error, Kind, Result},
     pending::PendingHandle,
-    queue::RawQueue,
+    queue::{Pressure, RawQueue},
     report,
     verbs::Unattended,
 };
@@ -380,6 +380,7 @@ where
     let pending = caller.call_soon_as::<F, _>(async move || {
         let base = Context::current();
         let mut batch = VecDeque::new();
+        let mut pressure = Pressure::default();
         loop {
             let some = poll_fn(|cx| queue.0.items.poll_batch(&mut batch, Some(cx.waker()))).await;
             if !some {
@@ -401,6 +402,9 @@ where
                         let what = format!("caller {:?}: {}", name_of(&owner), type_name::<F>());
                         report::panicked(&what, payload);
                     }
+                }
+                if batch.is_empty() {
+                    pressure.glance(&queue.0.items);
                 }
                 turn += 1;
                 if turn % BATCH == 0 {

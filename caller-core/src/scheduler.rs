@@ -6,14 +6,14 @@ mod stop;
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    hint,
     marker::PhantomData,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    sync::{Arc, LazyLock},
+    sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,7 @@ use self::stop::Phase;
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{Inbox, Item, Lease, Unheard},
+    queue::{Pressure, many_cores},
     report,
     task::{Home, Run, Woken},
     timer::{TimerKey, Timers},
@@ -69,6 +70,7 @@ pub(crate) struct Scheduler {
     may_watch: bool,
     /// Something was done since the last watch.
     active: bool,
+    pressure: Pressure,
     not_send: PhantomData<Rc<()>>,
 }
 
@@ -198,8 +200,6 @@ impl Scheduler {
         owner: Arc<dyn Owner>,
         may_watch: bool,
     ) -> Self {
-        static CORES: LazyLock<usize> =
-            LazyLock::new(|| thread::available_parallelism().map_or(1, usize::from));
         Self {
             tasks: Tasks {
                 inbox,
@@ -216,8 +216,9 @@ impl Scheduler {
             owner,
             phase: Phase::Running,
             // On one core, nobody could add what is watched for.
-            may_watch: may_watch && *CORES > 1,
+            may_watch: may_watch && many_cores(),
             active: false,
+            pressure: Pressure::default(),
             not_send: PhantomData,
         }
     }
@@ -290,8 +291,14 @@ impl Scheduler {
             if self.direct.is_some() {
                 break;
             }
-            if self.batch.is_empty() && !self.take_new(None) {
-                break;
+            if self.batch.is_empty() {
+                let at_once = self.may_watch && self.tasks.inbox.items.looks_ready();
+                if at_once {
+                    self.pressure.looked(true);
+                }
+                if !self.take_new(None) {
+                    break;
+                }
             }
             if !self.tasks.runtime.may_poll() {
                 return true;
@@ -353,13 +360,16 @@ impl Scheduler {
             return false;
         }
         let until = Instant::now() + WATCH;
+        let mut first = true;
         loop {
             for _ in 0..16 {
                 if self.tasks.inbox.looks_ready() {
+                    self.pressure.looked(first);
                     return true;
                 }
-                std::hint::spin_loop();
+                hint::spin_loop();
             }
+            first = false;
             if Instant::now() >= until {
                 return false;
             }
