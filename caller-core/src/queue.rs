@@ -37,39 +37,51 @@ impl<T> RawQueue<T> {
         Self { list: Mutex::new(list), ready: AtomicBool::new(false) }
     }
 
-    /// Runs `change` unless the queue has stopped, and wakes the consumer.
-    fn change(&self, change: impl FnOnce(&mut VecDeque<T>)) -> bool {
+    /// Runs `change` unless the queue has stopped. Some if it ran, with the consumer if that is to be woken, which is
+    /// for the caller to do when it holds no lock.
+    #[must_use]
+    fn change(&self, change: impl FnOnce(&mut VecDeque<T>)) -> Option<Option<Waker>> {
         let mut list = sys::lock(&self.list);
         if list.stopped {
-            return false;
+            return None;
         }
         change(&mut list.items);
         self.ready.store(true, Ordering::Relaxed);
-        let consumer = list.consumer.take();
-        drop(list);
-        if let Some(consumer) = consumer {
-            consumer.wake();
+        Some(list.consumer.take())
+    }
+
+    /// Adds an item behind the others, and gives the consumer if that is to be woken, which is for the caller to do
+    /// when it holds no lock. The item comes back if the queue has stopped.
+    pub(crate) fn add(&self, item: T) -> Result<Option<Waker>, T> {
+        let mut item = Some(item);
+        let consumer = self.change(|items| items.extend(item.take()));
+        match item {
+            Some(item) => Err(item),
+            None => Ok(consumer.flatten()),
         }
-        true
     }
 
     /// Adds an item behind the others. It comes back if the queue has stopped.
     pub(crate) fn push(&self, item: T) -> Result<(), T> {
-        let mut item = Some(item);
-        self.change(|items| items.extend(item.take()));
-        item.map_or(Ok(()), Err)
+        if let Some(consumer) = self.add(item)? {
+            consumer.wake();
+        }
+        Ok(())
     }
 
     /// Adds an item before the others. It comes back if the queue has stopped.
     pub(crate) fn push_front(&self, item: T) -> Result<(), T> {
         let mut item = Some(item);
-        self.change(|items| item.take().into_iter().for_each(|item| items.push_front(item)));
+        let consumer = self.change(|items| item.take().into_iter().for_each(|item| items.push_front(item)));
+        consumer.flatten().into_iter().for_each(Waker::wake);
         item.map_or(Ok(()), Err)
     }
 
     /// Adds items behind the others, all or none.
     pub(crate) fn append(&self, mut more: VecDeque<T>) -> Result<(), VecDeque<T>> {
-        if self.change(|items| items.append(&mut more)) { Ok(()) } else { Err(more) }
+        let Some(consumer) = self.change(|items| items.append(&mut more)) else { return Err(more) };
+        consumer.into_iter().for_each(Waker::wake);
+        Ok(())
     }
 
     /// Takes everything into `batch`, which is empty. Ready with false when the queue has stopped and nothing is

@@ -205,7 +205,8 @@ impl Caller {
         mut start: impl FnMut(&Arc<FnQueue<A>>) -> Result<PendingHandle>,
     ) -> Result<()> {
         let queues = Queues::of(self);
-        let mut item = QueueItem { argument, context: Context::current_of_item() };
+        let item = QueueItem { argument, context: Context::current_of_item() };
+        let Err(mut item) = queues.push(key, item) else { return Ok(()) };
         loop {
             let (queue, new) = queues.find_or_add(key);
             if new {
@@ -474,6 +475,21 @@ impl Queues {
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<dyn AnyQueue>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an item into the queue with this key: the way of all calls but the first. It comes back if there is no such
+    /// queue, or it has ended.
+    fn push<A: Send + 'static>(&self, key: Key, item: QueueItem<A>) -> Result<(), QueueItem<A>> {
+        let known = self.known();
+        let queue: Option<&dyn Any> = known.get(&key).map(|queue| &**queue as _);
+        let Some(queue) = queue.and_then(<dyn Any>::downcast_ref::<FnQueue<A>>) else { return Err(item) };
+        // The lock of the queue is taken under that of the list of queues, here alone; waking is not.
+        let consumer = queue.items.add(item)?;
+        drop(known);
+        if let Some(consumer) = consumer {
+            consumer.wake();
+        }
+        Ok(())
     }
 
     fn find_or_add<A: Send + 'static>(&self, key: Key) -> (Arc<FnQueue<A>>, bool) {

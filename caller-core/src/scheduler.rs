@@ -35,7 +35,7 @@ use crate::{
 const BATCH: usize = 64;
 
 /// How many items' room a queue keeps.
-const KEPT_CAPACITY: usize = 4096;
+const KEPT_CAPACITY: usize = 1024;
 
 /// For how long an idle thread watches its queue before it sleeps. Waking a thread that sleeps costs about twice
 /// as much, for the waker as for the woken.
