@@ -89,8 +89,12 @@ struct Life {
     /// Somebody has the right to run it.
     claimed: bool,
     children: Vec<Caller>,
+    /// How many children are off the list and have not said yet that they stopped.
+    leaving: usize,
     /// Its own part has ended: what is left to wait for is children.
     ended: bool,
+    /// It was taken off the lists of callers.
+    forgotten: bool,
     /// Why it could not start, if it could not.
     trouble: Option<String>,
 }
@@ -122,7 +126,9 @@ impl Inner {
                 state: CallerState::Initial,
                 claimed: false,
                 children: Vec::new(),
+                leaving: 0,
                 ended: false,
+                forgotten: false,
                 trouble: None,
             }),
             pool: OnceLock::new(),
@@ -342,25 +348,29 @@ impl Inner {
     /// It has stopped once its own part has ended and its children have stopped.
     fn finish_if_alone(self: &Arc<Self>) {
         let mut life = self.life();
-        if !life.ended || !life.children.is_empty() || life.state == CallerState::Stopped {
+        if !life.ended || !life.children.is_empty() || life.leaving > 0 || life.forgotten {
             return;
         }
-        self.set_state(&mut life, CallerState::Stopped);
+        life.forgotten = true;
         drop(life);
+        // Nobody finds it any more, and then it has stopped.
         self.timers.close();
         registry::remove(self.id);
         ident::forget(self.id);
         let parent = self.parent.as_ref().and_then(Weak::upgrade);
         let left = parent.as_ref().map(|parent| {
             let mut life = parent.life();
+            life.leaving += 1;
             let at = life.children.iter().position(|child| child.id() == self.id);
             at.map(|at| life.children.swap_remove(at))
         });
         drop(left);
+        self.set_state(&mut self.life(), CallerState::Stopped);
         self.started.set();
         self.stopped.set();
         // The parent's moment comes after the child's.
         if let Some(parent) = parent {
+            parent.life().leaving -= 1;
             parent.finish_if_alone();
         }
     }

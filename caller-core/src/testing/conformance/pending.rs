@@ -299,5 +299,6 @@ pub fn pen_waiting_for_oneself_is_an_error<F: Fixture>() {
     let ring = caller.call_soon(async move || {
         that.call_soon(async move || this.call_soon(async || 1).wait_blocking()).wait_blocking()
     });
-    assert!(ring.wait_blocking().unwrap().unwrap().unwrap_err().is_self_wait());
+    let heard = ring.wait_blocking().unwrap().and_then(|inner| inner).unwrap_err();
+    assert!(heard.is_self_wait(), "{heard}");
 }
