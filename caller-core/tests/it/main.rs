@@ -1,3 +1,6 @@
 //! The behaviour of the core on the manual backend, whose time is virtual.
 
 mod conformance;
+mod errors;
+mod send_sync;
+mod texts;

@@ -1,0 +1,193 @@
+//! Every error that a user can meet: what it is, and what it says.
+
+use std::{sync::mpsc, time::Duration};
+
+use caller::{
+    Caller, ContextVar, Error, Pending, PoolSettings, Resolver, current_pending,
+    testing::{Manual, Running},
+};
+
+fn caller() -> Running {
+    Running(Caller::builder().name("clerk").backend(Manual::new()).spawn().expect("a caller can be started"))
+}
+
+/// The text, without the line numbers of this file.
+fn text(error: &Error) -> String {
+    let text = error.to_string();
+    let Some((head, tail)) = text.split_once("errors.rs:") else { return text };
+    let rest = tail.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{head}errors.rs:_{rest}")
+}
+
+#[test]
+fn not_done_taken_abandoned() {
+    let (resolver, mut pending) = Resolver::<u32>::new();
+    let error = pending.try_result().unwrap_err();
+    assert!(error.is_not_done());
+    insta::assert_snapshot!(text(&error), @"not done yet; await it, or ask `is_done` first");
+    resolver.resolve(1).unwrap();
+    pending.try_result().unwrap();
+    let error = pending.try_result().unwrap_err();
+    assert!(error.is_taken());
+    insta::assert_snapshot!(text(&error), @"the result was taken already; use `shared` where several ask for it");
+    let (resolver, pending) = Resolver::<u32>::new();
+    drop(resolver);
+    assert!(pending.wait_blocking().unwrap_err().is_abandoned());
+}
+
+#[test]
+fn cancelled_and_failed_calls_say_where() {
+    let caller = caller();
+    let pending = caller.call_soon(async || std::future::pending::<()>().await);
+    pending.cancel("the user left");
+    let error = pending.wait_blocking().unwrap_err();
+    assert!(error.is_cancelled() && !error.is_closed());
+    insta::assert_snapshot!(text(&error), @"`it::errors::cancelled_and_failed_calls_say_where` (caller-core/tests/it/errors.rs:_) cancelled: the user left");
+    let error = caller.try_call_soon(async || "x".parse::<u32>()).wait_blocking().unwrap_err();
+    assert!(error.is_failed() && error.downcast_ref::<std::num::ParseIntError>().is_some());
+    insta::assert_snapshot!(text(&error), @"`it::errors::cancelled_and_failed_calls_say_where` (caller-core/tests/it/errors.rs:_) failed: invalid digit found in string");
+    let error = caller.call_soon(async || panic!("out of ink")).wait_blocking().unwrap_err();
+    assert!(error.is_panic());
+    insta::assert_snapshot!(text(&error), @"`it::errors::cancelled_and_failed_calls_say_where` (caller-core/tests/it/errors.rs:_) panicked: out of ink");
+    assert!(error.take_panic().is_some());
+}
+
+#[test]
+fn a_stopped_caller() {
+    let caller = caller();
+    caller.stop();
+    caller.stopped().blocking();
+    let error = caller.call_soon(async || 1).wait_blocking().unwrap_err();
+    assert!(error.is_closed() && error.is_cancelled());
+    insta::assert_snapshot!(text(&error), @r#"`it::errors::a_stopped_caller` (caller-core/tests/it/errors.rs:_) cancelled: the caller "clerk" has stopped"#);
+    let error = caller.child("late").unwrap_err();
+    assert!(error.is_closed());
+    insta::assert_snapshot!(text(&error), @r#"cancelled: the caller "clerk" has stopped"#);
+    let error = caller.start().unwrap_err();
+    assert!(error.is_closed());
+    insta::assert_snapshot!(text(&error), @r#"cancelled: the caller "clerk" was stopped, and cannot be started again; build another"#);
+}
+
+#[test]
+fn a_wait_that_is_too_long() {
+    let (_resolver, mut pending) = Resolver::<u32>::new();
+    let error = pending.wait_mut().timeout(Duration::ZERO).blocking().unwrap_err();
+    assert!(error.is_timeout());
+    insta::assert_snapshot!(text(&error), @"`caller::pending::resolver::Resolver<u32>` (caller-core/tests/it/errors.rs:_) timed out after 0ns");
+}
+
+#[test]
+fn waiting_for_oneself() {
+    let caller = caller();
+    let own = caller.call_soon(async || current_pending().unwrap().wait().await.unwrap_err());
+    let error = own.wait_blocking().unwrap();
+    assert!(error.is_self_wait());
+    insta::assert_snapshot!(text(&error), @"`it::errors::waiting_for_oneself` (caller-core/tests/it/errors.rs:_) the call would wait for itself for ever; hand the work to another caller, or do not wait for it here");
+    let this = caller.0.clone();
+    let blocked = caller.call_soon(async move || this.call_soon(async || 1).wait_blocking().unwrap_err());
+    let error = blocked.wait_blocking().unwrap();
+    assert!(error.is_self_wait());
+    insta::assert_snapshot!(text(&error), @"blocking this thread would wait for itself for ever; hand the work to another caller, or do not wait for it here");
+}
+
+#[test]
+fn no_caller_and_no_runtime() {
+    let error = Caller::current().unwrap_err();
+    assert!(error.is_no_caller());
+    insta::assert_snapshot!(text(&error), @"no caller runs in this thread; enter one with `Caller::scope`, ask the backend (`Tokio::current`), or call from inside a call");
+    let error = Caller::builder().build().unwrap_err();
+    assert!(error.is_no_caller());
+    insta::assert_snapshot!(text(&error), @"a caller needs a backend to run on; give one to the builder, as in `.backend(Tokio::new())`");
+}
+
+#[test]
+fn what_does_not_fit() {
+    let caller = caller();
+    caller.child("desk").unwrap();
+    let error = caller.child_builder().name("desk").backend(Manual::new()).spawn().unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @r#"the name "desk" is taken by a caller with other options (backend Manual); use another name, or the same options"#);
+    let error = caller.start().unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @r#"the caller "clerk" was started already; a caller is started once, by `start`, `enter` or `scope`"#);
+    let error = caller.call_soon_local(async || ()).unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @r#"the caller "clerk" runs in another thread; this can only be done in its own"#);
+    let manual = Manual::new();
+    let nested = manual.clone();
+    let error = manual.block_on(async {
+        let outer = Caller::builder().name("outer").backend(manual.clone());
+        outer.scope(async |_| Caller::scope(nested, async |_| ()).await.unwrap_err()).await.unwrap()
+    });
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @r#"the caller "outer" belongs to this thread, and a thread has at most one; use it (`Caller::current`), or start this one in another thread"#);
+    static COLOR: ContextVar<u32> = ContextVar::new();
+    let error = COLOR.set(1).unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @"a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`");
+    let (resolver, _pending) = Resolver::<u32>::new();
+    resolver.set_canceller(|_| {}).unwrap();
+    assert!(resolver.set_canceller(|_| {}).unwrap_err().is_mismatch());
+}
+
+/// A backend that is no other's kind.
+#[derive(Clone, Debug)]
+struct Elsewhere;
+
+impl caller::Backend for Elsewhere {
+    fn name(&self) -> &'static str {
+        "elsewhere"
+    }
+
+    fn is_same(&self, _other: &dyn caller::Backend) -> bool {
+        false
+    }
+
+    fn run(&self, _root: caller::LocalFuture<'_>) -> std::io::Result<()> {
+        Err(std::io::Error::other("there is no elsewhere"))
+    }
+
+    fn runtime(&self) -> caller::Result<std::rc::Rc<dyn caller::Runtime>> {
+        Err(Error::no_runtime("there is no elsewhere; stay here"))
+    }
+}
+
+#[test]
+fn another_backend() {
+    let caller = caller();
+    let error = caller.schedule_call(async || ()).backend(Elsewhere).submit().unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(text(&error), @r#"the call names the backend elsewhere, but the caller "clerk" runs manual, and elsewhere cannot be its guest; make a caller of its own for it"#);
+    // A runtime that cannot be made is the error of every call, and nothing hangs.
+    let broken = Caller::builder().name("broken").backend(Elsewhere).spawn().unwrap();
+    broken.stopped().blocking();
+    let error = broken.call_soon(async || 1).wait_blocking().unwrap_err();
+    assert!(error.is_closed());
+    insta::assert_snapshot!(text(&error), @r#"`it::errors::another_backend` (caller-core/tests/it/errors.rs:_) cancelled: the caller "broken" could not run: its runtime could not be made: there is no elsewhere"#);
+}
+
+#[test]
+fn limits_of_zero() {
+    let pool = Caller::builder().backend(Manual::new()).pool(PoolSettings::default().limit(0));
+    let error = pool.build().unwrap_err();
+    assert!(error.is_zero_limit());
+    insta::assert_snapshot!(text(&error), @"the limit of the worker pool is zero, so nothing could ever run; give at least 1");
+    let caller = caller();
+    let error = caller.as_completed_lazy(Vec::<Pending<()>>::new()).max_concurrent(0).unwrap_err();
+    assert!(error.is_zero_limit());
+    let error = caller.bounded_queue(0, async |(): ()| ()).unwrap_err();
+    assert!(error.is_zero_limit());
+    let (sender, begins) = mpsc::channel();
+    let queue = caller
+        .bounded_queue(1, async move |number: u32| {
+            sender.send(number).unwrap();
+            std::future::pending::<()>().await;
+        })
+        .unwrap();
+    queue.call(1).unwrap();
+    assert_eq!(begins.recv().unwrap(), 1);
+    queue.call(2).unwrap();
+    let (back, error) = queue.call(3).unwrap_err();
+    assert!(back == 3 && error.is_full());
+    insta::assert_snapshot!(text(&error), @"the queue is full: 1 items wait in it already; wait for it, or raise its bound");
+}

@@ -1,0 +1,64 @@
+//! What people read: the texts of pendings and callers, and the table of callers.
+
+use caller::{
+    Caller, Resolver, callers_table,
+    testing::{Manual, Running},
+};
+
+/// The text, without what differs from run to run.
+fn plain(text: &str) -> String {
+    let Some((head, tail)) = text.split_once("texts.rs:") else { return text.to_owned() };
+    format!("{head}texts.rs:_{}", tail.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+#[test]
+fn pendings() {
+    let caller = Running(Caller::builder().name("clerk").backend(Manual::new()).build().unwrap());
+    let (resolver, gate) = Resolver::<()>::new();
+    let waiting = caller.call_soon(async move || gate.await.unwrap());
+    waiting.set_metadata("request", 7);
+    waiting.set_metadata("note", "a label that is far too long to be shown in a line of text");
+    insta::assert_snapshot!(plain(&waiting.to_string()), @r#"Pending waiting `it::texts::pendings` (caller-core/tests/it/texts.rs:_) request="7" note="a label that is far too long to be shown"…"#);
+    caller.start().unwrap();
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    insta::assert_snapshot!(plain(&waiting.to_string()), @r#"Pending running `it::texts::pendings` (caller-core/tests/it/texts.rs:_) request="7" note="a label that is far too long to be shown"…"#);
+    resolver.resolve(()).unwrap();
+    waiting.handle().wait().blocking().unwrap();
+    insta::assert_snapshot!(plain(&waiting.to_string()), @"Pending done `it::texts::pendings` (caller-core/tests/it/texts.rs:_)");
+    let failed = caller.try_call_soon(async || "x".parse::<u32>());
+    failed.handle().wait().blocking().unwrap();
+    insta::assert_snapshot!(plain(&failed.to_string()), @r#"Pending failed `it::texts::pendings` (caller-core/tests/it/texts.rs:_) error="invalid digit found in string""#);
+    let cancelled = caller.call_soon(async || std::future::pending::<()>().await);
+    cancelled.handle().cancel_and_wait("enough").blocking().unwrap();
+    insta::assert_snapshot!(plain(&cancelled.to_string()), @r#"Pending cancelled `it::texts::pendings` (caller-core/tests/it/texts.rs:_) error="cancelled: enough""#);
+}
+
+#[test]
+fn callers() {
+    let caller =
+        Running(Caller::builder().name("clerk").protected(true).backend(Manual::new()).build().unwrap());
+    insta::assert_snapshot!(*caller, @r#"Caller "clerk" (protected) backend=manual host=none not running"#);
+    caller.start().unwrap();
+    let this = caller.0.clone();
+    let (text, table) = caller
+        .call_soon(async move || {
+            let child = this.child("desk").unwrap();
+            child.started().await;
+            (this.to_string(), callers_table())
+        })
+        .wait_blocking()
+        .unwrap();
+    insta::assert_snapshot!(text, @r#"Caller "clerk" (current) (protected) backend=manual host=none running 1 child"#);
+    let ours: Vec<_> = table
+        .lines()
+        .filter(|line| ["Name", "clerk", "desk"].iter().any(|name| line.starts_with(name)))
+        .map(|line| {
+            line.split_whitespace().filter(|word| word.parse::<u64>().is_err()).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    insta::assert_snapshot!(ours.join("\n"), @r"
+    Name State Protected Thread Id
+    clerk running yes clerk ← current
+    desk running desk
+    ");
+}
