@@ -461,7 +461,7 @@ fn memory(rows: &mut Vec<Row>) {
     });
     let mut kept_theirs = Vec::with_capacity(CALLS);
     let theirs = held(&mut || {
-        kept_theirs.extend((0..CALLS).map(|_| pinned.spawn_pinned(|| std::future::pending::<u64>())));
+        kept_theirs.extend((0..CALLS).map(|_| pinned.spawn_pinned(std::future::pending::<u64>)));
         runtime.block_on(pinned.spawn_pinned(|| async {})).expect("it runs");
     });
     black_box((&kept, &kept_theirs));

@@ -3,3 +3,5 @@
 #[cfg(unix)]
 mod checksums;
 mod conformance;
+mod invariants;
+mod runtimes;
