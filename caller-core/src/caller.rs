@@ -200,18 +200,18 @@ impl Caller {
     /// The moment it began to run calls. It also comes when the caller stops without having begun: nobody waits
     /// for ever.
     pub fn started(&self) -> Moment {
-        Moment::new(self.0.started.clone())
+        Moment::new(self.0.started.clone(), self.0.id)
     }
 
     /// The moment a stop was asked for.
     pub fn stopping(&self) -> Moment {
-        Moment::new(self.0.stopping.clone())
+        Moment::new(self.0.stopping.clone(), self.0.id)
     }
 
     /// The moment everything has ended: children, queues, calls, and the runtime if it was made for the caller.
     /// Every pending of it is done then.
     pub fn stopped(&self) -> Moment {
-        Moment::new(self.0.stopped.clone())
+        Moment::new(self.0.stopped.clone(), self.0.id)
     }
 
     /// The error of whatever is asked of it once it stops.

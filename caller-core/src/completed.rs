@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Wake, Waker},
+    task::{Context as TaskContext, Poll, Wake, Waker},
     vec,
 };
 
@@ -15,6 +15,7 @@ use slab::Slab;
 
 use crate::{
     caller::Caller,
+    context::Context,
     error::{Error, Kind, Result},
     pending::Pending,
 };
@@ -44,7 +45,7 @@ where
 
     #[track_caller]
     fn into_pending(self, caller: &Caller) -> Pending<F::Output> {
-        caller.call_soon_as::<F, _>(async move || self.await)
+        caller.call_soon_as::<F, _>(Context::current(), async move || self.await)
     }
 }
 
@@ -105,7 +106,7 @@ impl Caller {
 /// Where the items come from.
 trait Source {
     type Item;
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::Item>>;
+    fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>>;
 }
 
 /// An iterator as a source.
@@ -115,7 +116,7 @@ pub struct FromIter<I>(I);
 impl<I: Iterator> Source for FromIter<I> {
     type Item = I::Item;
 
-    fn poll_item(&mut self, _cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
+    fn poll_item(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Option<I::Item>> {
         Poll::Ready(self.0.next())
     }
 }
@@ -130,7 +131,7 @@ pub struct FromStream<S>(Pin<Box<S>>);
 impl<S: Stream> Source for FromStream<S> {
     type Item = S::Item;
 
-    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+    fn poll_item(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<S::Item>> {
         self.0.as_mut().poll_next(cx)
     }
 }
@@ -244,7 +245,7 @@ where
     S: Source<Item: IntoPending<Output = T>>,
 {
     /// Asks the source for as much as there is room for. Some if an item is to be given at once.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> Option<Pending<T>> {
+    fn take_in(&mut self, cx: &mut TaskContext<'_>) -> Option<Pending<T>> {
         while self.unfinished.len() < self.limit {
             let item = match self.source.as_mut()?.poll_item(cx) {
                 Poll::Ready(Some(item)) => item,
@@ -279,7 +280,7 @@ where
 {
     type Item = Pending<T>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Pending<T>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Pending<T>>> {
         let this = &mut *self;
         if let Some(own) = this.take_in(cx) {
             return Poll::Ready(Some(own));

@@ -113,6 +113,11 @@ impl Context {
         Self::new()
     }
 
+    /// What a queue takes along from where it is begun: the values, and not the span, which is each item's own.
+    pub(crate) fn current_of_queue() -> Self {
+        Self::current().for_item(Self::new())
+    }
+
     /// The context of an item of a queue: the values of the call that began the queue, the rest of the item's.
     pub(crate) fn for_item(&self, mut item: Self) -> Self {
         item.values = self.values.clone();

@@ -12,6 +12,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use crate::{
+    error::Result,
+    ident::{Blocking, CallerId},
+    park::park_on,
+};
+
 /// A flag that is set once.
 #[derive(Default)]
 pub(crate) struct Event {
@@ -91,12 +97,13 @@ impl fmt::Debug for Event {
 #[derive(Debug)]
 pub struct Moment {
     event: Arc<Event>,
+    caller: CallerId,
     key: Option<u64>,
 }
 
 impl Moment {
-    pub(crate) fn new(event: Arc<Event>) -> Self {
-        Self { event, key: None }
+    pub(crate) fn new(event: Arc<Event>, caller: CallerId) -> Self {
+        Self { event, caller, key: None }
     }
 
     /// Whether it has come.
@@ -104,9 +111,18 @@ impl Moment {
         self.event.is_set()
     }
 
-    /// Blocks this thread until it comes. In the caller's own thread that would be for ever, unless it has come.
-    pub fn blocking(self) {
-        crate::park::park_on(self);
+    /// Blocks this thread until it comes.
+    ///
+    /// # Errors
+    ///
+    /// [`is_self_wait`](crate::Error::is_self_wait) in the caller's own thread, and where threads would wait for each
+    /// other in a ring. What cannot be seen is a child that blocks until its parent has stopped.
+    pub fn blocking(self) -> Result<()> {
+        if !self.is_past() {
+            let _guard = Blocking::on(Some(self.caller))?;
+            park_on(self);
+        }
+        Ok(())
     }
 }
 
@@ -114,7 +130,7 @@ impl Future for Moment {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { event, key } = &mut *self;
+        let Self { event, key, .. } = &mut *self;
         event.poll(key, cx)
     }
 }

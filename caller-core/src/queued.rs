@@ -378,7 +378,7 @@ where
         }
     }
     let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
-    let pending = caller.call_soon_as::<F, _>(async move || {
+    let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), async move || {
         let base = Context::current();
         let mut batch = VecDeque::new();
         let mut pressure = Pressure::default();

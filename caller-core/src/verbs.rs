@@ -154,13 +154,14 @@ impl Caller {
         Schedule { caller: self, function, delay: None, context: None, backend: None, metadata: Vec::new() }
     }
 
-    /// As [`call_soon`](Self::call_soon), with the name of another type.
+    /// As [`call_soon`](Self::call_soon), with the name of another type, in this context.
     #[track_caller]
     pub(crate) fn call_soon_as<N: 'static, T: Send + 'static>(
         &self,
+        context: Context,
         function: impl AsyncFnOnce() -> T + Send + 'static,
     ) -> Pending<T> {
-        self.submit::<N, Plain, _, _, _>(move || function(), None, Context::current(), Location::caller())
+        self.submit::<N, Plain, _, _, _>(move || function(), None, context, Location::caller())
     }
 
     fn submit<N, C, M, F, T>(

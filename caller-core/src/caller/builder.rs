@@ -154,11 +154,11 @@ impl Builder {
             return Err(Error::new(Kind::ZeroLimit { what: "the limit of the worker pool" }));
         }
         let options = Options { protected: self.protected.unwrap_or(false), pool };
-        let name = self.name.clone();
+        let fresh = Inner::new(self.name.clone(), backend, options, self.parent.as_ref());
         match &self.parent {
-            Some(parent) => parent.0.adopt(&self, || Ok(Inner::new(name, backend, options, Some(parent)))),
+            Some(parent) => parent.0.adopt(&self, fresh),
             None => {
-                let caller = Caller(Inner::new(name, backend, options, None));
+                let caller = Caller(fresh);
                 registry::add(&caller);
                 Ok((caller, true))
             }

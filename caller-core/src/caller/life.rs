@@ -9,7 +9,7 @@ use std::{
     any::Any,
     fmt,
     future::poll_fn,
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -184,13 +184,8 @@ impl Inner {
         self.life().children.clone()
     }
 
-    /// Makes a child, or finds the one that has this name. `make` is called under the lock of the children, so
-    /// that a name is given once.
-    pub(super) fn adopt(
-        self: &Arc<Self>,
-        builder: &Builder,
-        make: impl FnOnce() -> Result<Arc<Inner>>,
-    ) -> Result<(Caller, bool)> {
+    /// Takes in a child that was just made, or finds the one that has its name. A name is given once.
+    pub(super) fn adopt(self: &Arc<Self>, builder: &Builder, fresh: Arc<Inner>) -> Result<(Caller, bool)> {
         let mut life = self.life();
         if matches!(life.state, CallerState::Stopping | CallerState::Stopped) {
             drop(life);
@@ -204,7 +199,7 @@ impl Inner {
             builder.check_same(&known)?;
             return Ok((known, false));
         }
-        let child = Caller(make()?);
+        let child = Caller(fresh);
         life.children.push(child.clone());
         drop(life);
         registry::add(&child);
@@ -237,12 +232,13 @@ impl Inner {
     }
 
     /// Begins to run in this thread, inside a runtime that the caller shares with others.
-    pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Scheduler> {
+    pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Settled> {
         if let Some(other) = registry::here() {
             return Err(Error::new(Kind::ThreadTaken(other.name().to_owned())));
         }
         self.claim()?;
-        self.run_here(runtime, false)
+        let scheduler = self.run_here(runtime, false)?;
+        Ok(Settled { scheduler, _finish: Finish(self.clone()) })
     }
 
     /// Begins to run in this thread, which is the caller's from now on.
@@ -279,14 +275,6 @@ impl Inner {
 
     /// The whole life of a thread of its own.
     fn run_thread(self: Arc<Self>) {
-        /// Whatever happens in the thread, the caller has stopped when the thread ends.
-        struct Finish(Arc<Inner>);
-        impl Drop for Finish {
-            fn drop(&mut self) {
-                self.0.clone().begin_stop();
-                self.0.finish();
-            }
-        }
         let finish = Finish(self.clone());
         let inner = self.clone();
         let root = async move {
@@ -376,6 +364,32 @@ impl Inner {
     }
 }
 
+/// Whatever happens, the caller's own part has ended when this is dropped.
+struct Finish(Arc<Inner>);
+
+impl Drop for Finish {
+    fn drop(&mut self) {
+        self.0.clone().begin_stop();
+        self.0.finish();
+    }
+}
+
+/// A caller inside a runtime that it shares: a future that ends when the caller has been stopped. Dropped before, it
+/// stops the caller there and then.
+pub(super) struct Settled {
+    // In this order: the scheduler drops every future in its thread before the rest is refused from anywhere.
+    scheduler: Scheduler,
+    _finish: Finish,
+}
+
+impl Future for Settled {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.scheduler.poll_turn(cx)
+    }
+}
+
 impl Owner for Inner {
     fn name(&self) -> &str {
         &self.name
@@ -398,7 +412,7 @@ impl Owner for Inner {
         Box::pin(async move {
             let all = async {
                 for child in children {
-                    Moment::new(child.0.stopped.clone()).await;
+                    Moment::new(child.0.stopped.clone(), child.id()).await;
                 }
             };
             let mut all = pin!(all);

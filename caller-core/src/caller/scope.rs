@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     mem,
     panic::resume_unwind,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -56,10 +56,8 @@ impl Caller {
             return Ok(result);
         }
         let runtime = self.0.backend.runtime()?;
-        let mut scheduler = self.0.settle(runtime)?;
+        let mut settled = self.0.settle(runtime)?;
         self.0.protect();
-        // Its own part ends with this future, however that ends.
-        let finish = FinishOnDrop(self);
         let mut body = pin!(Body::new(body(self.clone())));
         let mut result = None;
         poll_fn(|cx| {
@@ -69,12 +67,11 @@ impl Caller {
                 result = Some(value);
                 self.force_stop();
             }
-            let ended = scheduler.poll_turn(cx).is_ready();
+            let ended = Pin::new(&mut settled).poll(cx).is_ready();
             if ended && result.is_some() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        drop(scheduler);
-        drop(finish);
+        drop(settled);
         self.stopped().await;
         match result {
             Some(value) => Ok(value),
@@ -104,14 +101,7 @@ impl Caller {
         }
         let caller = Self::builder().backend(backend).build()?;
         let runtime = caller.0.backend.runtime()?;
-        let scheduler = caller.0.settle(runtime)?;
-        let finish = caller.clone();
-        let task = async move {
-            let finish = FinishOnDrop(&finish);
-            scheduler.await;
-            drop(finish);
-        };
-        spawn(Box::pin(task))?;
+        spawn(Box::pin(caller.0.settle(runtime)?))?;
         Ok(caller)
     }
 }
@@ -135,19 +125,10 @@ impl Drop for StopOnDrop<'_> {
     }
 }
 
-struct FinishOnDrop<'a>(&'a Caller);
-
-impl Drop for FinishOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.force_stop();
-        self.0.0.finish();
-    }
-}
-
 /// The body of a scope: polled when it was woken, and not whenever the scheduler is; in a context of its own, as a
 /// call is.
 struct Body<F> {
-    future: std::pin::Pin<Box<F>>,
+    future: Pin<Box<F>>,
     context: Context,
     wake: Arc<BodyWake>,
 }
@@ -182,7 +163,7 @@ impl<F> Body<F> {
 impl<F: Future> Future for Body<F> {
     type Output = F::Output;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let mut outer = this.wake.outer.lock().unwrap_or_else(PoisonError::into_inner);
         let known = outer.as_ref().is_some_and(|known| known.will_wake(cx.waker()));

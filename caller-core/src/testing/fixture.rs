@@ -70,7 +70,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.force_stop();
         if !std::thread::panicking() && !self.0.is_here() {
-            self.0.stopped().blocking();
+            self.0.stopped().blocking().expect("another thread can wait for it");
         }
     }
 }

@@ -56,7 +56,7 @@ fn cancelled_and_failed_calls_say_where() {
 fn a_stopped_caller() {
     let caller = caller();
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     let error = caller.call_soon(async || 1).wait_blocking().unwrap_err();
     assert!(error.is_closed() && error.is_cancelled());
     insta::assert_snapshot!(text(&error), @r#"`it::errors::a_stopped_caller` (caller-core/tests/it/errors.rs:_) cancelled: the caller "clerk" has stopped"#);
@@ -160,7 +160,7 @@ fn another_backend() {
     insta::assert_snapshot!(text(&error), @r#"the call names the backend elsewhere, but the caller "clerk" runs manual, and elsewhere cannot be its guest; make a caller of its own for it"#);
     // A runtime that cannot be made is the error of every call, and nothing hangs.
     let broken = Caller::builder().name("broken").backend(Elsewhere).spawn().unwrap();
-    broken.stopped().blocking();
+    broken.stopped().blocking().unwrap();
     let error = broken.call_soon(async || 1).wait_blocking().unwrap_err();
     assert!(error.is_closed());
     insta::assert_snapshot!(text(&error), @r#"`it::errors::another_backend` (caller-core/tests/it/errors.rs:_) cancelled: the caller "broken" could not run: its runtime could not be made: there is no elsewhere"#);

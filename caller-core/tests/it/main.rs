@@ -3,4 +3,6 @@
 mod conformance;
 mod errors;
 mod send_sync;
+#[cfg(feature = "tracing")]
+mod spans;
 mod texts;

@@ -83,7 +83,7 @@ fn i1_every_pending_is_done_once_and_every_waiter_wakes() {
     }
     assert_eq!(done.load(Ordering::SeqCst), rounds);
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert_eq!(done.load(Ordering::SeqCst), rounds, "never twice");
 }
 
@@ -152,7 +152,7 @@ fn i2_polls_and_drops_stay_in_the_thread() {
     assert_eq!(drops.load(Ordering::SeqCst), 3);
     caller.stop();
     drop(calls);
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert_eq!(drops.load(Ordering::SeqCst), 4);
     assert_eq!(*seen.lock().unwrap(), HashSet::from([own]));
 }
@@ -217,7 +217,7 @@ fn i5_a_stop_under_load_leaves_nothing() {
     };
     let stopping = Instant::now();
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
     let added = adding.join().unwrap();
     let all = calls.len() + added.len();
@@ -301,7 +301,7 @@ fn i6_everything_can_be_dropped_anywhere() {
     resolver.resolve(1).unwrap();
     called.recv().unwrap();
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
 }
 
 #[cfg(target_os = "linux")]

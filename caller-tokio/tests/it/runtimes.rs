@@ -64,13 +64,13 @@ fn implicit_start_in_local_runtimes() {
     let local = Builder::new_current_thread().enable_all().build_local(LocalOptions::default()).unwrap();
     let first = local.block_on(started());
     drop(local);
-    first.stopped().blocking();
+    first.stopped().blocking().unwrap();
     let runtime = current_thread();
     let set = LocalSet::new();
     let second = set.block_on(&runtime, started());
     assert_ne!(first, second);
     drop(set);
-    second.stopped().blocking();
+    second.stopped().blocking().unwrap();
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn tokio_works_inside_a_call() {
     });
     assert_eq!(&word.wait_blocking().unwrap(), b"pong");
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn options_of_the_runtime() {
     assert!(child.backend().is_same(&bare), "a child inherits the options");
     assert!(!child.backend().is_same(&Tokio::new()));
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
 }
 
 #[test]
@@ -179,5 +179,5 @@ fn calls_do_not_starve_each_other_of_the_budget() {
     });
     assert_eq!(beside.wait_blocking().unwrap(), 0);
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
 }

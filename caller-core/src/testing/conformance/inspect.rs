@@ -63,7 +63,7 @@ pub fn ins_02_caller_texts<F: Fixture>() {
     assert!(!caller.to_string().contains("(current)"));
     child.stop();
     caller.force_stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     let after = caller.to_string();
     assert!(after.contains("stopped") && !after.contains("child"), "{after}");
 }

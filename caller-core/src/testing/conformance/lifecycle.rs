@@ -75,11 +75,11 @@ pub fn cal_04_calls_before_the_start<F: Fixture>() {
 
 pub fn cal_05_found_while_it_runs<F: Fixture>() {
     let caller = F::new().caller();
-    caller.started().blocking();
+    caller.started().blocking().unwrap();
     assert_eq!(Caller::by_id(caller.id()).as_ref(), Some(&*caller));
     assert!(Caller::all().contains(&caller));
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert_eq!(Caller::by_id(caller.id()), None);
     assert!(!Caller::all().contains(&caller) && !Caller::all_existing().contains(&caller));
 }
@@ -105,7 +105,7 @@ pub fn cal_07_children_stop_first<F: Fixture>() {
     let worker = parent.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
     let all = [child.clone(), grandchild, worker];
     parent.stop();
-    parent.stopped().blocking();
+    parent.stopped().blocking().unwrap();
     for caller in all {
         assert_eq!(caller.state(), CallerState::Stopped, "{caller}");
         assert!(caller.stopped().is_past());
@@ -141,13 +141,13 @@ pub fn cal_08_protected<F: Fixture>() {
     protected.stop();
     assert_eq!(protected.call_soon(async || 1).wait_blocking().unwrap(), 1);
     protected.force_stop();
-    protected.stopped().blocking();
+    protected.stopped().blocking().unwrap();
 }
 
 pub fn cal_09_stop_cancels_and_tells<F: Fixture>() {
     let fixture = F::new();
     let (caller, other) = (fixture.caller(), fixture.caller());
-    caller.started().blocking();
+    caller.started().blocking().unwrap();
     let drops = Drops::default();
     let held = drops.watch();
     let (sender, began) = mpsc::channel();
@@ -170,7 +170,7 @@ pub fn cal_09_stop_cancels_and_tells<F: Fixture>() {
     });
     assert!(!caller.stopping().is_past() && !caller.stopped().is_past());
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert!(caller.started().is_past() && caller.stopping().is_past());
     assert_eq!(order.wait_blocking().unwrap().1, CallerState::Stopped);
     assert_eq!(drops.count(), 1);
@@ -216,7 +216,7 @@ pub fn cal_11_the_runtime_ends_under_the_caller<F: Fixture>() {
             None => Caller::scope(fixture.backend(), body).await.unwrap(),
         }
     });
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert_eq!(drops.count(), 1);
     for caller in [caller, worker] {
         assert_eq!(caller.state(), CallerState::Stopped);
@@ -240,7 +240,7 @@ pub fn cal_12_freed_with_the_last_handle<F: Fixture>() {
     let weak = std::sync::Arc::downgrade(&caller.0);
     caller.to_thread(async || ()).wait_blocking().unwrap();
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     drop(caller);
     // Its thread lets go of it a moment after it has said that it stopped.
     eventually("the end of the caller", || weak.strong_count() == 0);
@@ -261,7 +261,7 @@ pub fn cal_15_protected_child_stops_with_its_parent<F: Fixture>() {
     assert_eq!(child.stop(), child.state());
     assert_eq!(child.call_soon(async || 1).wait_blocking().unwrap(), 1);
     parent.stop();
-    parent.stopped().blocking();
+    parent.stopped().blocking().unwrap();
     assert_eq!(child.state(), CallerState::Stopped);
 }
 
@@ -285,7 +285,9 @@ pub fn cal_dropped_scope_stops_at_once<F: Fixture>() {
             });
             let handle = call.handle();
             caller.call_soon(async || ()).await.unwrap();
-            assert!(resolver.resolve((caller, handle)).is_ok());
+            // One that will not have begun when the scope goes, and whose future may not leave this thread.
+            let local = caller.call_soon_local(async move || std::future::pending::<()>().await).unwrap();
+            assert!(resolver.resolve((caller, handle, local)).is_ok());
             call.await.unwrap();
         }));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
@@ -293,7 +295,8 @@ pub fn cal_dropped_scope_stops_at_once<F: Fixture>() {
             assert!(scope.as_mut().poll(&mut cx).is_pending());
         }
     });
-    let (caller, call) = known.wait_blocking().unwrap();
+    let (caller, call, local) = known.wait_blocking().unwrap();
+    assert!(local.is_done(), "{local}");
     assert_eq!(drops.count(), 1);
     assert!(call.is_done() && call.is_cancelled() || call.error().unwrap().unwrap().is_closed());
     assert_eq!(caller.state(), CallerState::Stopped);
@@ -314,6 +317,6 @@ pub fn cal_stop_while_a_child_blocks_on_the_parent<F: Fixture>() {
     });
     receive(&began);
     parent.stop();
-    parent.stopped().blocking();
+    parent.stopped().blocking().unwrap();
     assert!(blocked.is_done());
 }

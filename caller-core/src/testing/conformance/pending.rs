@@ -294,6 +294,9 @@ pub fn pen_waiting_for_oneself_is_an_error<F: Fixture>() {
     let this = caller.0.clone();
     let blocked = caller.call_soon(async move || this.call_soon(async || 1).wait_blocking());
     assert!(blocked.wait_blocking().unwrap().unwrap_err().is_self_wait());
+    let this = caller.0.clone();
+    let stopped = caller.call_soon(async move || this.stopped().blocking());
+    assert!(stopped.wait_blocking().unwrap().unwrap_err().is_self_wait());
     // Two threads that block on each other: one of them hears of it.
     let (this, that) = (caller.0.clone(), other.0.clone());
     let ring = caller.call_soon(async move || {

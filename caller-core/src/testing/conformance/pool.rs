@@ -59,7 +59,7 @@ pub fn thr_03_idle_workers_go<F: Fixture>() {
     // The caller plans the look at its idle workers in its own thread.
     caller.call_soon(async || ()).wait_blocking().unwrap();
     fixture.elapse(Duration::from_millis(20));
-    worker.stopped().blocking();
+    worker.stopped().blocking().unwrap();
     eventually("the end of the worker", || caller.workers() == (0, 0));
     caller.stop();
 }
@@ -146,7 +146,7 @@ pub fn thr_stop_while_calls_wait<F: Fixture>() {
     let waiting = caller.to_thread(async || ());
     receive(&began);
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     for call in [running, waiting, caller.to_thread(async || ())] {
         assert!(call.is_done());
         let error = call.wait_blocking().unwrap_err();

@@ -229,7 +229,7 @@ pub fn que_closed_caller<F: Fixture>() {
     let pending = caller.queue_get(record).unwrap();
     let queue = caller.queue(async |(): ()| ());
     caller.stop();
-    caller.stopped().blocking();
+    caller.stopped().blocking().unwrap();
     assert!(pending.is_done() && pending.error().unwrap().unwrap().is_closed());
     assert!(caller.queue_call(record, (sender.clone(), None, 2)).unwrap_err().is_closed());
     assert!(queue.call(()).unwrap_err().1.is_closed());
