@@ -64,6 +64,7 @@ macro_rules! conformance {
             cal_05_found_while_it_runs
             cal_06_children_by_name
             cal_07_children_stop_first
+            cal_07_calls_go_on_until_the_children_have_stopped
             cal_08_protected
             cal_09_stop_cancels_and_tells
             cal_10_stopped_before_it_ran

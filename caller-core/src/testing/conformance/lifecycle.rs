@@ -1,8 +1,17 @@
 //! CAL: how callers begin, are found, and end.
 
-use std::{sync::mpsc, task::Poll, thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::Poll,
+    thread,
+    time::Duration,
+};
 
-use super::{Drops, eventually, receive};
+use super::{Drops, LONG, eventually, receive};
 use crate::{Caller, CallerState, Resolver, testing::Fixture};
 
 pub fn cal_01_no_caller_outside_a_runtime<F: Fixture>() {
@@ -113,6 +122,35 @@ pub fn cal_07_children_stop_first<F: Fixture>() {
     assert!(parent.children().is_empty());
     assert!(parent.child("child").unwrap_err().is_closed());
     assert!(parent.new_child().unwrap_err().is_closed());
+}
+
+pub fn cal_07_calls_go_on_until_the_children_have_stopped<F: Fixture>() {
+    let parent = F::new().caller();
+    let child = parent.new_child().unwrap();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counting = polls.clone();
+    let own = parent.call_soon(async move || {
+        std::future::poll_fn(|cx| {
+            counting.fetch_add(1, Ordering::SeqCst);
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+    });
+    let (sender, began) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = child.call_soon(async move || {
+        sender.send(()).unwrap();
+        released.recv_timeout(LONG).unwrap();
+    });
+    receive(&began);
+    parent.stop();
+    let before = polls.load(Ordering::SeqCst);
+    eventually("another poll of the parent's own call", || polls.load(Ordering::SeqCst) > before + 3);
+    assert!(!own.is_done() && !parent.stopped().is_past());
+    release.send(()).unwrap();
+    parent.stopped().blocking().unwrap();
+    assert!(busy.is_done() && own.is_done());
 }
 
 pub fn cal_08_protected<F: Fixture>() {
