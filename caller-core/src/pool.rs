@@ -185,7 +185,8 @@ impl Pool {
             return;
         }
         drop(workers);
-        call.cancel(&error.to_string(), true);
+        let reason = error.reasons().map_or_else(|| error.to_string(), str::to_owned);
+        call.cancel(&reason, true);
     }
 
     fn lend(self: Arc<Self>, worker: Caller, call: Arc<dyn Run>) {

@@ -60,6 +60,13 @@ fn a_stopped_caller() {
     let error = caller.call_soon(async || 1).wait_blocking().unwrap_err();
     assert!(error.is_closed() && error.is_cancelled());
     insta::assert_snapshot!(text(&error), @r#"`it::errors::a_stopped_caller` (caller-core/tests/it/errors.rs:_) cancelled: the caller "clerk" has stopped"#);
+    let error = caller.to_thread(async || 1).wait_blocking().unwrap_err();
+    assert!(error.is_closed());
+    insta::assert_snapshot!(text(&error), @r#"`it::errors::a_stopped_caller` (caller-core/tests/it/errors.rs:_) cancelled: the caller "clerk" has stopped"#);
+    async fn nothing((): ()) {}
+    let error = caller.queue_call(nothing, ()).unwrap_err();
+    assert!(error.is_closed());
+    insta::assert_snapshot!(text(&error), @r#"cancelled: the caller "clerk" has stopped"#);
     let error = caller.child("late").unwrap_err();
     assert!(error.is_closed());
     insta::assert_snapshot!(text(&error), @r#"cancelled: the caller "clerk" has stopped"#);
