@@ -146,7 +146,7 @@ impl Wake for BodyWake {
     fn wake_by_ref(self: &Arc<Self>) {
         // Release pairs with the acquire of `poll`.
         self.woken.store(true, Ordering::Release);
-        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(outer) = outer {
             outer.wake();
         }
@@ -165,10 +165,9 @@ impl<F: Future> Future for Body<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let mut outer = this.wake.outer.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = outer.as_ref().is_some_and(|known| known.will_wake(cx.waker()));
-        let old = if known { None } else { outer.replace(cx.waker().clone()) };
-        drop(outer);
+        // Registered first, looked at then; cloned and dropped without the lock.
+        let fresh = cx.waker().clone();
+        let old = this.wake.outer.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
         drop(old);
         if !this.wake.woken.swap(false, Ordering::AcqRel) {
             return Poll::Pending;
