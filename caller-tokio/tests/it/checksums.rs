@@ -10,6 +10,7 @@ use std::{
 };
 
 use nix::{
+    pty::openpty,
     sys::{
         signal::{Signal, kill},
         stat::Mode,
@@ -84,16 +85,16 @@ fn names_what_cannot_be_read_and_goes_on() {
     let got = run(checksums().arg(&missing).arg(&dangling).arg(folder.path().join("plain")));
     assert_eq!(got.status.code(), Some(1));
     let told = String::from_utf8_lossy(&got.stderr);
-    assert!(told.contains("missing: ") && told.contains("dangling: "), "{told}");
+    assert!(told.contains("missing\": ") && told.contains("dangling\": "), "{told}");
     assert_eq!(got.stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "the rest is hashed");
 }
 
 #[test]
 fn refuses_zero_jobs() {
     let got = run(checksums().args(["--jobs", "0", "."]));
-    assert_eq!(got.status.code(), Some(1));
+    assert_eq!(got.status.code(), Some(2));
     let told = String::from_utf8_lossy(&got.stderr);
-    assert!(told.contains("max_concurrent") && told.contains("zero"), "{told}");
+    assert!(told.contains("--jobs") && told.contains("zero"), "{told}");
 }
 
 #[test]
@@ -122,5 +123,31 @@ fn an_interrupt_ends_it_with_what_was_done() {
     let status = child.wait().expect("it ends");
     stderr.read_to_string(&mut told).expect("it can be read");
     assert_eq!(status.code(), Some(130), "{told}");
-    assert!(told.contains("interrupted after 1 files"), "{told}");
+    assert!(told.contains("interrupted, 1 done"), "{told}");
+}
+
+#[test]
+fn a_terminal_sees_how_much_of_the_whole_is_done() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    fs::write(folder.path().join("a"), vec![1; 2 << 20]).expect("a file can be written");
+    // Holds the program up until the bar was seen.
+    let fifo = folder.path().join("b");
+    mkfifo(&fifo, Mode::S_IRWXU).expect("a fifo can be made");
+    let terminal = openpty(None, None).expect("a terminal can be made");
+    let mut child = checksums()
+        .args([folder.path(), &fifo])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(terminal.slave)
+        .spawn()
+        .expect("the program can be run");
+    let mut screen = fs::File::from(terminal.master);
+    let (mut seen, mut block) = (String::new(), [0; 1024]);
+    while !(seen.contains("1 done  2.00 MiB/2.00 MiB") && seen.contains("/s  ") && seen.contains(" left")) {
+        let read = screen.read(&mut block).expect("the program holds its end open");
+        seen.push_str(&String::from_utf8_lossy(&block[..read]));
+    }
+    fs::write(&fifo, "the end").expect("the program reads");
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{seen}");
 }
