@@ -9,13 +9,11 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
     future::{Future, poll_fn},
     hint::black_box,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     task::Poll,
     thread,
     time::Instant,
@@ -322,30 +320,33 @@ fn calls(size: Size, rows: &mut Vec<Row>) {
 
 /// Submits all, and waits until the last has run.
 fn until_the_last(runtime: &Runtime, count: usize, submit: impl Fn(Count)) {
-    let left = Arc::new(AtomicUsize::new(count));
     runtime.block_on(REQUEST.scope(7, async {
         let (sender, done) = oneshot::channel();
         let mut sender = Some(sender);
-        for number in 0..count {
-            let last = if number + 1 == count { sender.take() } else { None };
-            submit(Count { left: left.clone(), last });
+        for number in 1..=count as u64 {
+            let last = if number == count as u64 { sender.take() } else { None };
+            submit(Count { number, last });
         }
-        done.await.expect("the last tells");
+        assert_eq!(done.await.expect("the last tells"), (1..=count as u64).sum::<u64>());
     }));
-    assert_eq!(left.load(Ordering::Relaxed), 0);
 }
 
-/// A piece of work that captures something.
+/// A piece of work that captures something. What it counts in is the consumer's alone: a count that both threads
+/// touched would cost more than what is measured.
 struct Count {
-    left: Arc<AtomicUsize>,
-    last: Option<oneshot::Sender<()>>,
+    number: u64,
+    last: Option<oneshot::Sender<u64>>,
+}
+
+thread_local! {
+    static SUM: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Count {
     fn run(self) {
-        self.left.fetch_sub(1, Ordering::Relaxed);
+        SUM.set(SUM.get() + self.number);
         if let Some(last) = self.last {
-            let _gone = last.send(());
+            let _gone = last.send(SUM.take());
         }
     }
 }
