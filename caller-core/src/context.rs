@@ -124,6 +124,27 @@ impl Context {
         item
     }
 
+    /// Whether an item brought nothing of its own.
+    pub(crate) fn is_empty(&self) -> bool {
+        #[cfg(feature = "tracing")]
+        if self.span.is_some() {
+            return false;
+        }
+        self.values.is_none()
+    }
+
+    /// Undoes what was set here since this was the current context.
+    pub(crate) fn restore_values(&self) {
+        let known = self.values.as_ref().map(Arc::as_ptr);
+        let changed = FRAME.try_with(|frame| {
+            let mut frame = frame.borrow_mut();
+            let values = &mut frame.context.values;
+            (values.as_ref().map(Arc::as_ptr) != known).then(|| mem::replace(values, self.values.clone()))
+        });
+        // Outside of the borrow, since a user's value may be in it.
+        drop(changed);
+    }
+
     /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
     pub(crate) fn enter(self) -> Entered {
         #[cfg(feature = "tracing")]
@@ -147,6 +168,10 @@ impl fmt::Debug for Context {
 
 #[cfg(feature = "tracing")]
 fn current_span() -> Option<Box<tracing::Span>> {
+    // Where nobody listens there is no span, and asking for it costs more than all else that is captured.
+    if tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF {
+        return None;
+    }
     let span = tracing::Span::current();
     (!span.is_none()).then(|| Box::new(span))
 }

@@ -387,6 +387,7 @@ where
             if !some {
                 return;
             }
+            pressure.took(batch.len());
             let mut turn = 0;
             while let Some(item) = batch.pop_front() {
                 queue.0.begin(batch.len());
@@ -427,17 +428,25 @@ async fn one<A, R>(
     item: QueueItem<A>,
     base: &Context,
 ) -> std::thread::Result<Option<R>> {
-    let mut context = base.for_item(item.context);
-    let mut future = pin!(serve(item.argument));
-    poll_fn(|cx| {
-        let entered = mem::take(&mut context).enter();
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        context = entered.leave();
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(Ok(result)),
-            Err(payload) => Poll::Ready(Err(payload)),
-        }
+    let future = serve(item.argument);
+    if item.context.is_empty() {
+        // The usual item brings nothing of its own: it runs in the context of the queue's call, and what it sets there
+        // is undone behind it.
+        let served = caught(future).await;
+        base.restore_values();
+        served
+    } else {
+        caught(base.for_item(item.context).scope(future)).await
+    }
+}
+
+/// The output of a future, or what it panicked with.
+async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(payload) => Poll::Ready(Err(payload)),
     })
     .await
 }

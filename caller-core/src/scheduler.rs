@@ -319,7 +319,9 @@ impl Scheduler {
         if self.batch.capacity() > KEPT_CAPACITY {
             self.batch.shrink_to(KEPT_CAPACITY);
         }
-        matches!(self.tasks.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true))
+        let some = matches!(self.tasks.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true));
+        self.pressure.took(self.batch.len());
+        some
     }
 
     fn take_woken(&mut self, waker: Option<&Waker>) -> bool {

@@ -1,5 +1,6 @@
 //! A consumer that is faster than its producers would meet them at the lock for every single item. Under pressure it
-//! holds back for a fraction of a microsecond, so that what it then takes is worth the lock.
+//! holds back, the longer the more came the last time, so that what it then takes is worth the lock. A flood grows into
+//! batches of a few microseconds; where work comes one by one, it is held back by a fraction of one.
 
 use std::{hint, sync::LazyLock, thread};
 
@@ -8,8 +9,10 @@ use super::RawQueue;
 /// How often in a row new work has to be there at once before it is pressure, and not somebody's next call.
 const STREAK: u8 = 4;
 
-/// How many times `spin_loop` is for the work to gather, and to see whether there is more at all.
-const GATHER: u32 = 16;
+/// How many times `spin_loop` is for the work to gather: for each item of the last time, and at most. And how many to
+/// see whether there is more at all.
+const GATHER_EACH: usize = 8;
+const GATHER: usize = 128;
 const GLANCE: u32 = 40;
 
 /// On one core, nobody could add what is waited for.
@@ -22,6 +25,8 @@ pub(crate) fn many_cores() -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
     streak: u8,
+    /// How many items there were the last time.
+    last: usize,
 }
 
 impl Pressure {
@@ -29,8 +34,14 @@ impl Pressure {
     pub(crate) fn looked(&mut self, at_once: bool) {
         self.streak = if at_once { self.streak.saturating_add(1) } else { 0 };
         if self.streak > STREAK {
-            (0..GATHER).for_each(|_| hint::spin_loop());
+            let spins = self.last.saturating_mul(GATHER_EACH).min(GATHER);
+            (0..spins).for_each(|_| hint::spin_loop());
         }
+    }
+
+    /// The consumer took so many items.
+    pub(crate) fn took(&mut self, items: usize) {
+        self.last = items;
     }
 
     /// Looks for work about a microsecond long, before a consumer goes to sleep.
