@@ -63,9 +63,10 @@ mod sys;
 mod error;
 mod ident;
 mod metadata;
-mod park;
 mod report;
 mod timer;
+
+mod park;
 
 mod context;
 mod pending;

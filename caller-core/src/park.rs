@@ -6,6 +6,8 @@ use std::{
     task::{self, Poll, Wake},
 };
 
+use crate::timer::Undriven;
+
 /// A blocked thread, as a waker. Not `thread::park`: its token is the program's.
 #[derive(Default)]
 struct Parked {
@@ -24,8 +26,9 @@ impl Wake for Parked {
     }
 }
 
-/// Polls a future in this thread until it ends.
+/// Polls a future in this thread until it ends. Its timers go by the machine's clock.
 pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
+    let _undriven = Undriven::enter();
     let parked = Arc::new(Parked::default());
     let waker = task::Waker::from(parked.clone());
     let mut cx = task::Context::from_waker(&waker);

@@ -177,9 +177,14 @@ impl Pool {
     }
 
     /// There is no thread to be had. A call waits for a worker that there is; without any it ends.
-    fn without_worker(&self, call: Arc<dyn Run>, error: &Error) {
+    fn without_worker(self: Arc<Self>, call: Arc<dyn Run>, error: &Error) {
         let mut workers = self.workers();
         workers.total -= 1;
+        if let Some((worker, _)) = workers.idle.pop() {
+            // It became idle meanwhile. Should it be stopped by now, it gives the place back and the call hears of it.
+            drop(workers);
+            return self.lend(worker, call);
+        }
         if workers.total > 0 && workers.stopped.is_none() {
             workers.waiting.push_back(call);
             return;

@@ -12,7 +12,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Poll, Wake, Waker},
 };
 
 use crate::{
@@ -279,10 +279,10 @@ impl<A: Send + 'static> FnQueue<A> {
         if self.bound == usize::MAX {
             return self.items.push(item).map_err(|item| (item, Error::closed("the queue was closed")));
         }
-        // AcqRel pairs with `begin`: whoever sees room sees that the item before has begun.
-        let counted = self.waiting.fetch_add(1, Ordering::AcqRel);
-        if counted >= self.bound {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        // AcqRel pairs with `begin`: whoever sees room sees that the item before has begun. In one step, since a count
+        // that is too high for a moment would send others away for whom there is room.
+        let more = |count| (count < self.bound).then_some(count + 1);
+        if self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
             return Err((item, Error::new(Kind::Full(self.bound))));
         }
         self.items.push(item).map_err(|item| {
@@ -377,6 +377,7 @@ where
             self.0.end();
         }
     }
+    let on_cancel = Arc::downgrade(queue);
     let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
     let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), async move || {
         let base = Context::current();
@@ -419,7 +420,21 @@ where
             }
         }
     });
-    pending.handle()
+    let pending = pending.handle();
+    // Once cancelling is asked for it takes nothing more, so that no call is lost to a queue that is about to end.
+    pending.wake_on_cancel(Waker::from(Arc::new(End(on_cancel))));
+    pending
+}
+
+/// Ends a queue when it is woken.
+struct End<A>(Weak<FnQueue<A>>);
+
+impl<A: Send + 'static> Wake for End<A> {
+    fn wake(self: Arc<Self>) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.end();
+        }
+    }
 }
 
 /// Serves one item, in a context of its own. The error is what it panicked with.
@@ -608,7 +623,8 @@ impl<A: Send + 'static> Queue<A> {
     ///
     /// # Errors
     ///
-    /// [`is_closed`](Error::is_closed) if it was closed or its caller stopped, with the argument.
+    /// [`is_closed`](Error::is_closed) if it was closed or its caller stopped, and
+    /// [`is_self_wait`](Error::is_self_wait) in an item of this queue when there is no room; with the argument.
     pub async fn call_when_room(&self, argument: A) -> Result<(), (A, Error)> {
         let mut argument = Some(argument);
         poll_fn(|cx| {
@@ -617,6 +633,9 @@ impl<A: Send + 'static> Queue<A> {
                 Err((given, error)) if error.is_full() => given,
                 other => return Poll::Ready(other),
             };
+            if let Some(Err(error)) = self.inner().pending.get().map(PendingHandle::check_self_wait) {
+                return Poll::Ready(Err((given, error)));
+            }
             // Registered first, tried again then: an item that begins in between wakes us.
             let waker = cx.waker().clone();
             self.inner().room.lock().unwrap_or_else(PoisonError::into_inner).push(waker);

@@ -59,6 +59,8 @@ pub(crate) struct Scheduler {
     tasks: Tasks,
     /// New work that was taken from the inbox and not started yet.
     batch: VecDeque<Item>,
+    /// What was woken, on its way to `Tasks::ready`.
+    woken: VecDeque<Arc<dyn Run>>,
     /// A direct call that is being awaited, and holds up the new work behind it.
     direct: Option<Direct>,
     sleep: Option<(Instant, LocalFuture<'static>)>,
@@ -210,6 +212,7 @@ impl Scheduler {
                 lease: Cell::default(),
             },
             batch: VecDeque::new(),
+            woken: VecDeque::new(),
             direct: None,
             sleep: None,
             surroundings: None,
@@ -325,11 +328,13 @@ impl Scheduler {
     }
 
     fn take_woken(&mut self, waker: Option<&Waker>) -> bool {
-        let mut woken = VecDeque::new();
-        if !matches!(self.tasks.inbox.woken.poll_batch(&mut woken, waker), Poll::Ready(true)) {
+        if !matches!(self.tasks.inbox.woken.poll_batch(&mut self.woken, waker), Poll::Ready(true)) {
             return false;
         }
-        self.tasks.ready.borrow_mut().append(&mut woken);
+        self.tasks.ready.borrow_mut().append(&mut self.woken);
+        if self.woken.capacity() > KEPT_CAPACITY {
+            self.woken.shrink_to(KEPT_CAPACITY);
+        }
         true
     }
 

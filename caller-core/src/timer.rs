@@ -2,7 +2,7 @@
 //! that have no caller, driven by a thread of its own.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt,
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
@@ -143,6 +143,7 @@ impl fmt::Debug for Timers {
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Timers>>> = const { RefCell::new(None) };
+    static BLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Sets whose list the waits of this thread use.
@@ -150,9 +151,30 @@ pub(crate) fn set_here(timers: Option<Arc<Timers>>) {
     let _old = HERE.try_with(|here| here.replace(timers));
 }
 
+/// The list of this thread's caller.
+fn own() -> Option<Arc<Timers>> {
+    HERE.try_with(|here| here.borrow().clone()).ok().flatten()
+}
+
 /// The list for a wait that begins in this thread.
-pub(crate) fn here() -> Arc<Timers> {
-    HERE.try_with(|here| here.borrow().clone()).ok().flatten().unwrap_or_else(global)
+fn here() -> Arc<Timers> {
+    own().filter(|_| !BLOCKED.get()).unwrap_or_else(global)
+}
+
+/// While it lives, this thread is blocked: nobody drives the list of its caller.
+#[must_use]
+pub(crate) struct Undriven(bool);
+
+impl Undriven {
+    pub(crate) fn enter() -> Self {
+        Self(BLOCKED.replace(true))
+    }
+}
+
+impl Drop for Undriven {
+    fn drop(&mut self) {
+        BLOCKED.set(self.0);
+    }
 }
 
 /// The list for threads without a caller. Its thread is started with the first wait that needs it and ends when
@@ -244,6 +266,12 @@ struct Armed {
     key: Option<TimerKey>,
 }
 
+impl Armed {
+    fn is_undriven(&self) -> bool {
+        BLOCKED.get() && own().is_some_and(|own| Arc::ptr_eq(&own, &self.timers))
+    }
+}
+
 impl Deadline {
     /// One that never comes.
     pub(crate) fn none() -> Self {
@@ -274,15 +302,20 @@ impl Deadline {
             if armed.timers.now() >= armed.at {
                 return Poll::Ready(after);
             }
-            let renewed = armed.key.is_some_and(|key| armed.timers.renew(key, cx.waker().clone()));
-            if renewed {
-                return Poll::Pending;
+            if !armed.is_undriven() {
+                let renewed = armed.key.is_some_and(|key| armed.timers.renew(key, cx.waker().clone()));
+                if renewed {
+                    return Poll::Pending;
+                }
+                armed.key = armed.timers.add(armed.at, cx.waker().clone());
+                if armed.key.is_some() {
+                    return Poll::Pending;
+                }
             }
-            armed.key = armed.timers.add(armed.at, cx.waker().clone());
-            if armed.key.is_some() {
-                return Poll::Pending;
+            // The caller whose list this was has stopped, or its thread is blocked, here.
+            if let Some(key) = armed.key.take() {
+                armed.timers.remove(key);
             }
-            // The caller whose list this was has stopped.
             let left = armed.at.saturating_duration_since(armed.timers.now());
             let timers = global();
             let Some(at) = timers.now().checked_add(left) else { return Poll::Pending };

@@ -364,6 +364,28 @@ impl Inner {
     }
 }
 
+impl Drop for Inner {
+    /// Who runs is held by its thread, so this one has ended, or was built and never ran. What was asked of that will
+    /// never happen.
+    fn drop(&mut self) {
+        registry::remove(self.id);
+        if self.state() != CallerState::Initial {
+            return;
+        }
+        let reason = format!("the caller {:?} was dropped before it was started", self.name);
+        for item in self.inbox.items.close_and_drain() {
+            Item::reject(item, &reason);
+        }
+        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
+            attached.stop(&reason);
+        }
+        for child in self.children() {
+            child.force_stop();
+        }
+        self.timers.close();
+    }
+}
+
 /// Whatever happens, the caller's own part has ended when this is dropped.
 struct Finish(Arc<Inner>);
 

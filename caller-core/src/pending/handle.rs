@@ -7,7 +7,7 @@ use std::{
     panic::Location,
     pin::Pin,
     sync::Arc,
-    task::{self, Poll},
+    task::{self, Poll, Waker},
     time::Duration,
 };
 
@@ -173,6 +173,18 @@ impl PendingHandle {
             true
         });
         if set == Some(true) { Ok(()) } else { Err(Error::at(Kind::CancellerSet, self.0.site())) }
+    }
+
+    /// Has `waker` woken when cancelling is asked for, or it is done: in the thread where that happens, at once.
+    pub(crate) fn wake_on_cancel(&self, waker: Waker) {
+        let mut waker = Some(waker);
+        self.waiters(|waiters| {
+            if !self.is_cancelled() {
+                waiters.extra().observe_cancel(&mut None, waker.take()?);
+            }
+            Some(())
+        });
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// An error if waiting for it here would be waiting for oneself.

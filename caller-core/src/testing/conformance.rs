@@ -42,6 +42,7 @@ macro_rules! conformance {
             pen_08_borrowed_and_shared_waits
             pen_09_wait_without_result
             pen_10_blocking_wait
+            pen_10_blocking_timeout_in_a_callers_thread
             pen_11_runs_without_handles_and_frees
             pen_12_metadata_is_freed_on_completion
             pen_13_cancel_after_done
@@ -61,6 +62,7 @@ macro_rules! conformance {
             cal_02_implicit_start
             cal_03_new_thread
             cal_04_calls_before_the_start
+            cal_04_dropped_before_it_ran
             cal_05_found_while_it_runs
             cal_06_children_by_name
             cal_07_children_stop_first
@@ -98,10 +100,12 @@ macro_rules! conformance {
             que_01_one_at_a_time_in_order
             que_02_close_while_running
             que_02_cancel_its_pending
+            que_02_a_call_behind_a_cancel_begins_a_new_queue
             que_03_failures_do_not_stop_it
             que_04_object_dropped
             que_05_context_of_the_first_call
             que_bounded
+            que_bounded_under_pressure
             que_closed_caller
             que_own_queue_is_an_error);
         $crate::__stamp!($fixture, completed:

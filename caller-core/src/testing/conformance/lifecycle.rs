@@ -82,6 +82,18 @@ pub fn cal_04_calls_before_the_start<F: Fixture>() {
     assert_eq!(got.unwrap(), 3);
 }
 
+pub fn cal_04_dropped_before_it_ran<F: Fixture>() {
+    let caller = F::new().builder().name("never").build().unwrap();
+    let calls = [caller.call_soon(async || ()), caller.to_thread(async || ())];
+    let shown = caller.call_later(Duration::from_secs(1), async || ());
+    drop(caller);
+    let error = shown.wait_blocking().unwrap_err();
+    assert!(error.is_cancelled() && error.is_closed() && error.to_string().contains("never"), "{error}");
+    // A worker is a child with a thread of its own, and ends with its parent.
+    let ended = calls.map(|call| call.wait().ignore_result().blocking());
+    assert!(ended.iter().all(Result::is_ok));
+}
+
 pub fn cal_05_found_while_it_runs<F: Fixture>() {
     let caller = F::new().caller();
     caller.started().blocking().unwrap();

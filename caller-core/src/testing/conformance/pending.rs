@@ -219,6 +219,26 @@ pub fn pen_10_blocking_wait<F: Fixture>() {
     assert!(handle.is_cancelled());
 }
 
+pub fn pen_10_blocking_timeout_in_a_callers_thread<F: Fixture>() {
+    let fixture = F::new();
+    let (caller, other) = (fixture.caller(), fixture.caller());
+    let that = other.0.clone();
+    // The thread that waits is the one whose scheduler would fire the timers of its caller.
+    let waited = caller.call_soon(async move || {
+        let mut never = that.call_soon(async || std::future::pending::<()>().await);
+        let borrowed = never.wait_mut().timeout(Duration::from_millis(2)).blocking().unwrap_err();
+        let begun = std::future::poll_fn(|cx| {
+            let mut wait = that.call_soon(async || std::future::pending::<()>().await).wait();
+            wait = wait.timeout(Duration::from_millis(2));
+            assert!(std::pin::Pin::new(&mut wait).poll(cx).is_pending());
+            std::task::Poll::Ready(wait)
+        });
+        (borrowed, begun.await.blocking().unwrap_err(), never.wait().timeout(Duration::from_millis(2)).blocking())
+    });
+    let (borrowed, begun, owned) = waited.wait_blocking().unwrap();
+    assert!(borrowed.is_timeout() && begun.is_timeout() && owned.unwrap_err().is_timeout());
+}
+
 pub fn pen_11_runs_without_handles_and_frees<F: Fixture>() {
     let caller = F::new().caller();
     let drops = Drops::default();

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Trouble, receive};
-use crate::{ContextVar, Pending, Resolver, current_pending, testing::Fixture};
+use crate::{ContextVar, Pending, Queue, Resolver, current_pending, testing::Fixture};
 
 type Seen = mpsc::Sender<usize>;
 
@@ -106,6 +106,20 @@ pub fn que_02_cancel_its_pending<F: Fixture>() {
     assert!(caller.queue_get(record).is_none());
     pending.wait().blocking().unwrap();
     assert!(seen.recv().is_err(), "the rest never runs");
+}
+
+pub fn que_02_a_call_behind_a_cancel_begins_a_new_queue<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    caller.queue_call(record, (sender.clone(), None, 0)).unwrap();
+    assert_eq!(receive(&seen), 0);
+    // While the caller's thread is held up, the old queue cannot end.
+    let (go_on, held_up) = mpsc::channel();
+    caller.call_direct(move || receive(&held_up));
+    caller.queue_get(record).unwrap().cancel("close it");
+    caller.queue_call(record, (sender, None, 1)).unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(receive(&seen), 1);
 }
 
 pub fn que_03_failures_do_not_stop_it<F: Fixture>() {
@@ -254,4 +268,44 @@ pub fn que_own_queue_is_an_error<F: Fixture>() {
     let (sender, seen) = mpsc::channel();
     caller.queue_call(own, sender).unwrap();
     assert!(receive(&seen));
+    // An item that waits for room in its own queue: nobody could make any before it has ended.
+    type Own = Arc<OnceLock<Queue<mpsc::Sender<bool>>>>;
+    let own = Own::default();
+    let this = own.clone();
+    let full = caller
+        .bounded_queue(1, async move |to: mpsc::Sender<bool>| {
+            let queue = this.get().unwrap();
+            queue.call(to.clone()).unwrap();
+            let (to, error) = queue.call_when_room(to).await.unwrap_err();
+            to.send(error.is_self_wait()).unwrap();
+            queue.close();
+        })
+        .unwrap();
+    let (sender, seen) = mpsc::channel();
+    assert!(own.set(full.clone()).is_ok());
+    full.call(sender).unwrap();
+    assert!(receive(&seen));
+}
+
+pub fn que_bounded_under_pressure<F: Fixture>() {
+    const EACH: usize = 500;
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    let queue = caller.bounded_queue(1, async move |number: usize| sender.send(number).unwrap()).unwrap();
+    let adding: Vec<_> = (0..3)
+        .map(|at| {
+            let queue = queue.clone();
+            caller.to_thread(async move || {
+                for number in 0..EACH {
+                    queue.call_when_room(at * EACH + number).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let mut all: Vec<_> = (0..3 * EACH).map(|_| receive(&seen)).collect();
+    for one in adding {
+        one.wait_blocking().unwrap();
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..3 * EACH).collect::<Vec<_>>());
 }
