@@ -86,7 +86,9 @@ pub fn cal_04_dropped_before_it_ran<F: Fixture>() {
     let caller = F::new().builder().name("never").build().unwrap();
     let calls = [caller.call_soon(async || ()), caller.to_thread(async || ())];
     let shown = caller.call_later(Duration::from_secs(1), async || ());
+    let child = caller.child("left behind").unwrap();
     drop(caller);
+    child.stopped().blocking().unwrap();
     let error = shown.wait_blocking().unwrap_err();
     assert!(error.is_cancelled() && error.is_closed() && error.to_string().contains("never"), "{error}");
     // A worker is a child with a thread of its own, and ends with its parent.

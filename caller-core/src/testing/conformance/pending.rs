@@ -233,7 +233,11 @@ pub fn pen_10_blocking_timeout_in_a_callers_thread<F: Fixture>() {
             assert!(std::pin::Pin::new(&mut wait).poll(cx).is_pending());
             std::task::Poll::Ready(wait)
         });
-        (borrowed, begun.await.blocking().unwrap_err(), never.wait().timeout(Duration::from_millis(2)).blocking())
+        (
+            borrowed,
+            begun.await.blocking().unwrap_err(),
+            never.wait().timeout(Duration::from_millis(2)).blocking(),
+        )
     });
     let (borrowed, begun, owned) = waited.wait_blocking().unwrap();
     assert!(borrowed.is_timeout() && begun.is_timeout() && owned.unwrap_err().is_timeout());
