@@ -167,7 +167,14 @@ fn closures() -> std::sync::mpsc::Sender<Box<dyn FnOnce() + Send>> {
 /// The least that closures in a thread need: a list of boxes under a lock, taken whole, and a thread that is woken when
 /// it sleeps. It cannot stop, has no runtime, and a closure that panics ends it.
 #[derive(Clone, Default)]
-struct Minimal(Arc<(Mutex<(Vec<Box<dyn FnOnce() + Send>>, bool)>, Condvar)>);
+struct Minimal(Arc<(Mutex<Waiting>, Condvar)>);
+
+#[derive(Default)]
+struct Waiting {
+    closures: Vec<Box<dyn FnOnce() + Send>>,
+    /// The thread sleeps.
+    asleep: bool,
+}
 
 impl Minimal {
     fn start() -> Self {
@@ -180,8 +187,8 @@ impl Minimal {
     fn send(&self, closure: Box<dyn FnOnce() + Send>) {
         let (list, wake) = &*self.0;
         let mut list = list.lock().unwrap();
-        list.0.push(closure);
-        if std::mem::take(&mut list.1) {
+        list.closures.push(closure);
+        if std::mem::take(&mut list.asleep) {
             drop(list);
             wake.notify_one();
         }
@@ -192,11 +199,11 @@ impl Minimal {
         let mut taken = Vec::new();
         loop {
             let mut list = list.lock().unwrap();
-            while list.0.is_empty() {
-                list.1 = true;
+            while list.closures.is_empty() {
+                list.asleep = true;
                 list = wake.wait(list).unwrap();
             }
-            std::mem::swap(&mut list.0, &mut taken);
+            std::mem::swap(&mut list.closures, &mut taken);
             drop(list);
             taken.drain(..).for_each(|closure| closure());
         }
