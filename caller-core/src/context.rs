@@ -1,10 +1,11 @@
 //! Values that travel with a call: captured where it is made, restored around every poll and drop of it.
 //!
-//! A [`Context`] is one pointer to an immutable list of values; setting one makes a new list. So capturing
-//! costs a reference count, and nothing where no value is set.
+//! A [`Context`] is two pointers to immutable lists; setting a value makes a new list. So capturing costs a reference
+//! count, and nothing where nothing is set. One list has the values of users' variables. The other has what belongs to
+//! the place where a call is made: who tracks it, and which locks are held. Queues tell the two apart.
 
 use std::{
-    any::Any,
+    any::{Any, TypeId},
     cell::RefCell,
     fmt,
     future::Future,
@@ -20,7 +21,7 @@ use std::{
 
 use crate::error::{Error, Kind, Result};
 
-type Value = Arc<dyn Any + Send + Sync>;
+pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 /// The inherited values of a call, and with the feature `tracing` its span.
 ///
@@ -28,14 +29,32 @@ type Value = Arc<dyn Any + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Context {
     values: Option<Arc<Vec<(usize, Value)>>>,
+    place: Option<Arc<Place>>,
     /// In a box, since a span is large and most calls have none.
     #[cfg(feature = "tracing")]
     span: Option<Box<tracing::Span>>,
 }
 
+/// Where a call is made.
+#[derive(Clone, Default)]
+struct Place {
+    /// One of each type.
+    trackers: Vec<(TypeId, Value)>,
+    holds: Vec<Hold>,
+}
+
+/// A lock that is held: its id, and the number of the time it was taken. Whether it still is, the lock knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) lock: u64,
+    pub(crate) time: u64,
+}
+
 /// What is current in a thread while a call is polled in it.
 struct Frame {
     context: Context,
+    /// Locks that are held by what is being polled within this frame, the innermost last.
+    holds: Vec<Hold>,
     /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
     /// into whatever the thread does next.
     inside: bool,
@@ -46,9 +65,11 @@ thread_local! {
         RefCell::new(Frame {
             context: Context {
                 values: None,
+                place: None,
                 #[cfg(feature = "tracing")]
                 span: None,
             },
+            holds: Vec::new(),
             inside: false,
         })
     };
@@ -64,7 +85,7 @@ impl Context {
     pub fn current() -> Self {
         // In a destructor of a thread-local value there is nothing left to inherit.
         #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
-        let mut context = FRAME.try_with(|frame| frame.borrow().context.clone()).unwrap_or_default();
+        let mut context = FRAME.try_with(|frame| frame.borrow().current()).unwrap_or_default();
         #[cfg(feature = "tracing")]
         {
             context.span = current_span();
@@ -103,19 +124,44 @@ impl Context {
         self.values.as_ref()?.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
     }
 
-    /// What an item of a queue takes along from where it is queued: its span, and not the values.
+    /// What an item of a queue takes along from where it is queued: all but the values.
     pub(crate) fn current_of_item() -> Self {
-        #[cfg(feature = "tracing")]
-        {
-            Self { values: None, span: current_span() }
+        let place = FRAME.try_with(|frame| frame.borrow().place()).ok().flatten();
+        Self {
+            values: None,
+            place,
+            #[cfg(feature = "tracing")]
+            span: current_span(),
         }
-        #[cfg(not(feature = "tracing"))]
-        Self::new()
     }
 
-    /// What a queue takes along from where it is begun: the values, and not the span, which is each item's own.
+    /// What a queue takes along from where it is begun: the values. The rest is each item's own.
     pub(crate) fn current_of_queue() -> Self {
         Self::current().for_item(Self::new())
+    }
+
+    fn place_mut(&mut self) -> &mut Place {
+        Arc::make_mut(self.place.get_or_insert_default())
+    }
+
+    /// The trackers that are active in it, one of each type.
+    pub(crate) fn trackers(&self) -> &[(TypeId, Value)] {
+        self.place.as_ref().map_or(&[], |place| &place.trackers)
+    }
+
+    /// Makes this the active tracker of its type, or leaves none. The former one is handed back.
+    pub(crate) fn set_tracker(&mut self, of: TypeId, tracker: Option<Value>) -> Option<Value> {
+        let trackers = &mut self.place_mut().trackers;
+        let old = trackers.iter().position(|(known, _)| *known == of).map(|at| trackers.swap_remove(at).1);
+        trackers.extend(tracker.map(|tracker| (of, tracker)));
+        old
+    }
+
+    /// Leaves only those trackers active whose type is wanted.
+    pub(crate) fn keep_trackers(&mut self, wanted: impl Fn(TypeId) -> bool) {
+        if !self.trackers().is_empty() {
+            self.place_mut().trackers.retain(|(of, _)| wanted(*of));
+        }
     }
 
     /// The context of an item of a queue: the values of the call that began the queue, the rest of the item's.
@@ -130,16 +176,19 @@ impl Context {
         if self.span.is_some() {
             return false;
         }
-        self.values.is_none()
+        self.values.is_none() && self.place.is_none()
     }
 
     /// Undoes what was set here since this was the current context.
-    pub(crate) fn restore_values(&self) {
-        let known = self.values.as_ref().map(Arc::as_ptr);
+    pub(crate) fn restore_here(&self) {
         let changed = FRAME.try_with(|frame| {
             let mut frame = frame.borrow_mut();
-            let values = &mut frame.context.values;
-            (values.as_ref().map(Arc::as_ptr) != known).then(|| mem::replace(values, self.values.clone()))
+            let known = &mut frame.context;
+            let same = same(&known.values, &self.values) && same(&known.place, &self.place);
+            (!same).then(|| {
+                let values = mem::replace(&mut known.values, self.values.clone());
+                (values, mem::replace(&mut known.place, self.place.clone()))
+            })
         });
         // Outside of the borrow, since a user's value may be in it.
         drop(changed);
@@ -149,7 +198,7 @@ impl Context {
     pub(crate) fn enter(self) -> Entered {
         #[cfg(feature = "tracing")]
         let span = self.span.clone().map(|span| span.entered());
-        let inner = Frame { context: self, inside: true };
+        let inner = Frame { context: self, holds: Vec::new(), inside: true };
         let outer = FRAME.try_with(|frame| frame.replace(inner)).ok();
         Entered {
             outer,
@@ -158,6 +207,83 @@ impl Context {
             not_send: PhantomData,
         }
     }
+}
+
+impl Frame {
+    fn current(&self) -> Context {
+        Context {
+            values: self.context.values.clone(),
+            place: self.place(),
+            #[cfg(feature = "tracing")]
+            span: None,
+        }
+    }
+
+    fn place(&self) -> Option<Arc<Place>> {
+        let mut place = self.context.place.clone();
+        if !self.holds.is_empty() {
+            Arc::make_mut(place.get_or_insert_default()).holds.extend_from_slice(&self.holds);
+        }
+        place
+    }
+}
+
+/// Looks at the innermost hold of a lock here, as it was inherited or taken: the number of the time it was taken.
+pub(crate) fn held_here(lock: u64) -> Option<u64> {
+    let find = |holds: &[Hold]| holds.iter().rev().find(|hold| hold.lock == lock).map(|hold| hold.time);
+    let found = FRAME.try_with(|frame| {
+        let frame = frame.borrow();
+        find(&frame.holds).or_else(|| find(&frame.context.place.as_ref()?.holds))
+    });
+    found.ok().flatten()
+}
+
+/// While it lives, which is for one poll or call, a lock is known to be held here.
+#[must_use]
+pub(crate) struct Holding(PhantomData<*const ()>);
+
+impl Holding {
+    pub(crate) fn enter(hold: Hold) -> Self {
+        // In a destructor of a thread-local value there is nobody to know of it.
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.push(hold));
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.pop());
+    }
+}
+
+/// The tracker of a type that is active here.
+pub(crate) fn tracker_here(of: TypeId) -> Option<Value> {
+    let find =
+        |context: &Context| context.trackers().iter().find(|(known, _)| *known == of).map(|(_, t)| t.clone());
+    FRAME.try_with(|frame| find(&frame.borrow().context)).ok().flatten()
+}
+
+/// Makes this the active tracker of its type for the rest of the running call, or leaves none. The former one is handed
+/// back.
+///
+/// # Errors
+///
+/// Outside of a call, where it would leak into unrelated tasks.
+pub(crate) fn set_tracker_here(of: TypeId, tracker: Option<Value>) -> Result<Option<Value>> {
+    let set = FRAME.try_with(|frame| {
+        let mut frame = frame.borrow_mut();
+        // The old list is handed out, to be dropped outside of the borrow, since a user's value may be in it.
+        frame.inside.then(|| {
+            let list = frame.context.place.clone();
+            (frame.context.set_tracker(of, tracker), list)
+        })
+    });
+    set.ok().flatten().map(|(old, _list)| old).ok_or_else(|| Error::new(Kind::OutsideCall))
+}
+
+/// Whether two lists are one.
+fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+    one.as_ref().map(Arc::as_ptr) == other.as_ref().map(Arc::as_ptr)
 }
 
 impl fmt::Debug for Context {

@@ -67,6 +67,8 @@ pub(crate) enum Kind {
     Failed(BoxError),
     #[error("panicked: {message}")]
     Panicked { message: String, payload: Mutex<Option<Box<dyn Any + Send>>> },
+    #[error("{}", group(.body.as_deref(), .failures, .left_behind))]
+    Group { body: Option<BoxError>, failures: Vec<Error>, left_behind: Vec<String> },
     #[error("timed out after {0:?}")]
     TimedOut(Duration),
     #[error("abandoned: its resolver was dropped without a result")]
@@ -89,6 +91,16 @@ pub(crate) enum Kind {
     BackendMismatch { caller: String, wanted: String, has: String },
     #[error("{what} is zero, so nothing could ever run; give at least 1")]
     ZeroLimit { what: &'static str },
+    #[error(
+        "the count is zero already; count in with `up`, or with the number it begins at, what is counted down"
+    )]
+    CountedDown,
+    #[error(
+        "the lock is held here already, so taking it would wait for ever; use what it gave, or a lock that is reentrant"
+    )]
+    HeldHere,
+    #[error("the group was run already; a group is run once, build another")]
+    GroupRan,
     #[error("the caller {0:?} was started already; a caller is started once, by `start`, `enter` or `scope`")]
     AlreadyStarted(String),
     #[error(
@@ -101,6 +113,10 @@ pub(crate) enum Kind {
         "a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`"
     )]
     OutsideCall,
+    #[error(
+        "the tracker is not the active one of its type here; deactivate it in the call that activated it, the last one first"
+    )]
+    NotActive,
     #[error("the thread of the caller {name:?} could not be started: {source}")]
     Start { name: String, source: io::Error },
     #[error("the queue is full: {0} items wait in it already; wait for it, or raise its bound")]
@@ -112,6 +128,25 @@ pub(crate) enum Kind {
 /// Reasons stand on lines of their own, the first right behind the word.
 fn indent(reasons: &str) -> String {
     if reasons.is_empty() { String::new() } else { format!(": {reasons}") }
+}
+
+/// What went wrong in a group: its body, its calls, those that would not end; each on a line of its own.
+fn group(body: Option<&(dyn StdError + Send + Sync)>, failures: &[Error], left_behind: &[String]) -> String {
+    let mut lines = Vec::new();
+    lines.extend(body.map(|error| format!("the body of the group failed: {error}")));
+    let calls = |count| if count == 1 { "1 call".to_owned() } else { format!("{count} calls") };
+    if !failures.is_empty() {
+        lines.push(format!("{} of the group failed:", calls(failures.len())));
+        lines.extend(failures.iter().map(|error| format!("- {error}")));
+    }
+    if !left_behind.is_empty() {
+        lines.push(format!(
+            "{} of the group went on though cancelled, and stay behind:",
+            calls(left_behind.len())
+        ));
+        lines.extend(left_behind.iter().map(|pending| format!("- {pending}")));
+    }
+    lines.join("\n")
 }
 
 impl Error {
@@ -160,7 +195,11 @@ impl Error {
 
     /// The call was cancelled: by request, because a waiter gave up, or because its caller stopped.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0.kind, Kind::Cancelled { .. } | Kind::Closed { .. })
+        match &self.0.kind {
+            Kind::Cancelled { .. } | Kind::Closed { .. } => true,
+            Kind::Group { body, failures, .. } => body.is_none() && failures.is_empty(),
+            _ => false,
+        }
     }
 
     /// The caller or queue that should have run it has stopped. Such a call is cancelled too.
@@ -168,9 +207,14 @@ impl Error {
         matches!(self.0.kind, Kind::Closed { .. })
     }
 
-    /// The function returned an `Err` (see [`Error::downcast_ref`]), or panicked.
+    /// The function returned an `Err` (see [`Error::downcast_ref`]), or panicked; or the body or some call of a group
+    /// did (see [`Error::failures`]).
     pub fn is_failed(&self) -> bool {
-        matches!(self.0.kind, Kind::Failed(_) | Kind::Panicked { .. })
+        match &self.0.kind {
+            Kind::Failed(_) | Kind::Panicked { .. } => true,
+            Kind::Group { body, failures, .. } => body.is_some() || !failures.is_empty(),
+            _ => false,
+        }
     }
 
     /// The function panicked. The thread it ran in lives on.
@@ -190,7 +234,7 @@ impl Error {
 
     /// The wait could never have ended, because it waited for itself.
     pub fn is_self_wait(&self) -> bool {
-        matches!(self.0.kind, Kind::SelfWait(_))
+        matches!(self.0.kind, Kind::SelfWait(_) | Kind::HeldHere)
     }
 
     /// There is no caller here, or no runtime in which one could run.
@@ -209,6 +253,9 @@ impl Error {
                 | Kind::AlreadyStarted(_)
                 | Kind::OtherThread(_)
                 | Kind::OutsideCall
+                | Kind::NotActive
+                | Kind::GroupRan
+                | Kind::CountedDown
                 | Kind::CancellerSet
         )
     }
@@ -228,18 +275,37 @@ impl Error {
         matches!(self.0.kind, Kind::Start { .. })
     }
 
-    /// The function's own error, if the call failed with one of this type.
+    /// The function's own error, if the call failed with one of this type. Of a group, that of its body, or of the first
+    /// call that failed with one.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match &self.0.kind {
             Kind::Failed(error) => error.downcast_ref(),
+            Kind::Group { body: Some(error), .. } if error.is::<E>() => error.downcast_ref(),
+            Kind::Group { failures, .. } => failures.iter().find_map(Self::downcast_ref),
             _ => None,
+        }
+    }
+
+    /// The errors of all calls of a group that failed, in the order in which they did.
+    pub fn failures(&self) -> &[Error] {
+        match &self.0.kind {
+            Kind::Group { failures, .. } => failures,
+            _ => &[],
+        }
+    }
+
+    /// The texts of the calls of a group that went on though they were cancelled, and were left behind.
+    pub fn left_behind(&self) -> &[String] {
+        match &self.0.kind {
+            Kind::Group { left_behind, .. } => left_behind,
+            _ => &[],
         }
     }
 
     /// The function's own error, if the call failed with one.
     pub fn failure(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.0.kind {
-            Kind::Failed(error) => Some(&**error),
+            Kind::Failed(error) | Kind::Group { body: Some(error), .. } => Some(&**error),
             _ => None,
         }
     }

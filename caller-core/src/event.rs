@@ -3,35 +3,30 @@
 use std::{
     fmt,
     future::Future,
-    mem,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use crate::{
     error::Result,
     ident::{Blocking, CallerId},
-    park::park_on,
+    park::block_on,
+    sys::{self, AtomicBool, Mutex, Ordering},
+    wakers::{self, Wakers},
 };
 
 /// A flag that is set once.
-#[derive(Default)]
-pub(crate) struct Event {
+pub(crate) struct Flag {
     set: AtomicBool,
-    waiters: Mutex<Waiters>,
+    waiters: Mutex<Wakers>,
 }
 
-#[derive(Default)]
-struct Waiters {
-    wakers: Vec<(u64, Waker)>,
-    next: u64,
-}
+impl Flag {
+    pub(crate) fn new() -> Self {
+        Self { set: AtomicBool::new(false), waiters: Mutex::new(Wakers::new()) }
+    }
 
-impl Event {
     pub(crate) fn is_set(&self) -> bool {
         // Acquire pairs with the release of `set`.
         self.set.load(Ordering::Acquire)
@@ -39,12 +34,12 @@ impl Event {
 
     /// Sets it, and wakes everybody who waits.
     pub(crate) fn set(&self) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = sys::lock(&self.waiters);
         // Under the lock, so that nobody registers after the list was taken.
         self.set.store(true, Ordering::Release);
-        let wakers = mem::take(&mut waiters.wakers);
+        let woken = waiters.take();
         drop(waiters);
-        wakers.into_iter().for_each(|(_, waker)| waker.wake());
+        wakers::wake(woken);
     }
 
     fn poll(&self, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
@@ -53,37 +48,111 @@ impl Event {
         }
         // Cloned before the lock and dropped after it: it is code of the runtime's.
         let waker = cx.waker().clone();
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = sys::lock(&self.waiters);
         if self.is_set() {
             return Poll::Ready(());
         }
-        let old = match waiters.wakers.iter_mut().find(|(known, _)| Some(*known) == *key) {
-            Some((_, old)) => Some(mem::replace(old, waker)),
-            None => {
-                waiters.next += 1;
-                let fresh = waiters.next;
-                waiters.wakers.push((fresh, waker));
-                *key = Some(fresh);
-                None
-            }
-        };
+        let old = waiters.register(key, waker);
         drop(waiters);
         drop(old);
         Poll::Pending
     }
 
     fn forget(&self, key: u64) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = waiters.wakers.iter().position(|(known, _)| *known == key);
-        let old = at.map(|at| waiters.wakers.swap_remove(at));
-        drop(waiters);
+        let old = sys::lock(&self.waiters).forget(key);
         drop(old);
     }
 }
 
-impl fmt::Debug for Event {
+impl Default for Flag {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Event").field(&self.is_set()).finish()
+        f.debug_tuple("Flag").field(&self.is_set()).finish()
+    }
+}
+
+/// Waits for an [`AsyncEvent`]; made by [`AsyncEvent::wait`].
+///
+/// # Cancel safety
+///
+/// Nothing is lost by dropping it.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct WaitEvent {
+    flag: Arc<Flag>,
+    key: Option<u64>,
+}
+
+impl WaitEvent {
+    fn new(flag: Arc<Flag>) -> Self {
+        Self { flag, key: None }
+    }
+
+    /// Blocks this thread until the event is set.
+    ///
+    /// An event knows nothing of who will set it: in a caller's own thread this is a deadlock if that would be one of its
+    /// calls.
+    pub fn blocking(self) {
+        block_on(self);
+    }
+}
+
+impl Future for WaitEvent {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { flag, key } = &mut *self;
+        flag.poll(key, cx)
+    }
+}
+
+impl Drop for WaitEvent {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.flag.forget(key);
+        }
+    }
+}
+
+/// A flag that any thread sets, once, and that any number of calls and threads wait for.
+///
+/// Clones are the same event.
+///
+/// ```
+/// # use caller::AsyncEvent;
+/// let ready = AsyncEvent::new();
+/// let setter = ready.clone();
+/// std::thread::spawn(move || setter.set());
+/// ready.wait().blocking();
+/// assert!(ready.is_set());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct AsyncEvent(Arc<Flag>);
+
+impl AsyncEvent {
+    /// An event that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets it, and wakes everybody who waits. Setting it again does nothing.
+    pub fn set(&self) {
+        self.0.set();
+    }
+
+    /// Whether it is set.
+    pub fn is_set(&self) -> bool {
+        self.0.is_set()
+    }
+
+    /// Waits until it is set; if it is, not at all.
+    pub fn wait(&self) -> WaitEvent {
+        WaitEvent::new(self.0.clone())
     }
 }
 
@@ -96,19 +165,18 @@ impl fmt::Debug for Event {
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct Moment {
-    event: Arc<Event>,
+    wait: WaitEvent,
     caller: CallerId,
-    key: Option<u64>,
 }
 
 impl Moment {
-    pub(crate) fn new(event: Arc<Event>, caller: CallerId) -> Self {
-        Self { event, caller, key: None }
+    pub(crate) fn new(flag: Arc<Flag>, caller: CallerId) -> Self {
+        Self { wait: WaitEvent::new(flag), caller }
     }
 
     /// Whether it has come.
     pub fn is_past(&self) -> bool {
-        self.event.is_set()
+        self.wait.flag.is_set()
     }
 
     /// Blocks this thread until it comes.
@@ -120,7 +188,7 @@ impl Moment {
     pub fn blocking(self) -> Result<()> {
         if !self.is_past() {
             let _guard = Blocking::on(Some(self.caller))?;
-            park_on(self);
+            self.wait.blocking();
         }
         Ok(())
     }
@@ -130,15 +198,6 @@ impl Future for Moment {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { event, key, .. } = &mut *self;
-        event.poll(key, cx)
-    }
-}
-
-impl Drop for Moment {
-    fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.event.forget(key);
-        }
+        Pin::new(&mut self.wait).poll(cx)
     }
 }

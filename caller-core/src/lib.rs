@@ -65,13 +65,17 @@ mod ident;
 mod metadata;
 mod report;
 mod timer;
+mod wakers;
 
 mod park;
 
 mod context;
 mod pending;
+mod tracker;
 
+mod countdown;
 mod event;
+mod lock;
 mod queue;
 
 mod backend;
@@ -87,8 +91,11 @@ mod verbs;
 mod completed;
 mod inspect;
 mod pool;
-mod queued;
 mod wait;
+
+mod group;
+
+mod queued;
 
 #[cfg(feature = "test-util")]
 pub mod testing;
@@ -101,10 +108,15 @@ pub use self::{
     caller::{Builder, Caller, CallerState, PoolSettings},
     completed::{AsCompleted, FromIter, FromStream, FromVec, IntoPending},
     context::{Context, ContextVar, InContext},
+    countdown::{CountdownEvent, WaitCountdown},
     error::{BoxError, Error, Result},
-    event::Moment,
+    event::{AsyncEvent, Moment, WaitEvent},
+    group::{GroupBuilder, GroupMode, PendingGroup},
     ident::CallerId,
     inspect::callers_table,
+    lock::{
+        AsyncLock, AsyncLockGuard, AsyncLockGuardArc, ReentrantAsyncLock, ReentrantGuard, ReentrantGuardArc,
+    },
     pending::{
         CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,
         WaitMut, WaitShared, current_pending,
@@ -112,6 +124,7 @@ pub use self::{
     queue::{Consumer, Next, SingleConsumerQueue},
     queued::Queue,
     timer::{Clock, SystemClock, sleep_until},
+    tracker::{Activation, PendingSet, Tracker, Trackers},
     verbs::{Schedule, Unattended},
     wait::{ReturnWhen, WaitMany, Waited},
 };

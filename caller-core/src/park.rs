@@ -26,9 +26,15 @@ impl Wake for Parked {
     }
 }
 
-/// Polls a future in this thread until it ends. Its timers go by the machine's clock.
-pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
+/// Blocks this thread, which may belong to a caller, until a future of ours ends. Timeouts go by the machine's clock then,
+/// since the timers of that caller stand still.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let _undriven = Undriven::enter();
+    park_on(future)
+}
+
+/// Drives a future in this thread until it ends.
+pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
     let parked = Arc::new(Parked::default());
     let waker = task::Waker::from(parked.clone());
     let mut cx = task::Context::from_waker(&waker);

@@ -18,12 +18,6 @@ use std::{
     task::{self, Poll},
 };
 
-pub(crate) use self::{
-    current::Current,
-    handle::Observe,
-    state::{Asked, State},
-    waiter::{Canceller, Waiters},
-};
 pub use self::{
     current::current_pending,
     handle::{CancelRequested, PendingHandle, WaitDone},
@@ -31,6 +25,12 @@ pub use self::{
     shared::{Shared, WaitShared},
     wait::{Wait, WaitIgnored, WaitMut},
     waiter::DoneCallback,
+};
+pub(crate) use self::{
+    current::{Current, current_address},
+    handle::Observe,
+    state::{Asked, State},
+    waiter::{Canceller, Keeper, Waiters},
 };
 use crate::{
     error::{Error, Kind, Result, Site},

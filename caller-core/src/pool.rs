@@ -19,6 +19,7 @@ use crate::{
     pending::Pending,
     task::{self, Convert, Fallible, Plain, Run},
     timer::{TimerKey, Timers},
+    verbs::register,
 };
 
 impl Caller {
@@ -33,7 +34,7 @@ impl Caller {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.lend_worker::<F, Plain, _, _, _>(move || function(), Location::caller())
+        self.lend_worker::<F, Plain, _, _, _>(move || function(), Context::current(), Location::caller())
     }
 
     /// As [`to_thread`](Self::to_thread), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -44,10 +45,15 @@ impl Caller {
         E: Into<BoxError> + 'static,
         T: Send + 'static,
     {
-        self.lend_worker::<F, Fallible, _, _, _>(move || function(), Location::caller())
+        self.lend_worker::<F, Fallible, _, _, _>(move || function(), Context::current(), Location::caller())
     }
 
-    fn lend_worker<N, C, M, F, T>(&self, make: M, location: &'static Location<'static>) -> Pending<T>
+    pub(crate) fn lend_worker<N, C, M, F, T>(
+        &self,
+        make: M,
+        context: Context,
+        location: &'static Location<'static>,
+    ) -> Pending<T>
     where
         N: 'static,
         C: Convert<F::Output, Value = T> + 'static,
@@ -55,7 +61,9 @@ impl Caller {
         F: Future + 'static,
         T: Send + 'static,
     {
-        let (run, take) = task::call::<N, C, M, F, T>(make, Context::current(), location, None);
+        let trackers = context.if_tracked();
+        let (run, take) = task::call::<N, C, M, F, T>(make, context, location, None);
+        register(trackers, &take);
         match Pool::of(self) {
             Ok(pool) => pool.serve(run),
             Err(reason) => {

@@ -19,9 +19,11 @@ use crate::{
     caller::{Attached, Caller, CallerState, Inner},
     context::Context,
     error::{Error, Kind, Result},
+    group::PendingGroup,
     pending::PendingHandle,
     queue::{Pressure, RawQueue},
     report,
+    tracker::Trackers,
     verbs::Unattended,
 };
 
@@ -421,6 +423,8 @@ where
         }
     });
     let pending = pending.handle();
+    // It outlives every group, so it is a member of none. Managers hear of it.
+    pending.track(&Trackers::except::<PendingGroup>());
     // Once cancelling is asked for it takes nothing more, so that no call is lost to a queue that is about to end.
     pending.wake_on_cancel(Waker::from(Arc::new(End(on_cancel))));
     pending
@@ -448,7 +452,7 @@ async fn one<A, R>(
         // The usual item brings nothing of its own: it runs in the context of the queue's call, and what it sets there
         // is undone behind it.
         let served = caught(future).await;
-        base.restore_values();
+        base.restore_here();
         served
     } else {
         caught(base.for_item(item.context).scope(future)).await

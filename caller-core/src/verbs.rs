@@ -8,8 +8,9 @@ use crate::{
     caller::Caller,
     context::Context,
     error::{BoxError, Error, Kind, Result},
-    pending::{Pending, Take},
+    pending::{Pending, PendingHandle, Take},
     task::{self, Convert, Fallible, Plain, Run},
+    tracker::Trackers,
 };
 
 /// What a function may give whose result nobody waits for: nothing, or a `Result` whose error is reported.
@@ -149,9 +150,17 @@ impl Caller {
         })));
     }
 
-    /// The call with everything explicit: delay, context, backend, labels.
+    /// The call with everything explicit: delay, context, trackers, backend, labels.
     pub fn schedule_call<F>(&self, function: F) -> Schedule<'_, F> {
-        Schedule { caller: self, function, delay: None, context: None, backend: None, metadata: Vec::new() }
+        Schedule {
+            caller: self,
+            function,
+            delay: None,
+            context: None,
+            trackers: Trackers::all(),
+            backend: None,
+            metadata: Vec::new(),
+        }
     }
 
     /// As [`call_soon`](Self::call_soon), with the name of another type, in this context.
@@ -164,7 +173,7 @@ impl Caller {
         self.submit::<N, Plain, _, _, _>(move || function(), None, context, Location::caller())
     }
 
-    fn submit<N, C, M, F, T>(
+    pub(crate) fn submit<N, C, M, F, T>(
         &self,
         make: M,
         delay: Option<Duration>,
@@ -178,7 +187,9 @@ impl Caller {
         F: Future + 'static,
         T: Send + 'static,
     {
+        let trackers = context.if_tracked();
         let (run, take) = task::call::<N, C, M, F, T>(make, context, location, Some(self.0.id));
+        register(trackers, &take);
         self.send(run, take, delay)
     }
 
@@ -223,12 +234,22 @@ impl Caller {
         if !self.is_running() {
             return Err(self.closed());
         }
-        let (run, take) = task::local_call::<N, C, F, T>(make(), Context::current(), location, self.0.id);
+        let context = Context::current();
+        let trackers = context.if_tracked();
+        let (run, take) = task::local_call::<N, C, F, T>(make(), context, location, self.0.id);
+        register(trackers, &take);
         // The stop of a caller is begun by any thread; a local call that comes too late is dropped here, by its own.
         if let Err(Item::Local(run)) = self.0.inbox.items.push(Item::Local(run)) {
             run.end(None, &self.0.stop_reason());
         }
         Ok(Pending::new(take))
+    }
+}
+
+/// Tells the trackers of a call, before it can start, that it was made.
+pub(crate) fn register<T: 'static>(trackers: Option<Context>, call: &Arc<dyn Take<T>>) {
+    if let Some(context) = trackers {
+        context.register(|| PendingHandle::new(call.clone()));
     }
 }
 
@@ -247,6 +268,7 @@ pub struct Schedule<'a, F> {
     function: F,
     delay: Option<Duration>,
     context: Option<Context>,
+    trackers: Trackers,
     backend: Option<Arc<dyn Backend>>,
     metadata: Vec<(String, String)>,
 }
@@ -261,6 +283,12 @@ impl<F> Schedule<'_, F> {
     /// Runs it in this context instead of the one that is current where it is submitted.
     pub fn context(mut self, context: Context) -> Self {
         self.context = Some(context);
+        self
+    }
+
+    /// Registers it only with those trackers of its context. The others are not active inside the call either.
+    pub fn trackers(mut self, trackers: Trackers) -> Self {
+        self.trackers = trackers;
         self
     }
 
@@ -319,7 +347,7 @@ impl<F> Schedule<'_, F> {
         Fut: Future + 'static,
         T: Send + 'static,
     {
-        let Self { caller, function, delay, context, backend, metadata } = self;
+        let Self { caller, function, delay, context, trackers, backend, metadata } = self;
         if let Some(wanted) = backend
             && wanted.name() != caller.backend().name()
         {
@@ -329,8 +357,11 @@ impl<F> Schedule<'_, F> {
                 has: caller.backend().name().to_owned(),
             }));
         }
-        let context = context.unwrap_or_else(Context::current);
+        let mut context = context.unwrap_or_else(Context::current);
+        context.keep_trackers(|of| trackers.has(of));
+        let tracked = context.if_tracked();
         let (run, take) = task::call::<F, C, M, Fut, T>(make(function), context, location, Some(caller.id()));
+        register(tracked, &take);
         let pending = Pending::new(take.clone());
         // Before it is sent: it may be done, and its labels freed, a moment later.
         for (name, value) in metadata {

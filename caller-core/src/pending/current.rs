@@ -17,6 +17,11 @@ pub fn current_pending() -> Option<PendingHandle> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// The address of the call that is running here, which no other has while a handle of it lives. Zero outside of any.
+pub(crate) fn current_address() -> usize {
+    CURRENT.try_with(|current| current.borrow().as_ref().map_or(0, PendingHandle::address)).unwrap_or(0)
+}
+
 /// Whether the call that is running here is this one.
 pub(super) fn is_current(pending: &PendingHandle) -> bool {
     CURRENT.try_with(|current| current.borrow().as_ref() == Some(pending)).unwrap_or(false)

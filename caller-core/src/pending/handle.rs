@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     current,
-    waiter::{Canceller, DoneCallback, Observer, Waiters},
+    waiter::{Canceller, DoneCallback, Keeper, Observer, Waiters},
 };
 use crate::{
     context::Context,
@@ -42,6 +42,10 @@ pub struct PendingHandle(Arc<dyn Observe>);
 impl PendingHandle {
     pub(crate) fn new(cell: Arc<dyn Observe>) -> Self {
         Self(cell)
+    }
+
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     pub(crate) fn caller_id(&self) -> Option<CallerId> {
@@ -132,6 +136,20 @@ impl PendingHandle {
     /// Takes a callback off, and says how often it had been added.
     pub fn remove_done_callback(&self, callback: &DoneCallback) -> usize {
         self.waiters(|waiters| waiters.extra().forget_callback(callback)).map_or(0, |removed| removed.len())
+    }
+
+    /// Tells `keeper` once it is done. If it is already, before this returns.
+    pub(crate) fn keep(&self, keeper: Arc<dyn Keeper>) {
+        let mut keeper = Some(keeper);
+        self.waiters(|waiters| keeper.take().map(|keeper| waiters.extra().observe(Observer::Keeper(keeper))));
+        if let Some(keeper) = keeper {
+            keeper.done(self);
+        }
+    }
+
+    /// Takes a keeper off, so that it does not hear of it.
+    pub(crate) fn unkeep<K>(&self, keeper: &Arc<K>) {
+        let _old = self.waiters(|waiters| waiters.extra().forget_keeper(Arc::as_ptr(keeper).cast()));
     }
 
     /// Puts a label on it, which stands in its text until it is done. Then it is freed.

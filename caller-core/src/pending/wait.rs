@@ -13,7 +13,7 @@ use super::{Pending, PendingHandle, Take};
 use crate::{
     error::{Error, Kind, Result},
     ident::Blocking,
-    park::park_on,
+    park,
     timer::Deadline,
 };
 
@@ -64,7 +64,7 @@ impl<T: Send + 'static> Wait<T> {
     pub fn blocking(mut self) -> Result<T> {
         let Some(cell) = &self.cell else { return Err(Error::new(Kind::Taken)) };
         match guard(&PendingHandle::new(cell.clone())) {
-            Ok(_guard) => park_on(self),
+            Ok(_guard) => park::block_on(self),
             Err(error) => {
                 self.protected = true;
                 Err(error)
@@ -250,7 +250,7 @@ impl<'a, T: Send + 'static> IntoFuture for &'a mut Pending<T> {
 /// Blocks this thread on a future that waits for `on`, unless that could never end.
 pub(super) fn block_on<F: Future>(future: F, on: &PendingHandle) -> Result<F::Output> {
     let _guard = guard(on)?;
-    Ok(park_on(future))
+    Ok(park::block_on(future))
 }
 
 /// Declares that this thread blocks until `on` is done, if it is not.

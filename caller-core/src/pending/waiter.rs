@@ -47,13 +47,30 @@ impl fmt::Debug for DoneCallback {
 /// A function that is told when cancelling is asked for, with the reason.
 pub(crate) type Canceller = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Something of ours that keeps many pendings, and hears when one of them is done. As a callback, in the thread that
+/// completes it and in the order of adding, but without a context.
+pub(crate) trait Keeper: Send + Sync {
+    fn done(&self, pending: &PendingHandle);
+}
+
 /// Somebody who hears of the outcome.
-#[derive(Debug)]
 pub(crate) enum Observer {
     /// A future, or a thread that is blocked.
     Waker(Waker),
     /// A callback, with the context in which it runs.
     Callback(DoneCallback, Context),
+    /// A set or a group.
+    Keeper(Arc<dyn Keeper>),
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waker(_) => "Waker",
+            Self::Callback(..) => "Callback",
+            Self::Keeper(_) => "Keeper",
+        })
+    }
 }
 
 /// What a pending knows of those who wait for it. It is guarded by the pending's lock.
@@ -137,6 +154,13 @@ impl Extra {
             .collect()
     }
 
+    /// Takes a keeper off the list.
+    pub(crate) fn forget_keeper(&mut self, keeper: *const ()) -> Option<Observer> {
+        let is = |observer: &Observer| matches!(observer, Observer::Keeper(known) if Arc::as_ptr(known).cast() == keeper);
+        let at = self.observers.iter().position(|(_, observer)| is(observer))?;
+        Some(self.observers.remove(at).1)
+    }
+
     /// As `observe_waker`, for a future that waits for cancelling to be asked for.
     pub(crate) fn observe_cancel(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
         if let Some((_, old)) = self.on_cancel.iter_mut().find(|(known, _)| Some(*known) == *key) {
@@ -180,6 +204,9 @@ impl Waiters {
                     Observer::Callback(callback, context) => {
                         let handle = handle.get_or_insert_with(|| pending.take().expect("made once")());
                         callback.call(context, handle);
+                    }
+                    Observer::Keeper(keeper) => {
+                        keeper.done(handle.get_or_insert_with(|| pending.take().expect("made once")()));
                     }
                     Observer::Waker(waker) => wakers.push(waker),
                 }

@@ -7,12 +7,15 @@
 pub mod calls;
 pub mod cancel;
 pub mod completed;
+pub mod group;
 pub mod inspect;
 pub mod lifecycle;
+pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
 pub mod single_queue;
+pub mod tracker;
 pub mod wait;
 
 use std::{
@@ -104,6 +107,8 @@ macro_rules! conformance {
             que_03_failures_do_not_stop_it
             que_04_object_dropped
             que_05_context_of_the_first_call
+            que_05_no_member_of_a_group
+            que_06_tracked_by_a_manager
             que_bounded
             que_bounded_under_pressure
             que_closed_caller
@@ -124,9 +129,40 @@ macro_rules! conformance {
             scq_02_second_consumer
             scq_03_stop_rejects
             scq_04_consumer_leaves);
+        $crate::__stamp!($fixture, tracker:
+            trk_01_activate_and_deactivate
+            trk_02_in_the_set_until_done
+            trk_03_one_current_of_each_type
+            trk_04_chosen_trackers);
+        $crate::__stamp!($fixture, group:
+            grp_01_ends_when_all_are_done
+            grp_02_a_failing_member_ends_it
+            grp_03_dropped_or_timed_out
+            grp_04_a_cancelled_member_is_nobodys_concern
+            grp_05_a_cancelled_member_cancels_it
+            grp_06_cancelled_itself
+            grp_07_timeout
+            grp_08_shielded
+            grp_09_nested
+            grp_10_the_body_fails
+            grp_left_behind
+            grp_by_hand);
+        $crate::__stamp!($fixture, lock:
+            lck_01_event
+            lck_01_countdown
+            lck_02_one_at_a_time_in_order
+            lck_03_again_under_itself_is_an_error
+            lck_03_branches_wait_for_each_other
+            lck_04_entered_twice
+            lck_05_entered_by_a_call_made_under_it
+            lck_06_base_inside_itself
+            lck_07_left_in_any_order
+            lck_blocking_itself_is_an_error
+            lck_a_panic_frees_it);
         $crate::__stamp!($fixture, inspect:
             ins_01_pending_texts
-            ins_02_caller_texts);
+            ins_02_caller_texts
+            ins_03_group_texts);
     };
 }
 

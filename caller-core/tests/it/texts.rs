@@ -1,7 +1,9 @@
 //! What people read: the texts of pendings and callers, and the table of callers.
 
+use std::time::Duration;
+
 use caller::{
-    Caller, Resolver, callers_table,
+    Caller, GroupMode, PendingGroup, Resolver, Trackers, callers_table,
     testing::{Manual, Running},
 };
 
@@ -61,4 +63,45 @@ fn callers() {
     clerk running yes clerk ← current
     desk running desk
     ");
+}
+
+#[test]
+fn groups() {
+    let group = PendingGroup::builder().mode(GroupMode::AllOrError).build();
+    let (_resolver, member) = Resolver::<()>::new();
+    group.add(&member.handle()).unwrap();
+    insta::assert_snapshot!(group, @r#"PendingGroup 1 pending mode="all or error""#);
+    group.cancel("enough");
+    insta::assert_snapshot!(format!("{group:?}"), @r#"<PendingGroup 0 pending mode="all or error" (cancelled)>"#);
+}
+
+#[test]
+fn errors_of_groups() {
+    let caller = Running(Caller::builder().name("clerk").backend(Manual::new()).spawn().unwrap());
+    let this = caller.0.clone();
+    let ended = caller.call_soon(async move || {
+        this.group()
+            .cancellation_timeout(Duration::ZERO)
+            .try_run(async |_| {
+                drop(this.try_call_soon(async || "x".parse::<u32>()));
+                let (never, stays) = Resolver::<()>::new();
+                never.set_canceller(|_| {}).unwrap();
+                stays.handle().track(&Trackers::all());
+                std::mem::forget(never);
+                std::future::pending::<Result<(), std::num::ParseIntError>>().await
+            })
+            .await
+    });
+    let error = ended.wait_blocking().unwrap().unwrap_err().to_string();
+    let lines: Vec<_> = error.lines().map(plain).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    1 call of the group failed:
+    - `it::texts::errors_of_groups` (caller-core/tests/it/texts.rs:_) failed: invalid digit found in string
+    1 call of the group went on though cancelled, and stay behind:
+    - Pending cancelling `caller::pending::resolver::Resolver<()>` (caller-core/tests/it/texts.rs:_)
+    ");
+    let this = caller.0.clone();
+    let ended = caller.call_soon(async move || this.group().try_run(async |_| "y".parse::<u32>()).await);
+    let error = ended.wait_blocking().unwrap().unwrap_err();
+    insta::assert_snapshot!(error, @"the body of the group failed: invalid digit found in string");
 }

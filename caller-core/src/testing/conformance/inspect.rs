@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::mpsc};
 
 use super::{Trouble, receive};
-use crate::{Resolver, testing::Fixture};
+use crate::{GroupMode, PendingGroup, Resolver, testing::Fixture};
 
 pub fn ins_01_pending_texts<F: Fixture>() {
     let caller = F::new().caller();
@@ -66,4 +66,22 @@ pub fn ins_02_caller_texts<F: Fixture>() {
     caller.stopped().blocking().unwrap();
     let after = caller.to_string();
     assert!(after.contains("stopped") && !after.contains("child"), "{after}");
+}
+
+pub fn ins_03_group_texts<F: Fixture>() {
+    let group = PendingGroup::builder().mode(GroupMode::Strict).build();
+    let members = [(); 2].map(|()| Resolver::<()>::new());
+    for (_, pending) in &members {
+        group.add(&pending.handle()).unwrap();
+    }
+    let before = group.to_string();
+    assert!(
+        before.contains("2 pending") && before.contains("strict") && !before.contains("cancelled"),
+        "{before}"
+    );
+    members[0].0.resolve(()).unwrap();
+    assert!(group.to_string().contains("1 pending"));
+    group.cancel("enough");
+    let after = group.to_string();
+    assert!(after.contains("0 pending") && after.contains("(cancelled)"), "{after}");
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::{Trouble, receive};
-use crate::{ContextVar, Pending, Queue, Resolver, current_pending, testing::Fixture};
+use crate::{
+    ContextVar, Pending, PendingGroup, PendingHandle, PendingSet, Queue, Resolver, Tracker, current_pending,
+    testing::Fixture,
+};
 
 type Seen = mpsc::Sender<usize>;
 
@@ -190,6 +193,48 @@ pub fn que_05_context_of_the_first_call<F: Fixture>() {
         USER.sync_scope(user, || caller.queue_call(who, sender.clone())).unwrap();
     }
     assert_eq!((receive(&seen), receive(&seen)), (Some(1), Some(1)));
+}
+
+pub fn que_05_no_member_of_a_group<F: Fixture>() {
+    async fn show(to: mpsc::Sender<bool>) {
+        to.send(PendingGroup::current().is_some()).unwrap();
+    }
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let this = caller.0.clone();
+    let (sender, seen) = mpsc::channel();
+    let outside = sender.clone();
+    let ended = fixture.block_on(PendingGroup::builder().run(async move |group| {
+        this.queue_call(show, sender).unwrap();
+        assert!(group.is_empty(), "the queue outlives the group");
+        this.queue_get(show).is_some()
+    }));
+    assert!(ended.unwrap().unwrap(), "and has not ended with it");
+    caller.queue_call(show, outside).unwrap();
+    // Where an item was queued, is the item's own.
+    assert_eq!((receive(&seen), receive(&seen)), (true, false));
+}
+
+pub fn que_06_tracked_by_a_manager<F: Fixture>() {
+    #[derive(Default)]
+    struct Manager(PendingSet);
+    impl Tracker for Manager {
+        fn track(&self, pending: &PendingHandle) {
+            self.0.add(pending);
+        }
+    }
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    let manager = Arc::new(Manager::default());
+    manager.sync_scope(|| caller.queue_call(record, (sender.clone(), None, 1)).unwrap());
+    assert_eq!(receive(&seen), 1);
+    caller.queue_call(record, (sender, None, 2)).unwrap();
+    assert_eq!(receive(&seen), 2);
+    let queue = caller.queue_get(record).unwrap();
+    assert_eq!(manager.0.pendings(), std::slice::from_ref(&queue), "the first call began the queue");
+    caller.queue_close(record);
+    queue.wait().blocking().unwrap();
+    assert!(manager.0.is_empty());
 }
 
 pub fn que_bounded<F: Fixture>() {

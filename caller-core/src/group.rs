@@ -1,0 +1,505 @@
+//! Groups: a scope that does not end before every call that was made inside it has.
+
+mod run;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    panic::Location,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Waker,
+    time::Duration,
+};
+
+use crate::{
+    caller::Caller,
+    context::Context,
+    error::{BoxError, Error, Kind, Result},
+    pending::{Keeper, Pending, PendingHandle, Resolver},
+    task::{Convert, Fallible, Plain},
+    tracker::Tracker,
+};
+
+/// What the cancelling of a member means to a [`PendingGroup`], and how a group ends that was cancelled itself.
+///
+/// A member that *fails* cancels the group in every mode, and the group ends with an error that has all failures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GroupMode {
+    /// A member that is cancelled is nobody's concern. A group that is cancelled ends without an error. (Mode 0 of the
+    /// seeds.)
+    #[default]
+    Lenient,
+    /// A member that is cancelled cancels the group, which ends with the cancelled error. (Mode 1.)
+    AllOrError,
+    /// A member that is cancelled cancels the group, which ends without an error. (Mode 2.)
+    AllOrNothing,
+    /// A member that is cancelled is nobody's concern. A group that is cancelled ends with the cancelled error. (Mode 3.)
+    Strict,
+}
+
+impl GroupMode {
+    /// A cancelled member cancels the group.
+    fn spreads(self) -> bool {
+        matches!(self, Self::AllOrError | Self::AllOrNothing)
+    }
+
+    /// A cancelled group is an error.
+    fn tells(self) -> bool {
+        matches!(self, Self::AllOrError | Self::Strict)
+    }
+}
+
+impl fmt::Display for GroupMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lenient => "lenient",
+            Self::AllOrError => "all or error",
+            Self::AllOrNothing => "all or nothing",
+            Self::Strict => "strict",
+        })
+    }
+}
+
+/// Calls that belong together: those made while it runs, in its body and in the calls themselves, on any caller, thread
+/// and backend. [`run`](Self::run) does not end before all of them have.
+///
+/// It is a [`Tracker`], so nobody has to tell it: a call is a member if it was made where the group is current. A pending
+/// made by hand opts in ([`add`](Self::add), [`PendingHandle::track`]). A group that runs inside another has its members
+/// in common with that.
+///
+/// ```
+/// # use caller::{Caller, testing::Manual};
+/// # #[derive(Debug, thiserror::Error)]
+/// # #[error("no route to {0}")]
+/// # struct NoRoute(&'static str);
+/// # fn main() -> caller::Result<()> {
+/// # let here = Caller::builder().backend(Manual::new()).spawn()?;
+/// # let all = here.clone();
+/// # let ended = here.call_soon(async move || {
+/// # let here = all;
+/// async fn fetch(url: &'static str) -> Result<usize, NoRoute> {
+///     if url.starts_with("far") { Err(NoRoute(url)) } else { Ok(url.len()) }
+/// }
+///
+/// let callers = [here.child("a")?, here.child("b")?, here.child("c")?];
+/// let failed = here
+///     .group()
+///     .run(async |_group| {
+///         for (caller, url) in callers.iter().zip(["near", "far away", "nearby"]) {
+///             drop(caller.try_call_soon(async move || fetch(url).await));
+///         }
+///     })
+///     .await
+///     .unwrap_err();
+/// assert_eq!(failed.failures().len(), 1);
+/// assert!(failed.to_string().contains("no route to far away"));
+/// # caller::Result::Ok(())
+/// # }).wait_blocking()?;
+/// # here.stop();
+/// # ended
+/// # }
+/// ```
+pub struct PendingGroup {
+    this: Weak<Self>,
+    options: GroupBuilder,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    /// Each with its place in the order of adding.
+    members: HashMap<PendingHandle, u64>,
+    next: u64,
+    failures: Vec<Error>,
+    /// Why it was cancelled, if it was; a reason a line.
+    cancelled: Option<String>,
+    /// The call that runs it, if it is run in one.
+    runner: Option<PendingHandle>,
+    /// The group inside which it runs.
+    parent: Option<Arc<PendingGroup>>,
+    /// Whoever runs it.
+    waker: Option<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It does not run. Members can be added.
+    Initial,
+    /// Its body runs.
+    Running,
+    /// Its body has ended, and members have not.
+    Leaving,
+    /// It is shielded, and the future that ran it was dropped: members go on, and nobody waits for them.
+    Adrift,
+    /// Nothing is a member any more.
+    Ended,
+}
+
+/// The options of a [`PendingGroup`]; made by [`Caller::group`] and [`PendingGroup::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a group does nothing until it is run"]
+pub struct GroupBuilder {
+    caller: Option<Caller>,
+    mode: GroupMode,
+    shield: bool,
+    timeout: Option<Duration>,
+    cancellation_timeout: Duration,
+}
+
+impl Caller {
+    /// A group whose own verbs ([`PendingGroup::call_soon`] and its kin) call this caller.
+    pub fn group(&self) -> GroupBuilder {
+        GroupBuilder { caller: Some(self.clone()), ..PendingGroup::builder() }
+    }
+}
+
+impl GroupBuilder {
+    /// What cancelling means. [`GroupMode::Lenient`] unless set.
+    pub fn mode(mut self, mode: GroupMode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Lets the members go on when the future that runs the group is dropped. Without it they are cancelled.
+    pub fn shield(mut self) -> Self {
+        self.shield = true;
+        self
+    }
+
+    /// Cancels the group when `time` has gone by since it began to run.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.timeout = Some(time);
+        self
+    }
+
+    /// How long members may go on once the group was cancelled; then they are named in its error and left behind. 10 s
+    /// unless set.
+    pub fn cancellation_timeout(mut self, time: Duration) -> Self {
+        self.cancellation_timeout = time;
+        self
+    }
+
+    /// Makes the group without running it, so that others can have it before.
+    pub fn build(self) -> Arc<PendingGroup> {
+        let state = State {
+            phase: Phase::Initial,
+            members: HashMap::new(),
+            next: 0,
+            failures: Vec::new(),
+            cancelled: None,
+            runner: None,
+            parent: None,
+            waker: None,
+        };
+        Arc::new_cyclic(|this| PendingGroup { this: this.clone(), options: self, state: Mutex::new(state) })
+    }
+
+    /// Makes the group and runs it; see [`PendingGroup::run`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PendingGroup::run`].
+    pub async fn run<R>(self, body: impl AsyncFnOnce(Arc<PendingGroup>) -> R) -> Result<Option<R>> {
+        self.build().run(body).await
+    }
+
+    /// Makes the group and runs it; see [`PendingGroup::try_run`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PendingGroup::try_run`].
+    pub async fn try_run<R, E: Into<BoxError>>(
+        self,
+        body: impl AsyncFnOnce(Arc<PendingGroup>) -> Result<R, E>,
+    ) -> Result<Option<R>> {
+        self.build().try_run(body).await
+    }
+}
+
+impl PendingGroup {
+    /// A group that belongs to no caller: its own verbs call the caller of the thread that uses them.
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder {
+            caller: None,
+            mode: GroupMode::default(),
+            shield: false,
+            timeout: None,
+            cancellation_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The group that is current here: calls made here are its members.
+    pub fn current() -> Option<Arc<Self>> {
+        <Self as Tracker>::current()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The caller it was made from.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.options.caller.as_ref()
+    }
+
+    /// What cancelling means to it.
+    pub fn mode(&self) -> GroupMode {
+        self.options.mode
+    }
+
+    /// Whether it was cancelled: by [`cancel`](Self::cancel), by its timeout, by a member, or by its body's failure.
+    pub fn is_cancelled(&self) -> bool {
+        self.state().cancelled.is_some()
+    }
+
+    /// Cancels it from anywhere: its body is dropped and its members are cancelled; it ends when they have. False if it
+    /// has ended already.
+    ///
+    /// Reasons of several cancels stand on lines of their own in the error.
+    pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
+        // Two statements: members are told without the lock.
+        let told = self.state().cancel(reason.as_ref());
+        told.map(Told::tell).is_some()
+    }
+
+    /// The members that are not done, in the order in which they were added.
+    pub fn pendings(&self) -> Vec<PendingHandle> {
+        let mut all: Vec<_> =
+            self.state().members.iter().map(|(pending, at)| (*at, pending.clone())).collect();
+        all.sort_unstable_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, pending)| pending).collect()
+    }
+
+    /// How many members are not done.
+    pub fn len(&self) -> usize {
+        self.state().members.len()
+    }
+
+    /// Whether no member is left that is not done.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes a pending a member by hand.
+    ///
+    /// # Errors
+    ///
+    /// [`is_self_wait`](Error::is_self_wait) if it is the call that runs the group, which would wait for itself;
+    /// [`is_closed`](Error::is_closed) if the group has ended.
+    pub fn add(&self, pending: &PendingHandle) -> Result<()> {
+        if self.state().runner.as_ref() == Some(pending) {
+            return Err(Error::new(Kind::SelfWait("the group")));
+        }
+        if self.enlist(pending) { Ok(()) } else { Err(Error::closed("the group has ended")) }
+    }
+
+    /// Lets a pending go: the group waits for it no longer, and no longer cancels it. False if it was no member.
+    pub fn remove(&self, pending: &PendingHandle) -> bool {
+        let mut state = self.state();
+        let gone = state.members.remove_entry(pending);
+        let waker = state.waker_if_over();
+        drop(state);
+        if gone.is_some()
+            && let Some(this) = self.this.upgrade()
+        {
+            pending.unkeep(&this);
+        }
+        waker.into_iter().for_each(Waker::wake);
+        gone.is_some()
+    }
+
+    /// Takes a member in. False if the group has ended.
+    fn enlist(&self, pending: &PendingHandle) -> bool {
+        let Some(this) = self.this.upgrade() else { return false };
+        let mut state = self.state();
+        if state.phase == Phase::Ended {
+            return false;
+        }
+        state.next += 1;
+        let place = state.next;
+        let known = state.members.insert(pending.clone(), place).is_some();
+        let (cancelled, parent) = (state.cancelled.clone(), state.parent.clone());
+        drop(state);
+        if !known {
+            pending.keep(this);
+        }
+        if let Some(reason) = cancelled {
+            pending.cancel(reason);
+        }
+        if let Some(parent) = parent {
+            parent.enlist(pending);
+        }
+        true
+    }
+
+    /// Runs an async function in the group's caller, as [`Caller::call_soon`] does; it is a member wherever this is
+    /// called. A group without a caller uses that of this thread; where there is none, the pending has the error.
+    #[track_caller]
+    pub fn call_soon<F, T>(self: &Arc<Self>, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Plain, _, _, _>(move || function(), false, Location::caller())
+    }
+
+    /// As [`call_soon`](Self::call_soon), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_call_soon<F, T, E>(self: &Arc<Self>, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Fallible, _, _, _>(move || function(), false, Location::caller())
+    }
+
+    /// Runs an async function in a worker of the group's caller, as [`Caller::to_thread`] does.
+    #[track_caller]
+    pub fn to_thread<F, T>(self: &Arc<Self>, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Plain, _, _, _>(move || function(), true, Location::caller())
+    }
+
+    /// As [`to_thread`](Self::to_thread), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_to_thread<F, T, E>(self: &Arc<Self>, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: Send + 'static,
+    {
+        self.submit::<F, Fallible, _, _, _>(move || function(), true, Location::caller())
+    }
+
+    fn submit<N, C, M, F, T>(
+        self: &Arc<Self>,
+        make: M,
+        in_worker: bool,
+        location: &'static Location<'static>,
+    ) -> Pending<T>
+    where
+        N: 'static,
+        C: Convert<F::Output, Value = T> + 'static,
+        M: FnOnce() -> F + Send + 'static,
+        F: Future + 'static,
+        T: Send + 'static,
+    {
+        let context = Context::current().with_tracker(self);
+        let caller = self.caller().cloned().map_or_else(Caller::current, Ok);
+        match caller {
+            Ok(caller) if in_worker => caller.lend_worker::<N, C, M, F, T>(make, context, location),
+            Ok(caller) => caller.submit::<N, C, M, F, T>(make, None, context, location),
+            Err(error) => {
+                let (resolver, pending) = Resolver::new();
+                resolver.fail_with(error);
+                pending
+            }
+        }
+    }
+}
+
+impl Tracker for PendingGroup {
+    fn track(&self, pending: &PendingHandle) {
+        // What is made after its end is nobody's.
+        let _ended = self.enlist(pending);
+    }
+}
+
+impl Keeper for PendingGroup {
+    fn done(&self, pending: &PendingHandle) {
+        let error = pending.error().ok().flatten();
+        let mut state = self.state();
+        let Some(member) = state.members.remove_entry(pending) else { return };
+        let told = match error {
+            Some(error) if error.is_cancelled() => {
+                let spread = self
+                    .options
+                    .mode
+                    .spreads()
+                    .then(|| format!("a call of the group was cancelled: {error}"));
+                spread.and_then(|reason| state.cancel(&reason))
+            }
+            Some(error) => {
+                let reason = format!("a call of the group failed: {error}");
+                state.failures.push(error);
+                state.cancel(&reason)
+            }
+            None => None,
+        };
+        let waker = state.waker_if_over();
+        drop(state);
+        drop(member);
+        told.into_iter().for_each(Told::tell);
+        waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// What is left to do outside of the lock once the group was cancelled.
+struct Told {
+    reason: String,
+    members: Vec<PendingHandle>,
+    waker: Option<Waker>,
+}
+
+impl Told {
+    fn tell(self) {
+        for member in self.members {
+            member.cancel(&self.reason);
+        }
+        self.waker.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    /// Cancels it, unless it has ended.
+    fn cancel(&mut self, reason: &str) -> Option<Told> {
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        let first = self.cancelled.is_none();
+        let reasons = self.cancelled.get_or_insert_default();
+        if !reasons.is_empty() && !reason.is_empty() {
+            reasons.push('\n');
+        }
+        reasons.push_str(reason);
+        let members = if first { self.members.keys().cloned().collect() } else { Vec::new() };
+        Some(Told { reason: reason.to_owned(), members, waker: self.waker.take() })
+    }
+
+    /// Whoever waits for the members, once there is none. Without anybody it has ended then.
+    fn waker_if_over(&mut self) -> Option<Waker> {
+        if !self.members.is_empty() {
+            return None;
+        }
+        match self.phase {
+            Phase::Leaving => self.waker.take(),
+            Phase::Adrift => {
+                self.phase = Phase::Ended;
+                None
+            }
+            Phase::Initial | Phase::Running | Phase::Ended => None,
+        }
+    }
+}
+
+impl fmt::Display for PendingGroup {
+    /// How many members are unfinished, the mode, and a mark once it is cancelled.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        let (pending, cancelled) = (state.members.len(), state.cancelled.is_some());
+        drop(state);
+        write!(f, "PendingGroup {pending} pending mode={:?}", self.mode().to_string())?;
+        if cancelled { f.write_str(" (cancelled)") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for PendingGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{self}>")
+    }
+}

@@ -1,0 +1,450 @@
+//! GRP: calls that belong together.
+
+use std::{
+    future::{Future, pending, poll_fn},
+    pin::pin,
+    sync::mpsc,
+    task::Poll,
+    time::Duration,
+};
+
+use super::{Trouble, eventually, receive};
+use crate::{Caller, Error, GroupMode, Pending, PendingGroup, Resolver, current_pending, testing::Fixture};
+
+const MODES: [GroupMode; 4] =
+    [GroupMode::Lenient, GroupMode::AllOrError, GroupMode::AllOrNothing, GroupMode::Strict];
+
+/// Runs a body in a caller's thread, and hands on what panics in it.
+fn in_a_call<F: Fixture, T: Send + 'static>(body: impl AsyncFnOnce(Caller) -> T + Send + 'static) -> T {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let this = caller.0.clone();
+    let call = caller.call_soon(async move || body(this).await);
+    while !call.is_done() {
+        fixture.elapse(Duration::from_millis(1));
+    }
+    call.wait_blocking().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Polls a future once.
+async fn once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+pub fn grp_01_ends_when_all_are_done<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let (sender, made) = mpsc::channel();
+        let other = here.new_child().unwrap();
+        let group = here.group().build();
+        assert!(PendingGroup::current().is_none());
+        let value = group
+            .run(async |group| {
+                let this = here.clone();
+                let report = sender.clone();
+                let first = here.call_soon(async move || {
+                    assert!(PendingGroup::current().is_some());
+                    // In a worker, and from there on the caller again.
+                    let (back, again) = (this.clone(), report.clone());
+                    let worker = this.to_thread(async move || {
+                        again.send(back.call_soon(async || PendingGroup::current().is_some())).unwrap();
+                    });
+                    report.send(this.call_later(Duration::from_millis(1), async || true)).unwrap();
+                    worker
+                });
+                let elsewhere = other.call_soon(async || PendingGroup::current().unwrap().len());
+                let own = group.call_soon(async || true);
+                for handle in [first.handle(), elsewhere.handle(), own.handle()] {
+                    assert!(group.pendings().contains(&handle) || handle.is_done());
+                }
+                (first, elsewhere, own)
+            })
+            .await
+            .unwrap();
+        assert!(group.is_empty() && !group.is_cancelled() && PendingGroup::current().is_none());
+        let (mut first, mut elsewhere, own) = value.unwrap();
+        assert!(
+            first.try_result().unwrap().is_done() && elsewhere.try_result().unwrap() >= 1 && own.is_done()
+        );
+        let later: Vec<Pending<bool>> = made.try_iter().collect();
+        assert_eq!(later.len(), 2);
+        assert!(
+            later.into_iter().all(|mut call| call.try_result().unwrap()),
+            "they are done and were members"
+        );
+        assert!(group.run(async |_| ()).await.unwrap_err().is_mismatch(), "a group is run once");
+        // Free-standing, and empty.
+        assert_eq!(PendingGroup::builder().run(async |_| 7).await.unwrap(), Some(7));
+    });
+}
+
+pub fn grp_02_a_failing_member_ends_it<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let (sender, dropped) = mpsc::channel::<()>();
+        let group = here.group().build();
+        let error = group
+            .run(async |group| {
+                let _until_dropped = sender;
+                drop(here.call_soon(async || pending::<()>().await));
+                drop(here.to_thread(async || pending::<()>().await));
+                drop(group.try_call_soon(async || Err::<(), _>(Trouble)));
+                pending::<()>().await;
+            })
+            .await
+            .unwrap_err();
+        assert!(dropped.try_recv().is_err(), "the body was dropped");
+        assert!(error.is_failed() && !error.is_cancelled() && group.is_cancelled() && group.is_empty());
+        assert_eq!(error.failures().len(), 1);
+        assert_eq!(error.failures()[0].downcast_ref(), Some(&Trouble));
+        assert_eq!(error.downcast_ref(), Some(&Trouble));
+        assert!(error.to_string().contains(&Trouble.to_string()), "{error}");
+        // All failures come back together, a panic among them.
+        let (resolver, gate) = Resolver::<()>::new();
+        let gate = gate.shared();
+        let both = here
+            .group()
+            .run(async |_| {
+                for panics in [false, true] {
+                    let gate = gate.clone();
+                    let own = here.try_call_soon(async move || {
+                        current_pending().unwrap().grace(Duration::from_secs(20));
+                        gate.wait().protect().await.unwrap();
+                        assert!(!panics, "on purpose");
+                        Err::<(), _>(Trouble)
+                    });
+                    drop(own);
+                }
+                here.call_soon(async || ()).await.unwrap();
+                resolver.resolve(()).unwrap();
+                pending::<()>().await;
+            })
+            .await
+            .unwrap_err();
+        assert!(both.is_failed() && !both.failures().is_empty());
+    });
+}
+
+pub fn grp_03_dropped_or_timed_out<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let group = here.group().build();
+        let member = {
+            let mut made = None;
+            let mut running = pin!(group.run(async |_| {
+                made = Some(here.call_soon(async || pending::<()>().await));
+                pending::<()>().await;
+            }));
+            assert!(once(running.as_mut()).await.is_pending());
+            assert_eq!(group.len(), 1);
+            group.pendings().remove(0)
+        };
+        assert!(group.is_empty() && group.is_cancelled() && member.is_cancelled());
+        member.wait().await.unwrap();
+        // A call that runs one is cancelled: its timeout is that of a wait.
+        let (sender, members) = mpsc::channel();
+        let this = here.clone();
+        let call = here.call_soon(async move || {
+            let body = async |_group| {
+                sender.send(this.call_soon(async || pending::<()>().await).handle()).unwrap();
+                pending::<()>().await;
+            };
+            this.group().run(body).await.map(drop)
+        });
+        let member = loop {
+            if let Ok(member) = members.try_recv() {
+                break member;
+            }
+            here.call_soon(async || ()).await.unwrap();
+        };
+        assert!(call.wait().timeout(Duration::from_millis(2)).await.unwrap_err().is_timeout());
+        member.wait().await.unwrap();
+        assert!(member.is_cancelled());
+    });
+}
+
+pub fn grp_04_a_cancelled_member_is_nobodys_concern<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        for mode in [GroupMode::Lenient, GroupMode::Strict] {
+            let group = here.group().mode(mode).build();
+            let (resolver, gate) = Resolver::<()>::new();
+            let value = group
+                .run(async |group| {
+                    let cancelled = here.call_soon(async || pending::<()>().await);
+                    let other = here.call_soon(async || gate.await.unwrap());
+                    cancelled.cancel_and_wait("not needed").await.unwrap();
+                    assert!(!group.is_cancelled());
+                    resolver.resolve(()).unwrap();
+                    other
+                })
+                .await
+                .unwrap();
+            assert!(value.unwrap().try_result().is_ok() && !group.is_cancelled(), "{mode}");
+        }
+    });
+}
+
+pub fn grp_05_a_cancelled_member_cancels_it<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        for mode in [GroupMode::AllOrError, GroupMode::AllOrNothing] {
+            let group = here.group().mode(mode).build();
+            let (sender, others) = mpsc::channel();
+            let ended = group
+                .run(async |_| {
+                    let cancelled = here.call_soon(async || pending::<()>().await);
+                    sender.send(here.call_soon(async || pending::<()>().await)).unwrap();
+                    drop(cancelled.cancel_and_wait("not needed"));
+                    pending::<()>().await;
+                })
+                .await;
+            assert!(group.is_cancelled() && receive(&others).is_cancelled(), "{mode}");
+            match mode {
+                GroupMode::AllOrError => {
+                    let error = ended.unwrap_err();
+                    assert!(
+                        error.is_cancelled() && error.reasons().unwrap().contains("not needed"),
+                        "{error}"
+                    );
+                }
+                _ => assert!(ended.unwrap().is_none()),
+            }
+        }
+    });
+}
+
+/// What comes of a group that was cancelled.
+fn check_cancelled(mode: GroupMode, ended: Result<Option<()>, Error>, reason: &str) {
+    match mode {
+        GroupMode::AllOrError | GroupMode::Strict => {
+            let error = ended.unwrap_err();
+            assert!(error.is_cancelled() && error.reasons().unwrap().contains(reason), "{mode}: {error}");
+        }
+        _ => assert_eq!(ended.unwrap(), None, "{mode}"),
+    }
+}
+
+pub fn grp_06_cancelled_itself<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        for mode in MODES {
+            for from_inside in [true, false] {
+                let group = here.group().mode(mode).build();
+                let (sender, members) = mpsc::channel();
+                let other = here.child("other").unwrap();
+                let ended = group
+                    .run(async |group| {
+                        sender.send(here.call_soon(async || pending::<()>().await)).unwrap();
+                        if from_inside {
+                            assert!(group.cancel("enough"));
+                        } else {
+                            let group = group.clone();
+                            other.call_direct(move || {
+                                group.cancel("enough");
+                            });
+                        }
+                        pending::<()>().await;
+                    })
+                    .await;
+                assert!(group.is_cancelled() && group.is_empty() && !group.cancel("too late"));
+                assert!(receive(&members).is_cancelled());
+                check_cancelled(mode, ended, "enough");
+            }
+        }
+        // What is made when it was cancelled already is cancelled at once.
+        let group = here.group().build();
+        let ended = group
+            .run(async |group| {
+                group.cancel("enough");
+                assert!(here.call_soon(async || pending::<()>().await).is_cancelled());
+            })
+            .await;
+        assert!(ended.unwrap().is_some(), "the body had ended");
+    });
+}
+
+pub fn grp_07_timeout<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        for mode in MODES {
+            let group = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
+            let ended = group
+                .run(async |_| {
+                    drop(here.call_soon(async || pending::<()>().await));
+                    pending::<()>().await;
+                })
+                .await;
+            assert!(group.is_cancelled() && group.is_empty());
+            check_cancelled(mode, ended, "timed out");
+            // The body has ended, and a member goes on.
+            let late = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
+            let ended = late.run(async |_| drop(here.call_soon(async || pending::<()>().await))).await;
+            match mode {
+                GroupMode::AllOrError | GroupMode::Strict => assert!(ended.unwrap_err().is_cancelled()),
+                _ => assert!(ended.unwrap().is_some()),
+            }
+        }
+    });
+}
+
+pub fn grp_08_shielded<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let group = here.group().shield().build();
+        let (resolver, gate) = Resolver::<()>::new();
+        let (sender, members) = mpsc::channel();
+        {
+            let mut running = pin!(group.run(async |_| {
+                sender.send(here.call_soon(async || gate.await.map(|()| 7))).unwrap();
+                pending::<()>().await;
+            }));
+            assert!(once(running.as_mut()).await.is_pending());
+        }
+        let member = receive(&members);
+        assert!(!group.is_cancelled() && !member.is_cancelled() && group.len() == 1);
+        resolver.resolve(()).unwrap();
+        assert_eq!(member.await.unwrap().unwrap(), 7);
+        assert!(group.is_empty());
+    });
+}
+
+pub fn grp_09_nested<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        // A member of both; its failure comes out of both.
+        let outer = here.group().build();
+        let error = outer
+            .run(async |outer| {
+                let inner = here.group().build();
+                let failed = inner
+                    .run(async |inner| {
+                        let call = here.try_call_soon(async || Err::<(), _>(Trouble));
+                        assert!(inner.pendings().contains(&call.handle()));
+                        assert!(outer.pendings().contains(&call.handle()));
+                        pending::<()>().await;
+                    })
+                    .await;
+                assert!(failed.unwrap_err().is_failed());
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.failures().len(), 1);
+        assert_eq!(error.downcast_ref(), Some(&Trouble));
+        // Cancelling the outer one cancels it, also where the inner one runs in a call of its own.
+        let (sender, calls) = mpsc::channel();
+        let (this, worker) = (here.clone(), sender.clone());
+        let outer = here.group().build();
+        let ended = outer
+            .run(async |outer| {
+                let inner = here.to_thread(async move || {
+                    let body = async |_inner| {
+                        worker.send(this.call_soon(async || pending::<()>().await)).unwrap();
+                        pending::<()>().await;
+                    };
+                    this.group().run(body).await.map(drop)
+                });
+                while outer.len() < 2 {
+                    here.call_soon(async || ()).await.unwrap();
+                }
+                outer.cancel("enough");
+                inner
+            })
+            .await;
+        assert!(ended.unwrap().unwrap().is_cancelled());
+        assert!(receive(&calls).is_cancelled());
+    });
+}
+
+pub fn grp_10_the_body_fails<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let (sender, members) = mpsc::channel();
+        let error = here
+            .group()
+            .try_run(async |_| {
+                sender.send(here.call_soon(async || pending::<()>().await)).unwrap();
+                Err::<(), _>(Trouble)
+            })
+            .await
+            .unwrap_err();
+        let member = receive(&members);
+        assert!(member.is_done() && member.is_cancelled(), "it ends after its members");
+        assert!(error.is_failed() && error.failures().is_empty());
+        assert_eq!(error.downcast_ref(), Some(&Trouble));
+    });
+    // A panic goes on when the members have ended.
+    let caller = F::new().caller();
+    let this = caller.0.clone();
+    let (sender, members) = mpsc::channel();
+    let call = caller.call_soon(async move || {
+        let body = async |_group| -> () {
+            sender.send(this.call_soon(async || pending::<()>().await)).unwrap();
+            panic!("on purpose");
+        };
+        this.group().run(body).await.map(drop)
+    });
+    assert!(call.wait_blocking().unwrap_err().is_panic());
+    assert!(receive(&members).is_done());
+}
+
+pub fn grp_left_behind<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        // A member that is in one long poll does not hear of it.
+        let (go_on, held_up) = mpsc::channel::<()>();
+        let (sender, begun) = mpsc::channel();
+        let group = here.group().cancellation_timeout(Duration::from_millis(2)).build();
+        let error = group
+            .run(async |group| {
+                drop(here.to_thread(async move || {
+                    sender.send(()).unwrap();
+                    receive(&held_up);
+                }));
+                receive(&begun);
+                group.cancel("enough");
+                pending::<()>().await;
+            })
+            .await
+            .unwrap_err();
+        assert!(error.is_cancelled() && error.left_behind().len() == 1, "{error}");
+        assert!(error.left_behind()[0].contains("grp_left_behind") && group.is_empty(), "{error}");
+        go_on.send(()).unwrap();
+    });
+}
+
+pub fn grp_by_hand<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let group = here.group().build();
+        let (resolver, early) = Resolver::<u32>::new();
+        group.add(&early.handle()).unwrap();
+        let ended = group
+            .run(async |group| {
+                let own = current_pending().unwrap();
+                assert!(group.add(&own).unwrap_err().is_self_wait(), "it would wait for itself");
+                let (never, pending) = Resolver::<u32>::new();
+                group.add(&pending.handle()).unwrap();
+                assert_eq!(group.len(), 2);
+                assert!(group.remove(&pending.handle()) && !group.remove(&pending.handle()));
+                drop(never);
+                resolver.resolve(1).unwrap();
+            })
+            .await;
+        assert!(ended.unwrap().is_some() && early.is_done());
+        assert!(group.add(&early.handle()).unwrap_err().is_closed());
+        // Removing the last member lets the group end.
+        let group = here.group().build();
+        let (_resolver, held) = Resolver::<u32>::new();
+        group.add(&held.handle()).unwrap();
+        let mut running = pin!(group.run(async |_| ()));
+        assert!(once(running.as_mut()).await.is_pending());
+        group.remove(&held.handle());
+        assert_eq!(running.await.unwrap(), Some(()));
+        // The call that runs it is a member: it would wait for itself.
+        let group = here.group().build();
+        group.add(&current_pending().unwrap()).unwrap();
+        assert!(group.run(async |_| ()).await.unwrap_err().is_self_wait());
+    });
+    // Where no caller is, a group's own verbs say so.
+    let group = PendingGroup::builder().build();
+    assert!(group.call_soon(async || ()).wait_blocking().unwrap_err().is_no_caller());
+    // Free-standing, in a runtime without a caller.
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let ended = fixture.block_on(PendingGroup::builder().run(async |group| {
+        let member = caller.call_soon(async || PendingGroup::current().is_some());
+        assert!(group.pendings().contains(&member.handle()) || member.is_done());
+        member
+    }));
+    assert!(ended.unwrap().unwrap().wait_blocking().unwrap());
+    eventually("the end of the caller's call", || caller.children().is_empty());
+}
