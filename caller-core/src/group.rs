@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     fmt,
     panic::Location,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     error::{BoxError, Error, Kind, Result},
     pending::{Keeper, Pending, PendingHandle, Resolver},
+    sys::{self, Mutex, MutexGuard},
     task::{Convert, Fallible, Plain},
     tracker::Tracker,
 };
@@ -235,7 +236,7 @@ impl PendingGroup {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        sys::lock(&self.state)
     }
 
     /// The caller it was made from.

@@ -6,8 +6,9 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    future::poll_fn,
+    future::{Future, poll_fn},
     panic::Location,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -19,11 +20,16 @@ use std::{
 use loom::thread;
 
 use crate::{
-    context::Context,
+    context::{Context, Holding},
+    countdown::CountdownEvent,
     error::Error,
+    event::AsyncEvent,
+    group::PendingGroup,
+    lock::{RawLock, ReentrantAsyncLock},
     pending::{DoneCallback, Pending, PendingHandle, Resolver},
     queue::RawQueue,
     task::{self, Home, Plain, Run, Woken},
+    tracker::PendingSet,
 };
 
 fn explore(model: impl Fn() + Sync + Send + 'static) {
@@ -415,5 +421,191 @@ fn loom_a_sleeping_consumer_hears_of_the_end() {
         let slept = queue.poll_pop(&Waker::from(flag.clone())).is_pending();
         other.join().unwrap();
         assert!(!slept || flag.0.load(Ordering::SeqCst));
+    });
+}
+
+/// Polls a future once, and says whether it ended, with the flag of its waker.
+fn poll_once(future: Pin<&mut impl Future>, flag: &Arc<Flag>) -> bool {
+    let waker = Waker::from(flag.clone());
+    future.poll(&mut TaskContext::from_waker(&waker)).is_ready()
+}
+
+/// What a lock guards: loom fails a model in which two reach it at once.
+#[allow(unsafe_code, reason = "loom's cell gives a pointer")]
+fn touch(cell: &loom::cell::UnsafeCell<u32>) {
+    cell.with_mut(|value| {
+        // SAFETY: loom checks that nobody else is here.
+        unsafe { *value += 1 }
+    });
+}
+
+#[test]
+fn loom_a_lock_is_had_by_one() {
+    explore(|| {
+        let lock = Arc::new((RawLock::new(), loom::cell::UnsafeCell::new(0)));
+        let threads = [(); 2].map(|()| {
+            let lock = lock.clone();
+            thread::spawn(move || {
+                let (raw, value) = &*lock;
+                let mut take = pin!(raw.take());
+                // Whoever does not get it at once gives up, perhaps in the moment in which it is passed on.
+                if poll_once(take.as_mut(), &Arc::default()) {
+                    touch(value);
+                    raw.give_back();
+                }
+            })
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert!(lock.0.try_take(), "it is free again");
+        touch(&lock.1);
+    });
+}
+
+#[test]
+fn loom_a_lock_is_passed_on() {
+    explore(|| {
+        let lock = Arc::new((RawLock::new(), loom::cell::UnsafeCell::new(0)));
+        assert!(lock.0.try_take());
+        let holder = lock.clone();
+        let other = thread::spawn(move || {
+            touch(&holder.1);
+            holder.0.give_back();
+        });
+        let flag = Arc::new(Flag::default());
+        let mut take = pin!(lock.0.take());
+        let at_once = poll_once(take.as_mut(), &flag);
+        other.join().unwrap();
+        if !at_once {
+            assert!(flag.0.load(Ordering::SeqCst), "whoever waits is woken");
+            assert!(poll_once(take.as_mut(), &flag), "and has it");
+        }
+        touch(&lock.1);
+        lock.0.give_back();
+        assert!(lock.0.try_take());
+    });
+}
+
+#[test]
+fn loom_a_lock_passes_over_those_who_gave_up() {
+    explore(|| {
+        let lock = Arc::new(RawLock::new());
+        assert!(lock.try_take());
+        let flags = [(); 2].map(|()| Arc::new(Flag::default()));
+        let mut first = Box::pin({
+            let lock = lock.clone();
+            async move { lock.take().await }
+        });
+        let mut second = Box::pin({
+            let lock = lock.clone();
+            async move { lock.take().await }
+        });
+        assert!(!poll_once(first.as_mut(), &flags[0]) && !poll_once(second.as_mut(), &flags[1]));
+        let holder = lock.clone();
+        let giving_back = thread::spawn(move || holder.give_back());
+        drop(first);
+        giving_back.join().unwrap();
+        assert!(flags[1].0.load(Ordering::SeqCst), "it is passed on to the second");
+        assert!(poll_once(second.as_mut(), &flags[1]));
+        lock.give_back();
+        assert!(lock.try_take());
+    });
+}
+
+#[test]
+fn loom_a_reentrant_lock_is_entered_or_free() {
+    explore(|| {
+        let lock = Arc::new(ReentrantAsyncLock::new(()));
+        let (under, hold) = {
+            let guard = lock.try_lock_arc().unwrap();
+            (guard, lock.hold())
+        };
+        let inside = lock.clone();
+        let other = thread::spawn(move || {
+            // A call that was made under the lock.
+            let mut enter = Box::pin(inside.lock_arc());
+            let holding = Holding::enter(hold);
+            let polled = enter.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
+            drop(holding);
+            assert!(!matches!(polled, Poll::Ready(Err(_))), "it enters, or waits as others do");
+        });
+        drop(under);
+        other.join().unwrap();
+        assert_eq!(lock.count(), 0);
+        assert!(lock.try_lock().is_some(), "free when the last has left");
+    });
+}
+
+#[test]
+fn loom_an_event_wakes_who_waits() {
+    explore(|| {
+        let event = AsyncEvent::new();
+        let setter = event.clone();
+        let other = thread::spawn(move || setter.set());
+        let flag = Arc::new(Flag::default());
+        let mut wait = pin!(event.wait());
+        let at_once = poll_once(wait.as_mut(), &flag);
+        other.join().unwrap();
+        assert!(at_once || flag.0.load(Ordering::SeqCst));
+        assert!(at_once || poll_once(wait.as_mut(), &flag));
+    });
+}
+
+#[test]
+fn loom_a_countdown_wakes_who_waits() {
+    explore(|| {
+        let count = CountdownEvent::new(2);
+        let threads = [(); 2].map(|()| {
+            let count = count.clone();
+            thread::spawn(move || count.down().unwrap())
+        });
+        let flag = Arc::new(Flag::default());
+        let mut wait = pin!(count.wait());
+        let at_once = poll_once(wait.as_mut(), &flag);
+        let left: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+        assert_eq!(left, 1, "one found one left, and one found none");
+        assert!(at_once || flag.0.load(Ordering::SeqCst));
+        assert!(at_once || poll_once(wait.as_mut(), &flag));
+    });
+}
+
+#[test]
+fn loom_a_group_hears_of_its_last_member() {
+    explore(|| {
+        let group = PendingGroup::builder().build();
+        let (resolver, member) = Resolver::<u32>::new();
+        group.add(&member.handle()).unwrap();
+        let other = thread::spawn(move || resolver.resolve(1).unwrap());
+        let flag = Arc::new(Flag::default());
+        let mut run = pin!(group.run(async |_| ()));
+        let at_once = poll_once(run.as_mut(), &flag);
+        other.join().unwrap();
+        assert!(at_once || flag.0.load(Ordering::SeqCst));
+        assert!(at_once || poll_once(run.as_mut(), &flag));
+        assert!(group.is_empty());
+    });
+}
+
+#[test]
+fn loom_a_cancelled_group_misses_no_member() {
+    explore(|| {
+        let group = PendingGroup::builder().build();
+        let (_resolver, member) = Resolver::<u32>::new();
+        let canceller = group.clone();
+        let other = thread::spawn(move || canceller.cancel("enough"));
+        group.add(&member.handle()).unwrap();
+        assert!(other.join().unwrap());
+        assert!(member.is_cancelled() && group.is_empty());
+    });
+}
+
+#[test]
+fn loom_what_is_done_has_left_the_set() {
+    explore(|| {
+        let set = PendingSet::new();
+        let (resolver, member) = Resolver::<u32>::new();
+        let other = thread::spawn(move || resolver.resolve(1).unwrap());
+        set.add(&member.handle());
+        other.join().unwrap();
+        assert!(set.is_empty());
     });
 }

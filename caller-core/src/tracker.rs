@@ -5,13 +5,14 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
     pending::{Keeper, PendingHandle},
+    sys::{self, Mutex, MutexGuard},
 };
 
 /// Hears of every pending that is made where it is active, by any verb of any caller in any thread.
@@ -304,7 +305,7 @@ impl PendingSet {
 
 impl SetInner {
     fn members(&self) -> MutexGuard<'_, Members> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        sys::lock(&self.0)
     }
 }
 

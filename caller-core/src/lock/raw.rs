@@ -168,12 +168,18 @@ impl RawLock {
 
     /// Gives it to the first who waits, or to nobody.
     pub(crate) fn give_back(&self) {
-        self.time.store(self.time.load(Ordering::Relaxed) + 1, Ordering::Release);
-        self.owner.store(0, Ordering::Relaxed);
+        self.end();
         self.pass_on();
     }
 
-    fn pass_on(&self) {
+    /// From here on nothing is under it, though nobody else has it yet.
+    pub(crate) fn end(&self) {
+        self.time.store(self.time.load(Ordering::Relaxed) + 1, Ordering::Release);
+        self.owner.store(0, Ordering::Relaxed);
+    }
+
+    /// Gives it away after `end`.
+    pub(crate) fn pass_on(&self) {
         // Release pairs with the acquire of `try_take`.
         if self.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
             return;

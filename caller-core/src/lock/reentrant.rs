@@ -165,6 +165,11 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
         entries.count > 0 && (self.raw.is_in_context() || (here != 0 && entries.owners.contains(&here)))
     }
 
+    #[cfg(all(test, loom))]
+    pub(crate) fn hold(&self) -> crate::context::Hold {
+        self.raw.hold()
+    }
+
     async fn enter(&self) -> Result<Inside<'_, T>> {
         if let Some(inside) = self.enter_again() {
             return Ok(inside);
@@ -208,10 +213,13 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
         let guard = owner.and_then(|owner| entries.owners.iter().position(|known| *known == owner));
         guard.map(|at| entries.owners.swap_remove(at));
         let last = entries.count == 0;
+        if last {
+            // In one step with the count: whoever comes from under the lock now enters, or waits as others do.
+            self.raw.end();
+        }
         drop(entries);
         if last {
-            // Once the count is zero nobody enters again, so nobody is in.
-            self.raw.give_back();
+            self.raw.pass_on();
         }
     }
 }
