@@ -417,13 +417,14 @@ impl Keeper for PendingGroup {
         let mut state = self.state();
         let Some(member) = state.members.remove_entry(pending) else { return };
         let told = match error {
+            // Once the group is cancelled, its members are because of that.
             Some(error) if error.is_cancelled() => {
-                let spread = self
-                    .options
-                    .mode
-                    .spreads()
-                    .then(|| format!("a call of the group was cancelled: {error}"));
-                spread.and_then(|reason| state.cancel(&reason))
+                let spreads = self.options.mode.spreads() && state.cancelled.is_none();
+                if spreads {
+                    state.cancel(&format!("a call of the group was cancelled: {error}"))
+                } else {
+                    None
+                }
             }
             Some(error) => {
                 let reason = format!("a call of the group failed: {error}");

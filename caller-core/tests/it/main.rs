@@ -5,4 +5,5 @@ mod errors;
 mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
+mod stress;
 mod texts;
