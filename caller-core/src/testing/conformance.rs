@@ -158,6 +158,8 @@ macro_rules! conformance {
             lck_06_base_inside_itself
             lck_07_left_in_any_order
             lck_blocking_itself_is_an_error
+            lck_inherited_and_given_back
+            lck_dropped_under_it
             lck_a_panic_frees_it);
         $crate::__stamp!($fixture, inspect:
             ins_01_pending_texts

@@ -381,6 +381,52 @@ pub fn lck_blocking_itself_is_an_error<F: Fixture>() {
     assert!(lock.try_lock_arc().is_some_and(|value| *value == 1));
 }
 
+pub fn lck_inherited_and_given_back<F: Fixture>() {
+    in_a_call::<F>(async |here| {
+        // A call that was made under the lock, and asks for it when another has it: it waits as others do.
+        let lock = Arc::new(AsyncLock::new(0));
+        let (resolver, gate) = Resolver::<()>::new();
+        let late = lock.clone();
+        let make = async |_: &mut i32| {
+            here.call_soon(async move || {
+                gate.await.unwrap();
+                late.with(async |value| *value).await
+            })
+        };
+        let call = lock.with(make).await.unwrap();
+        let mut guard = lock.lock().await.unwrap();
+        resolver.resolve(()).unwrap();
+        here.call_soon(async || ()).await.unwrap();
+        *guard = 7;
+        drop(guard);
+        assert_eq!(call.await.unwrap().unwrap(), 7);
+    });
+}
+
+pub fn lck_dropped_under_it<F: Fixture>() {
+    struct Asks(Arc<AsyncLock<()>>, mpsc::Sender<bool>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.1.send(self.0.is_in_context()).unwrap();
+        }
+    }
+    let caller = F::new().caller();
+    let lock = Arc::new(AsyncLock::new(()));
+    let (sender, under) = mpsc::channel();
+    let held = lock.clone();
+    let call = caller.call_soon(async move || {
+        let body = async |()| {
+            let _asks = Asks(held.clone(), sender);
+            std::future::pending::<()>().await;
+        };
+        held.with(async |_| body(()).await).await
+    });
+    eventually("somebody to have it", || lock.count() == 1);
+    call.cancel_and_wait("enough").blocking().unwrap();
+    assert!(receive(&under), "a destructor runs under the lock");
+    assert_eq!(lock.count(), 0);
+}
+
 pub fn lck_a_panic_frees_it<F: Fixture>() {
     let caller = F::new().caller();
     let (lock, again) = (Arc::new(AsyncLock::new(1)), Arc::new(ReentrantAsyncLock::new(())));
