@@ -144,6 +144,11 @@ impl Context {
         Arc::make_mut(self.place.get_or_insert_default())
     }
 
+    /// This context without its values.
+    pub(crate) fn without_values(&self) -> Self {
+        Self { place: self.place.clone(), ..Self::default() }
+    }
+
     /// The trackers that are active in it, one of each type.
     pub(crate) fn trackers(&self) -> &[(TypeId, Value)] {
         self.place.as_ref().map_or(&[], |place| &place.trackers)
@@ -243,6 +248,7 @@ pub(crate) fn held_here(lock: u64) -> Option<u64> {
 pub(crate) struct Holding(PhantomData<*const ()>);
 
 impl Holding {
+    #[inline]
     pub(crate) fn enter(hold: Hold) -> Self {
         // In a destructor of a thread-local value there is nobody to know of it.
         let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.push(hold));

@@ -3,13 +3,14 @@
 mod run;
 
 use std::{
-    collections::HashMap,
     fmt,
     panic::Location,
     sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
+
+use rustc_hash::FxHashMap;
 
 use crate::{
     caller::Caller,
@@ -110,7 +111,7 @@ pub struct PendingGroup {
 struct State {
     phase: Phase,
     /// Each with its place in the order of adding.
-    members: HashMap<PendingHandle, u64>,
+    members: FxHashMap<PendingHandle, u64>,
     next: u64,
     failures: Vec<Error>,
     /// Why it was cancelled, if it was; a reason a line.
@@ -185,7 +186,7 @@ impl GroupBuilder {
     pub fn build(self) -> Arc<PendingGroup> {
         let state = State {
             phase: Phase::Initial,
-            members: HashMap::new(),
+            members: FxHashMap::default(),
             next: 0,
             failures: Vec::new(),
             cancelled: None,

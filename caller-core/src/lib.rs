@@ -29,6 +29,7 @@
 //! | [`schedule_call`](Caller::schedule_call) | there, with everything explicit | `Pending<T>` |
 //! | [`call_soon_local`](Caller::call_soon_local) | there, from there, not `Send` | `Pending<T>` |
 //! | [`as_completed`](Caller::as_completed), [`wait`](Caller::wait) | | what is done first |
+//! | [`group`](Caller::group) | | a scope that waits for all that is made in it |
 //!
 //! Those that give a pending have a `try_` form for functions that return a `Result`: an `Err` makes the call
 //! *failed*.
@@ -43,7 +44,8 @@
 //!
 //! A call that awaits its own pending, a thread that blocks on work only it could do, and threads that block on each
 //! other in a ring get an error. What cannot be seen is a deadlock as anywhere: calls that *await* each other in a
-//! ring, and pendings made by hand ([`Resolver`]) that nobody resolves.
+//! ring, and pendings made by hand ([`Resolver`]) that nobody resolves; two locks taken in opposite order, and a call that
+//! was made *before* a lock was taken, wants it, and is awaited under it.
 //!
 //! # When not to use it
 //!

@@ -2,11 +2,12 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::HashMap,
     fmt,
     future::Future,
     sync::Arc,
 };
+
+use rustc_hash::FxHashMap;
 
 use crate::{
     context::{self, Context, InContext, Value},
@@ -110,7 +111,7 @@ impl Context {
 
     /// The trackers of a call that is about to be made with it, if there are any.
     pub(crate) fn if_tracked(&self) -> Option<Self> {
-        (!self.trackers().is_empty()).then(|| self.clone())
+        (!self.trackers().is_empty()).then(|| self.without_values())
     }
 
     /// Tells the trackers that are active in it of a pending.
@@ -246,7 +247,7 @@ struct SetInner(Mutex<Members>);
 #[derive(Default)]
 struct Members {
     /// Each with its place in the order of adding.
-    known: HashMap<PendingHandle, u64>,
+    known: FxHashMap<PendingHandle, u64>,
     next: u64,
 }
 

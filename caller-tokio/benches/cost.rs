@@ -22,8 +22,9 @@ use std::{
     time::Instant,
 };
 
-use caller::{Caller, ContextVar};
+use caller::{AsyncLock, Caller, ContextVar, PendingGroup};
 use caller_tokio::Tokio;
+use futures::{StreamExt, stream::FuturesUnordered};
 use kameo::{
     actor::{ActorRef, Spawn},
     mailbox,
@@ -37,6 +38,7 @@ use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
+    task::JoinSet,
 };
 use tokio_util::task::LocalPoolHandle;
 
@@ -498,6 +500,179 @@ fn without_results(size: Size, rows: &mut Vec<Row>) {
     caller.force_stop();
 }
 
+/// Takes a lock `count` times, in one task.
+fn alone(runtime: &Runtime, count: usize, take: impl AsyncFn()) {
+    runtime.block_on(async {
+        for _ in 0..count {
+            take().await;
+        }
+    });
+}
+
+/// How many tasks want the lock.
+const CONTENDING: usize = 8;
+
+/// Takes a lock `count` times, in eight tasks of which each awaits under it.
+fn contended<F>(runtime: &Runtime, count: usize, take: impl Fn() -> F + Clone + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for _ in 0..CONTENDING {
+            let take = take.clone();
+            tasks.spawn(async move {
+                for _ in 0..count / CONTENDING {
+                    take().await;
+                }
+            });
+        }
+        tasks.join_all().await;
+    });
+}
+
+fn locks(size: Size, rows: &mut Vec<Row>) {
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let two = Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
+    let (ours, tokio, smol) = (
+        Arc::new(AsyncLock::new(0_u64)),
+        Arc::new(tokio::sync::Mutex::new(0_u64)),
+        Arc::new(async_lock::Mutex::new(0_u64)),
+    );
+    let count = size.calls;
+    let [guard, scope, theirs_tokio, theirs_smol] = in_turn(
+        size.rounds,
+        count,
+        [
+            &mut || alone(&runtime, count, async || *ours.lock().await.unwrap() += 1),
+            &mut || alone(&runtime, count, async || ours.with(async |value| *value += 1).await.unwrap()),
+            &mut || alone(&runtime, count, async || *tokio.lock().await += 1),
+            &mut || alone(&runtime, count, async || *smol.lock().await += 1),
+        ],
+    );
+    for (name, ours, goal) in [("lock, alone", guard, 1.0), ("lock as a scope, alone", scope, 2.0)] {
+        let unit = "ns";
+        rows.push(Row { name, peer: "tokio Mutex", ours, theirs: theirs_tokio, goal, unit });
+        rows.push(Row { name, peer: "async-lock Mutex", ours, theirs: theirs_smol, goal, unit });
+    }
+    let count = size.calls / 4;
+    let [guard, scope, theirs_tokio, theirs_smol] = in_turn(
+        size.rounds,
+        count,
+        [
+            &mut || {
+                let lock = ours.clone();
+                contended(&two, count, move || {
+                    let lock = lock.clone();
+                    async move {
+                        let mut value = lock.lock().await.unwrap();
+                        yield_once().await;
+                        *value += 1;
+                    }
+                });
+            },
+            &mut || {
+                let lock = ours.clone();
+                contended(&two, count, move || {
+                    let lock = lock.clone();
+                    async move {
+                        let under = lock.with(async |value| {
+                            yield_once().await;
+                            *value += 1;
+                        });
+                        under.await.unwrap();
+                    }
+                });
+            },
+            &mut || {
+                let lock = tokio.clone();
+                contended(&two, count, move || {
+                    let lock = lock.clone();
+                    async move {
+                        let mut value = lock.lock().await;
+                        yield_once().await;
+                        *value += 1;
+                    }
+                });
+            },
+            &mut || {
+                let lock = smol.clone();
+                contended(&two, count, move || {
+                    let lock = lock.clone();
+                    async move {
+                        let mut value = lock.lock().await;
+                        yield_once().await;
+                        *value += 1;
+                    }
+                });
+            },
+        ],
+    );
+    for (name, ours, goal) in
+        [("lock, 8 tasks contending", guard, 1.0), ("lock as a scope, 8 tasks", scope, 2.0)]
+    {
+        let unit = "ns";
+        rows.push(Row { name, peer: "tokio Mutex", ours, theirs: theirs_tokio, goal, unit });
+        rows.push(Row { name, peer: "async-lock Mutex", ours, theirs: theirs_smol, goal, unit });
+    }
+}
+
+/// Many calls that are waited for together.
+fn together(size: Size, rows: &mut Vec<Row>) {
+    const CALLS: usize = 10_000;
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let spawner = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let caller = Caller::builder().backend(Tokio::new()).spawn().expect("a caller");
+    let expected: u64 = (1..=CALLS as u64).sum();
+    let [group, completed, joined, unordered] = in_turn(
+        size.rounds,
+        CALLS,
+        [
+            &mut || {
+                let all = PendingGroup::builder().run(async |_| {
+                    for number in 0..CALLS as u64 {
+                        drop(caller.call_soon(async move || number + 1));
+                    }
+                });
+                runtime.block_on(REQUEST.scope(7, all)).expect("no call fails");
+            },
+            &mut || {
+                let calls = (0..CALLS as u64).map(|number| caller.call_soon(async move || number + 1));
+                let sum = runtime.block_on(REQUEST.scope(7, async {
+                    caller.as_completed(calls).fold(0, async |sum, call| sum + call.await.unwrap()).await
+                }));
+                assert_eq!(sum, expected);
+            },
+            &mut || {
+                let sum = runtime.block_on(async {
+                    let mut set = JoinSet::new();
+                    for number in 0..CALLS as u64 {
+                        set.spawn_on(async move { number + 1 }, spawner.handle());
+                    }
+                    let mut sum = 0;
+                    while let Some(joined) = set.join_next().await {
+                        sum += joined.unwrap();
+                    }
+                    sum
+                });
+                assert_eq!(sum, expected);
+            },
+            &mut || {
+                let spawn = |number| spawner.spawn(async move { number + 1 });
+                let set: FuturesUnordered<_> = (0..CALLS as u64).map(spawn).collect();
+                let sum = runtime.block_on(set.fold(0, async |sum, joined| sum + joined.unwrap()));
+                assert_eq!(sum, expected);
+            },
+        ],
+    );
+    for (name, ours) in [("group of 10,000", group), ("as_completed of 10,000", completed)] {
+        let (goal, unit) = (1.0, "ns");
+        rows.push(Row { name, peer: "tokio JoinSet", ours, theirs: joined, goal, unit });
+        rows.push(Row { name, peer: "FuturesUnordered of spawn", ours, theirs: unordered, goal, unit });
+    }
+    caller.force_stop();
+}
+
 /// What a call that waits for ever holds, and how often a call that is ready allocates.
 fn memory(rows: &mut Vec<Row>) {
     const CALLS: usize = 10_000;
@@ -547,6 +722,8 @@ fn main() {
     memory(&mut rows);
     calls(size, &mut rows);
     without_results(size, &mut rows);
+    locks(size, &mut rows);
+    together(size, &mut rows);
 
     println!("{:36} {:30} {:>10} {:>10} {:>7} {:>7}", "work", "beside", "ours", "peer", "ratio", "goal");
     for row in &rows {

@@ -1,16 +1,11 @@
 //! A tour of callers: each part prints what it shows.
 
-use std::{
-    rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{rc::Rc, sync::Arc, thread, time::Duration};
 
-use caller::{Caller, ContextVar, Resolver, ReturnWhen, callers_table, current_pending};
+use caller::{
+    AsyncEvent, AsyncLock, Caller, ContextVar, CountdownEvent, GroupMode, PendingGroup, ReentrantAsyncLock,
+    ReturnWhen, callers_table, current_pending,
+};
 use caller_tokio::Tokio;
 use futures::StreamExt;
 use tokio::time::sleep;
@@ -31,7 +26,9 @@ async fn tour(caller: Caller) -> caller::Result<()> {
     queues(&caller).await?;
     direct_calls(&caller).await?;
     completion(&caller).await?;
-    waiting(&caller).await
+    waiting(&caller).await?;
+    groups(&caller).await?;
+    locks(&caller).await
 }
 
 fn part(title: &str) {
@@ -140,22 +137,15 @@ async fn context(caller: &Caller) -> caller::Result<()> {
 
 async fn queues(caller: &Caller) -> caller::Result<()> {
     part("a queue for a function");
-    async fn count_down((left, done): (Arc<AtomicUsize>, Option<Resolver<()>>)) {
-        let left = left.fetch_sub(1, Ordering::Relaxed) - 1;
-        print!("{left} ");
-        if let Some(done) = done {
-            println!();
-            let _nobody_left = done.resolve(());
-        }
+    async fn count_down(left: CountdownEvent) -> caller::Result<()> {
+        println!("{left:?}");
+        left.down().map(drop)
     }
-    let left = Arc::new(AtomicUsize::new(10));
-    let (resolver, done) = Resolver::new();
-    let mut resolver = Some(resolver);
-    for at in 0..10 {
-        let last = if at == 9 { resolver.take() } else { None };
-        caller.queue_call(count_down, (left.clone(), last))?;
+    let left = CountdownEvent::new(10);
+    for _ in 0..10 {
+        caller.queue_call(count_down, left.clone())?;
     }
-    done.await?;
+    left.wait().await;
     assert!(caller.queue_get(count_down).is_some(), "it waits for more");
     caller.queue_close(count_down);
     assert!(caller.queue_get(count_down).is_none());
@@ -164,9 +154,11 @@ async fn queues(caller: &Caller) -> caller::Result<()> {
 
 async fn direct_calls(caller: &Caller) -> caller::Result<()> {
     part("direct calls");
-    let (resolver, rung) = Resolver::new();
-    caller.call_direct(move || resolver.resolve("the scheduler itself rang the bell"));
-    println!("{}", rung.await?);
+    let bell = AsyncEvent::new();
+    let rope = bell.clone();
+    caller.call_direct(move || rope.set());
+    bell.wait().await;
+    println!("the scheduler itself rang the bell: {}", bell.is_set());
     Ok(())
 }
 
@@ -201,5 +193,62 @@ async fn waiting(caller: &Caller) -> caller::Result<()> {
     }
     let waited = caller.wait(calls()).timeout(Duration::from_millis(50)).await?;
     println!("after 50 ms: {} done, {} not", waited.done.len(), waited.pending.len());
+    Ok(())
+}
+
+async fn groups(caller: &Caller) -> caller::Result<()> {
+    part("groups");
+    let group = caller.group().build();
+    group
+        .run(async |group| {
+            // Nobody has to say which calls belong to it: those that are made here, and those that they make.
+            drop(caller.call_soon(async || sleep(Duration::from_millis(5)).await));
+            drop(caller.call_later(Duration::ZERO, async || PendingGroup::current().is_some()));
+            drop(caller.to_thread(async || sleep(Duration::from_millis(5)).await));
+            println!("inside:  {group}");
+        })
+        .await?;
+    println!("outside: {group}");
+    let failed = caller.group().run(async |group| {
+        drop(group.call_soon(async || sleep(Duration::from_secs(3600)).await));
+        drop(group.try_to_thread(async || "forty-two".parse::<u32>()));
+    });
+    println!("{}", failed.await.unwrap_err());
+    let hasty = caller.group().mode(GroupMode::Strict).timeout(Duration::from_millis(2));
+    let late = hasty.run(async |_| sleep(Duration::from_secs(3600)).await).await.unwrap_err();
+    println!("{late}");
+    Ok(())
+}
+
+async fn locks(caller: &Caller) -> caller::Result<()> {
+    part("locks");
+    let log = Arc::new(AsyncLock::new(Vec::new()));
+    let writers = ["one", "two", "three"].map(|name| {
+        let log = log.clone();
+        caller.to_thread(async move || {
+            let write = log.with(async |log| {
+                log.push(format!("{name} begins"));
+                sleep(Duration::from_millis(1)).await;
+                log.push(format!("{name} ends"));
+            });
+            write.await
+        })
+    });
+    for writer in writers {
+        writer.await??;
+    }
+    println!("one at a time: {}", log.with(async |log| log.join(", ")).await?);
+    let again = log.with(async |_| log.with(async |_| ()).await.unwrap_err()).await?;
+    println!("under itself: {again}");
+    let catalogue = Arc::new(ReentrantAsyncLock::new("the catalogue"));
+    let entered = catalogue
+        .with(async |_| {
+            let inner = catalogue.clone();
+            let enter =
+                async move || inner.with(async |what| format!("{what}, {} times", inner.count())).await;
+            caller.to_thread(enter).await
+        })
+        .await???;
+    println!("entered again, in a worker: {entered}");
     Ok(())
 }

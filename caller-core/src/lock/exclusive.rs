@@ -238,8 +238,9 @@ pub struct AsyncLockGuard<'a, T: ?Sized> {
 impl<'a, T: ?Sized> AsyncLockGuard<'a, T> {
     /// The lock is ours, and from here on the guard's.
     fn new(lock: &'a AsyncLock<T>) -> Self {
-        lock.raw.own();
-        Self { lock, _owner: current_pending(), value: PhantomData }
+        let owner = current_pending();
+        lock.raw.own(owner.as_ref());
+        Self { lock, _owner: owner, value: PhantomData }
     }
 }
 
@@ -282,8 +283,9 @@ pub struct AsyncLockGuardArc<T: ?Sized> {
 
 impl<T: ?Sized> AsyncLockGuardArc<T> {
     fn new(lock: &Arc<AsyncLock<T>>) -> Self {
-        lock.raw.own();
-        Self { lock: lock.clone(), _owner: current_pending(), value: PhantomData }
+        let owner = current_pending();
+        lock.raw.own(owner.as_ref());
+        Self { lock: lock.clone(), _owner: owner, value: PhantomData }
     }
 }
 

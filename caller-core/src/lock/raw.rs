@@ -24,7 +24,7 @@ use crate::{
     error::{Error, Kind, Result},
     ident::{self, Blocking, CallerId},
     park::block_on,
-    pending::current_address,
+    pending::{PendingHandle, current_address},
     sys::{self, AtomicU64, AtomicUsize, Mutex, Ordering},
 };
 
@@ -36,7 +36,8 @@ pub(crate) struct RawLock {
     queue: Mutex<Queue>,
     /// What contexts know it by. Given at the first use; zero until then.
     id: AtomicU64,
-    /// How often it was taken and given back: odd while somebody has it. Only who has it writes this and the next two.
+    /// How often it was taken for a scope, and given back from there: odd while it is. Only who has the lock writes this and
+    /// the next two.
     time: AtomicU64,
     /// The address of the call that has it, if it was taken for a guard. Zero otherwise.
     owner: AtomicUsize,
@@ -82,9 +83,15 @@ impl RawLock {
         }
     }
 
-    /// The number of the time it was taken, while somebody has it.
+    /// It is ours, for a scope: what runs under that is known by the hold.
     pub(crate) fn hold(&self) -> Hold {
-        Hold { lock: self.id(), time: self.time.load(Ordering::Acquire) }
+        let mut time = self.time.load(Ordering::Relaxed);
+        // Entered again, the time is the same.
+        if time.is_multiple_of(2) {
+            time += 1;
+            self.time.store(time, Ordering::Release);
+        }
+        Hold { lock: self.id(), time }
     }
 
     /// Whether somebody has it.
@@ -104,11 +111,12 @@ impl RawLock {
     }
 
     fn is_owned_here(&self) -> bool {
-        let owner = self.owner.load(Ordering::Acquire);
+        let owner = self.owner.load(Ordering::Relaxed);
         owner != 0 && owner == current_address()
     }
 
     /// Takes it, if it is free.
+    #[inline]
     pub(crate) fn try_take(&self) -> bool {
         // Acquire pairs with the release of `give_back`.
         let taken = self.state.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok();
@@ -123,6 +131,7 @@ impl RawLock {
     /// # Errors
     ///
     /// If it is held here already.
+    #[inline]
     pub(crate) async fn take(&self) -> Result<()> {
         if self.try_take() {
             return Ok(());
@@ -146,7 +155,7 @@ impl RawLock {
         if here.is_some() && sys::lock(&self.queue).waiters.iter().any(|waiter| waiter.caller == here) {
             return Err(Error::new(Kind::SelfWait("blocking this thread")));
         }
-        let _blocking = Blocking::on(CallerId::from_number(self.holder.load(Ordering::Acquire)))?;
+        let _blocking = Blocking::on(CallerId::from_number(self.holder.load(Ordering::Relaxed)))?;
         block_on(Take { lock: self, key: None });
         Ok(())
     }
@@ -155,18 +164,20 @@ impl RawLock {
         if self.is_in_context() { Err(Error::new(Kind::HeldHere)) } else { Ok(()) }
     }
 
-    /// Says that the running call has it, from its guard.
-    pub(crate) fn own(&self) {
-        self.owner.store(current_address(), Ordering::Release);
+    /// Says that the running call has it, by a guard.
+    pub(crate) fn own(&self, call: Option<&PendingHandle>) {
+        if let Some(call) = call {
+            self.owner.store(call.address(), Ordering::Relaxed);
+        }
     }
 
     /// It is ours from here on.
     fn begin(&self) {
-        self.time.store(self.time.load(Ordering::Relaxed) + 1, Ordering::Release);
-        self.holder.store(ident::here().map_or(0, CallerId::get), Ordering::Release);
+        self.holder.store(ident::here().map_or(0, CallerId::get), Ordering::Relaxed);
     }
 
     /// Gives it to the first who waits, or to nobody.
+    #[inline]
     pub(crate) fn give_back(&self) {
         self.end();
         self.pass_on();
@@ -174,16 +185,25 @@ impl RawLock {
 
     /// From here on nothing is under it, though nobody else has it yet.
     pub(crate) fn end(&self) {
-        self.time.store(self.time.load(Ordering::Relaxed) + 1, Ordering::Release);
+        let time = self.time.load(Ordering::Relaxed);
+        if !time.is_multiple_of(2) {
+            self.time.store(time + 1, Ordering::Release);
+        }
         self.owner.store(0, Ordering::Relaxed);
+        self.holder.store(0, Ordering::Relaxed);
     }
 
     /// Gives it away after `end`.
+    #[inline]
     pub(crate) fn pass_on(&self) {
         // Release pairs with the acquire of `try_take`.
-        if self.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_ok() {
-            return;
+        if self.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.pass_to_next();
         }
+    }
+
+    #[cold]
+    fn pass_to_next(&self) {
         let mut queue = sys::lock(&self.queue);
         let next = queue.waiters.pop_front();
         match (&next, queue.waiters.is_empty()) {

@@ -9,18 +9,23 @@ use crate::context::{Hold, Holding};
 
 /// Makes a future and drives it to its end with a lock known to be held.
 pub(super) async fn under<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::Output {
-    let future = {
-        let _holding = Holding::enter(hold);
-        make()
-    };
-    let future = pin!(Some(future));
+    let future = pin!(None);
     let mut under = Under { future, hold };
+    let mut make = Some(make);
     poll_fn(|cx| {
+        // One entry for all that is done in one poll: making it, polling it, and dropping it when it has ended.
         let _holding = Holding::enter(hold);
-        match under.future.as_mut().as_pin_mut() {
-            Some(future) => future.poll(cx),
-            None => unreachable!("it is there until it is dropped"),
+        if let Some(make) = make.take() {
+            under.future.set(Some(make()));
         }
+        let polled = match under.future.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => unreachable!("it is there until it has ended"),
+        };
+        if polled.is_ready() {
+            under.future.set(None);
+        }
+        polled
     })
     .await
 }
@@ -32,7 +37,9 @@ struct Under<'a, F> {
 
 impl<F> Drop for Under<'_, F> {
     fn drop(&mut self) {
-        let _holding = Holding::enter(self.hold);
-        self.future.set(None);
+        if self.future.is_some() {
+            let _holding = Holding::enter(self.hold);
+            self.future.set(None);
+        }
     }
 }

@@ -44,7 +44,7 @@ impl PendingHandle {
         Self(cell)
     }
 
-    pub(super) fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
 
@@ -141,7 +141,7 @@ impl PendingHandle {
     /// Tells `keeper` once it is done. If it is already, before this returns.
     pub(crate) fn keep(&self, keeper: Arc<dyn Keeper>) {
         let mut keeper = Some(keeper);
-        self.waiters(|waiters| keeper.take().map(|keeper| waiters.extra().observe(Observer::Keeper(keeper))));
+        self.waiters(|waiters| keeper.take().map(|keeper| waiters.keep(keeper)));
         if let Some(keeper) = keeper {
             keeper.done(self);
         }
@@ -149,7 +149,7 @@ impl PendingHandle {
 
     /// Takes a keeper off, so that it does not hear of it.
     pub(crate) fn unkeep<K>(&self, keeper: &Arc<K>) {
-        let _old = self.waiters(|waiters| waiters.extra().forget_keeper(Arc::as_ptr(keeper).cast()));
+        let _old = self.waiters(|waiters| waiters.unkeep(Arc::as_ptr(keeper).cast()));
     }
 
     /// Puts a label on it, which stands in its text until it is done. Then it is freed.

@@ -2,6 +2,7 @@
 //! and callbacks.
 
 use std::{
+    cell::LazyCell,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -53,13 +54,17 @@ pub(crate) trait Keeper: Send + Sync {
     fn done(&self, pending: &PendingHandle);
 }
 
+fn is_at(keeper: &Arc<dyn Keeper>, address: *const ()) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(keeper), address)
+}
+
 /// Somebody who hears of the outcome.
 pub(crate) enum Observer {
     /// A future, or a thread that is blocked.
     Waker(Waker),
     /// A callback, with the context in which it runs.
     Callback(DoneCallback, Context),
-    /// A set or a group.
+    /// A set or a group, beside the first.
     Keeper(Arc<dyn Keeper>),
 }
 
@@ -74,10 +79,12 @@ impl fmt::Debug for Observer {
 }
 
 /// What a pending knows of those who wait for it. It is guarded by the pending's lock.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiters {
     /// The one who will take the result. Kept apart, so that the usual call needs no list.
     pub(crate) owner: Option<Waker>,
+    /// The first set or group that keeps it. Kept apart, so that a call in a group needs no list either.
+    keeper: Option<Arc<dyn Keeper>>,
     extra: Option<Box<Extra>>,
 }
 
@@ -107,6 +114,24 @@ impl fmt::Debug for Extra {
 impl Waiters {
     pub(crate) fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
+    }
+
+    /// Adds somebody who keeps it.
+    pub(crate) fn keep(&mut self, keeper: Arc<dyn Keeper>) {
+        // Behind callbacks it has to wait for its turn.
+        if self.keeper.is_none() && self.extra.as_ref().is_none_or(|extra| extra.observers.is_empty()) {
+            self.keeper = Some(keeper);
+        } else {
+            self.extra().observe(Observer::Keeper(keeper));
+        }
+    }
+
+    /// Takes a keeper off. It is handed back, to be dropped outside of the lock.
+    pub(crate) fn unkeep(&mut self, keeper: *const ()) -> Option<Observer> {
+        if self.keeper.as_ref().is_some_and(|known| is_at(known, keeper)) {
+            return self.keeper.take().map(Observer::Keeper);
+        }
+        self.extra.as_mut()?.forget_keeper(keeper)
     }
 
     pub(crate) fn known(&self) -> Option<&Extra> {
@@ -155,8 +180,8 @@ impl Extra {
     }
 
     /// Takes a keeper off the list.
-    pub(crate) fn forget_keeper(&mut self, keeper: *const ()) -> Option<Observer> {
-        let is = |observer: &Observer| matches!(observer, Observer::Keeper(known) if Arc::as_ptr(known).cast() == keeper);
+    fn forget_keeper(&mut self, keeper: *const ()) -> Option<Observer> {
+        let is = |observer: &Observer| matches!(observer, Observer::Keeper(known) if is_at(known, keeper));
         let at = self.observers.iter().position(|(_, observer)| is(observer))?;
         Some(self.observers.remove(at).1)
     }
@@ -193,21 +218,18 @@ impl Waiters {
     /// Tells everybody that the pending is done: callbacks in the order they were added, then those who wait.
     /// It is called once, without the lock.
     pub(crate) fn tell(self, pending: impl FnOnce() -> PendingHandle) {
-        let Self { owner, extra } = self;
+        let Self { owner, keeper, extra } = self;
+        let pending = LazyCell::new(pending);
+        if let Some(keeper) = keeper {
+            keeper.done(&pending);
+        }
         if let Some(extra) = extra {
             let Extra { observers, on_cancel, .. } = *extra;
-            let mut handle = None;
-            let mut pending = Some(pending);
             let mut wakers = Vec::new();
             for (_, observer) in observers {
                 match observer {
-                    Observer::Callback(callback, context) => {
-                        let handle = handle.get_or_insert_with(|| pending.take().expect("made once")());
-                        callback.call(context, handle);
-                    }
-                    Observer::Keeper(keeper) => {
-                        keeper.done(handle.get_or_insert_with(|| pending.take().expect("made once")()));
-                    }
+                    Observer::Callback(callback, context) => callback.call(context, &pending),
+                    Observer::Keeper(keeper) => keeper.done(&pending),
                     Observer::Waker(waker) => wakers.push(waker),
                 }
             }
