@@ -1,6 +1,6 @@
 //! A call: its work, its state and its outcome in one allocation, and how it is polled.
 //!
-//! This is the one file with `unsafe` in it. A call's future need not be `Send`, yet the allocation it lives in
+//! With `lock/exclusive`, this is where `unsafe` is. A call's future need not be `Send`, yet the allocation it lives in
 //! is shared with other threads. Two allocations would need no `unsafe`, and cost what ARCHITECTURE.md says.
 //!
 //! The rule that makes it sound: **whoever owns the work, and nobody else, touches the stage**.
