@@ -1,7 +1,110 @@
 //! The async-std backend of [`caller-core`](https://docs.rs/caller-core).
 //!
-//! Nothing is exported yet. This crate will hold `AsyncStd`, the backend, and async-std as a guest in a
-//! thread that another runtime drives.
+//! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)), and its makers
+//! advise smol instead. This crate is for programs that have it all the same. New ones are better served by
+//! `caller-tokio`; nothing else depends on this crate.
 //!
-//! async-std itself is discontinued (RUSTSEC-2025-0052): new programs are better served by the tokio backend.
+//! A caller with this backend is driven by async-std in its thread. Inside its calls async-std's own world works: each call
+//! is a task of async-std's, so that [`task::current`], `task_local!` and [`task::spawn`] do what they say, and so do
+//! timers, sockets, files and [`task::spawn_blocking`].
+//!
+//! ```
+//! use caller::Caller;
+//! use caller_async_std::AsyncStd;
+//! use std::time::Duration;
+//!
+//! # fn main() -> caller::Result<()> {
+//! let caller = Caller::builder().name("db").backend(AsyncStd::new()).spawn()?;
+//! let answer = caller.call_soon(async || {
+//!     async_std::task::sleep(Duration::from_millis(1)).await; // on async-std, in the caller's thread
+//!     42
+//! });
+//! assert_eq!(answer.wait_blocking()?, 42);
+//! caller.stop();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What to know
+//!
+//! - There is no implicit start: async-std keeps local tasks until their thread ends, so a caller could outlive its
+//!   runtime. [`Caller::scope`](caller::Caller::scope) works inside `async_std::task::block_on`.
+//! - What a call spawns by `task::spawn` runs on async-std's own threads, and goes on when the caller stops. What it spawns
+//!   by `task::spawn_local` (async-std's feature `unstable`) runs in the caller's thread; what is unfinished when the
+//!   caller stops is dropped with the thread, where thread-local values may be gone already.
+//! - `call_direct_async` is polled by the scheduler itself, in the task of that.
 #![forbid(unsafe_code)]
+
+use std::{any::Any, io, rc::Rc, time::Instant};
+
+use async_std::task;
+use caller::{Backend, Error, LocalFuture, Result, Runtime};
+
+/// The async-std backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsyncStd {
+    stack_size: Option<usize>,
+}
+
+impl AsyncStd {
+    /// Stack sizes as std has them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The stack of the caller's thread, in bytes.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+}
+
+impl Backend for AsyncStd {
+    fn name(&self) -> &'static str {
+        "async-std"
+    }
+
+    fn is_same(&self, other: &dyn Backend) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref() == Some(self)
+    }
+
+    fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
+        task::block_on(root);
+        Ok(())
+    }
+
+    fn runtime(&self) -> Result<Rc<dyn Runtime>> {
+        if task::try_current().is_none() {
+            return Err(Error::no_runtime(
+                "no async-std task runs in this thread; call this inside `async_std::task::block_on`, or give the caller \
+                 a thread of its own (`Caller::builder().backend(AsyncStd::new()).spawn()`)",
+            ));
+        }
+        Ok(Rc::new(Surrounding))
+    }
+
+    fn stack_size(&self) -> Option<usize> {
+        self.stack_size
+    }
+}
+
+/// async-std, which is one for the whole process.
+struct Surrounding;
+
+impl Runtime for Surrounding {
+    fn enter(&self, function: &mut dyn FnMut()) {
+        function();
+    }
+
+    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
+        Box::pin(task::sleep(at.saturating_duration_since(Instant::now())))
+    }
+
+    /// Otherwise all calls would share one task, and read each other's values.
+    fn spawner(&self) -> Option<fn(LocalFuture<'static>)> {
+        // Dropping the handle lets the task go on.
+        Some(|call| drop(task::spawn_local(call)))
+    }
+}

@@ -61,6 +61,13 @@ pub trait Runtime {
         true
     }
 
+    /// How each call becomes a task of the runtime's own, in this thread, if it has to: where a task has an identity or
+    /// values that calls must not share. Without it, calls are polled by their caller's scheduler, in its task, which is
+    /// cheaper.
+    fn spawner(&self) -> Option<fn(LocalFuture<'static>)> {
+        None
+    }
+
     /// Whether the runtime has nothing to do but what it was given by its caller, so that the caller may watch
     /// its queue for some microseconds before the thread sleeps.
     fn is_quiet(&self) -> bool {

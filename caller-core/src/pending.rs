@@ -110,14 +110,16 @@ impl<T> Core<T> {
         (Some(waiters), hidden)
     }
 
-    /// Asks to cancel.
-    pub(crate) fn cancel(&self, reason: &str) -> Cancelled {
+    /// Asks to cancel; with `closed`, because what should have run the work stops.
+    pub(crate) fn cancel(&self, reason: &str, closed: bool) -> Cancelled {
         let mut guarded = sys::lock(&self.guarded);
         if self.state.is_done() {
             return Cancelled::TooLate;
         }
         if !reason.is_empty() {
-            guarded.waiters.extra().add_reason(reason);
+            let extra = guarded.waiters.extra();
+            extra.add_reason(reason);
+            extra.closed |= closed;
         }
         match self.state.ask_cancel() {
             Asked::Claimed => Cancelled::Claimed,
@@ -187,8 +189,8 @@ impl<T> Core<T> {
 }
 
 fn cancelled(waiters: &Waiters, site: Site) -> Error {
-    let reasons = waiters.known().map_or_else(String::new, |extra| extra.reasons.clone());
-    Error::at(Kind::Cancelled { reasons }, site)
+    let Some(extra) = waiters.known() else { return Error::stopping("", false, site) };
+    Error::stopping(&extra.reasons, extra.closed, site)
 }
 
 /// A pending whose result can be taken.

@@ -1,6 +1,7 @@
 //! The one who runs a caller's calls, in its thread: takes new work, polls it once, keeps what does not end at
 //! once, goes on with what is woken, and at the end stops it all.
 
+mod own;
 mod stop;
 
 use std::{
@@ -19,7 +20,10 @@ use std::{
 
 use slab::Slab;
 
-use self::stop::Phase;
+use self::{
+    own::{OwnTasks, Slot},
+    stop::Phase,
+};
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{Inbox, Item, Lease, Unheard},
@@ -56,7 +60,7 @@ pub(crate) trait Owner {
 
 /// Runs one caller's calls. It is bound to its thread.
 pub(crate) struct Scheduler {
-    tasks: Tasks,
+    tasks: Rc<Tasks>,
     /// New work that was taken from the inbox and not started yet.
     batch: VecDeque<Item>,
     /// What was woken, on its way to `Tasks::ready`.
@@ -86,6 +90,10 @@ struct Tasks {
     ready: RefCell<VecDeque<Arc<dyn Run>>>,
     /// What the call that is being started gives back when it ends.
     lease: Cell<Option<Lease>>,
+    /// Calls are tasks of the runtime's own.
+    own: Option<OwnTasks>,
+    /// That of them which is being polled.
+    polled: RefCell<Option<Rc<Slot>>>,
 }
 
 /// A call that has not ended.
@@ -100,6 +108,8 @@ struct KeptExtra {
     timer: Option<TimerKey>,
     /// Held until the call has ended.
     lease: Option<Lease>,
+    /// The task of its own in which it is polled.
+    slot: Option<Rc<Slot>>,
 }
 
 impl Home for Tasks {
@@ -108,7 +118,9 @@ impl Home for Tasks {
     }
 
     fn keep(&self, task: Arc<dyn Run>) -> usize {
-        let extra = self.lease.take().map(|lease| Box::new(KeptExtra { timer: None, lease: Some(lease) }));
+        let (lease, slot) = (self.lease.take(), self.polled.borrow().clone());
+        let some = lease.is_some() || slot.is_some();
+        let extra = some.then(|| Box::new(KeptExtra { timer: None, lease, slot }));
         self.kept.borrow_mut().insert(Kept { task, extra })
     }
 
@@ -131,6 +143,10 @@ impl Home for Tasks {
 
     fn again(&self, task: Arc<dyn Run>) {
         self.ready.borrow_mut().push_back(task);
+        if let Some(own) = &self.own {
+            // It was polled in a task of its own, and not in our turn.
+            own.wake_scheduler();
+        }
     }
 
     fn wake_at(&self, kept: usize, at: Instant, waker: Waker) {
@@ -151,25 +167,58 @@ impl Home for Tasks {
 }
 
 impl Tasks {
+    fn slot(&self, kept: usize) -> Option<Rc<Slot>> {
+        self.kept.borrow().get(kept)?.extra.as_ref()?.slot.clone()
+    }
+
+    fn set_slot(&self, kept: usize, slot: &Rc<Slot>) {
+        if let Some(kept) = self.kept.borrow_mut().get_mut(kept) {
+            kept.extra.get_or_insert_default().slot = Some(slot.clone());
+        }
+    }
+
+    /// Whether an item has to wait until the calls before it have started.
+    fn holds_up(&self, item: &Item) -> bool {
+        let direct = matches!(item, Item::Direct(_) | Item::DirectAsync(_));
+        direct && self.own.as_ref().is_some_and(OwnTasks::is_starting)
+    }
+
+    /// Polls a call for the first time.
+    fn begin(self: &Rc<Self>, call: Arc<dyn Run>, lease: Option<Lease>) {
+        match &self.own {
+            Some(own) => own.start(self, call, lease),
+            None => {
+                self.lease.set(lease);
+                call.begin(&**self);
+            }
+        }
+    }
+
+    /// Goes on with a call.
+    fn resume(self: &Rc<Self>, call: Arc<dyn Run>) {
+        match &self.own {
+            Some(own) => own.resume(self, call),
+            None => call.resume(&**self),
+        }
+    }
+
     fn next_ready(&self) -> Option<Arc<dyn Run>> {
         self.ready.borrow_mut().pop_front()
     }
 
-    fn start(&self, item: Item, caller: &str) -> Option<Direct> {
+    fn start(self: &Rc<Self>, item: Item, caller: &str) -> Option<Direct> {
         match item {
-            Item::Call(call) => call.start(self),
+            Item::Call(call) | Item::Local(call) => self.begin(call, None),
             Item::Leased(leased) => {
                 let (call, lease) = *leased;
-                self.lease.set(Some(lease));
-                call.start(self);
+                self.begin(call, Some(lease));
             }
-            Item::Local(call) => call.resume(self),
             Item::Later(later) => {
                 let (at, call) = *later;
                 if at <= self.now() {
-                    call.start(self);
+                    self.begin(call, None);
                 } else {
-                    call.defer(self, at);
+                    call.defer(&**self, at);
                 }
             }
             Item::Direct(function) => {
@@ -202,15 +251,18 @@ impl Scheduler {
         owner: Arc<dyn Owner>,
         may_watch: bool,
     ) -> Self {
+        let own = runtime.spawner().map(OwnTasks::new);
         Self {
-            tasks: Tasks {
+            tasks: Rc::new(Tasks {
                 inbox,
                 timers,
                 runtime,
                 kept: RefCell::default(),
                 ready: RefCell::default(),
                 lease: Cell::default(),
-            },
+                own,
+                polled: RefCell::default(),
+            }),
             batch: VecDeque::new(),
             woken: VecDeque::new(),
             direct: None,
@@ -229,6 +281,9 @@ impl Scheduler {
     /// One turn: some calls gone on with, some started. Ready once the caller was stopped and everything has
     /// ended.
     pub(crate) fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(own) = &self.tasks.own {
+            own.tell(cx.waker());
+        }
         loop {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
@@ -245,8 +300,8 @@ impl Scheduler {
                 continue;
             }
             let woken = self.take_woken(Some(cx.waker()));
-            let new = if self.direct.is_some() {
-                // New work waits for the direct call; but a stop has to be heard of.
+            let new = if self.is_held_up() {
+                // New work waits; but a stop has to be heard of.
                 self.tasks.inbox.items.watch(cx.waker());
                 false
             } else {
@@ -269,7 +324,7 @@ impl Scheduler {
                 return true;
             }
             let Some(task) = self.tasks.next_ready() else { break };
-            task.resume(&self.tasks);
+            self.tasks.resume(task);
             self.active = true;
         }
         if let Some(direct) = &mut self.direct {
@@ -306,6 +361,9 @@ impl Scheduler {
             if !self.tasks.runtime.may_poll() {
                 return true;
             }
+            if self.is_held_up() {
+                break;
+            }
             let Some(item) = self.batch.pop_front() else { break };
             self.direct = self.tasks.start(item, self.owner.name());
             self.active = true;
@@ -313,7 +371,12 @@ impl Scheduler {
                 return true;
             }
         }
-        !self.tasks.ready.borrow().is_empty() || (!self.batch.is_empty() && self.direct.is_none())
+        !self.tasks.ready.borrow().is_empty() || (!self.batch.is_empty() && !self.is_held_up())
+    }
+
+    /// Whether new work has to wait: for a direct call, or until what was made before one has started.
+    fn is_held_up(&self) -> bool {
+        self.direct.is_some() || self.batch.front().is_some_and(|item| self.tasks.holds_up(item))
     }
 
     /// Takes new work from the inbox. Once a stop has begun there is none, and the rest is refused.

@@ -46,6 +46,8 @@ pub(crate) type Woken = RawQueue<Arc<dyn Run>>;
 pub(crate) trait Run: Observe {
     /// Polls it for the first time, unless it was cancelled.
     fn start(self: Arc<Self>, home: &dyn Home);
+    /// Polls it for the first time, whether it waits or was started from the beginning.
+    fn begin(self: Arc<Self>, home: &dyn Home);
     /// Keeps it until `at`, to be started then.
     fn defer(self: Arc<Self>, home: &dyn Home, at: Instant);
     /// Goes on with it after a wake-up, or ends it if cancelling was asked for.
@@ -53,6 +55,8 @@ pub(crate) trait Run: Observe {
     /// Drops its future and ends it, because the caller stops.
     /// `home` is none for one that was never queued.
     fn end(self: Arc<Self>, home: Option<&dyn Home>, reason: &str);
+    /// Where its scheduler keeps it, if it does.
+    fn kept(&self) -> Option<usize>;
     /// Whether it asked for time to clean up.
     fn has_grace(&self) -> bool;
     /// Gives it to a caller, if it was made before it was known which.
@@ -403,6 +407,10 @@ where
         }
     }
 
+    fn begin(self: Arc<Self>, home: &dyn Home) {
+        if self.core.state.is_started() { self.resume(home) } else { self.start(home) }
+    }
+
     fn defer(self: Arc<Self>, home: &dyn Home, at: Instant) {
         // Nobody owns the work yet, and only its scheduler looks at where it is kept.
         let key = self.keep(home);
@@ -454,6 +462,11 @@ where
         }
     }
 
+    fn kept(&self) -> Option<usize> {
+        // SAFETY: the scheduler alone touches where it keeps a call, and this is its thread.
+        unsafe { self.own(|own| own.kept()) }
+    }
+
     fn has_grace(&self) -> bool {
         self.core
             .waiters(|waiters| waiters.known().is_some_and(|extra| extra.grace.is_some()))
@@ -494,7 +507,7 @@ where
     }
 
     fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool {
-        match self.core.cancel(reason) {
+        match self.core.cancel(reason, closed) {
             Cancelled::TooLate => return false,
             Cancelled::Claimed => {
                 // SAFETY: cancelling came before `start`, so the work is ours, and it is a function, which is

@@ -51,7 +51,7 @@ impl<T: Send + 'static> Observe for ByHand<T> {
     }
 
     fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool {
-        match self.core.cancel(reason) {
+        match self.core.cancel(reason, closed) {
             Cancelled::TooLate => false,
             Cancelled::Claimed => {
                 // Whoever completes it first from here on, the outcome is that it was cancelled.

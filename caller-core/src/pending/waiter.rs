@@ -97,6 +97,8 @@ pub(crate) struct Extra {
     on_cancel: Vec<(u64, Waker)>,
     /// The reasons given for cancelling, one a line.
     pub(crate) reasons: String,
+    /// One of them is that what should have run it stops.
+    pub(crate) closed: bool,
     pub(crate) canceller: Option<Canceller>,
     /// How long the call may go on after cancelling was asked for.
     pub(crate) grace: Option<Duration>,

@@ -5,7 +5,7 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
-use super::Scheduler;
+use super::{Scheduler, own::OwnTasks};
 use crate::report;
 
 /// Where a scheduler is on its way to the end.
@@ -37,7 +37,8 @@ impl Scheduler {
                 self.end_calls(false);
             }
         }
-        if self.phase == Phase::Ending && self.tasks.kept.borrow().is_empty() {
+        let live = self.tasks.own.as_ref().is_some_and(OwnTasks::is_live);
+        if self.phase == Phase::Ending && self.tasks.kept.borrow().is_empty() && !live {
             self.finish();
         }
         if self.phase == Phase::Ended { Poll::Ready(()) } else { Poll::Pending }
@@ -50,9 +51,12 @@ impl Scheduler {
     /// Refuses what was queued and has not begun.
     fn refuse_new(&mut self) {
         let reason = self.reason();
+        if let Some(own) = &self.tasks.own {
+            own.refuse(&reason);
+        }
         loop {
             while let Some(item) = self.batch.pop_front() {
-                item.refuse(&self.tasks, &reason);
+                item.refuse(&*self.tasks, &reason);
             }
             if !self.take_new(None) {
                 return;
@@ -70,9 +74,14 @@ impl Scheduler {
             let task = self.tasks.kept.borrow().get(key).map(|kept| kept.task.clone());
             let Some(task) = task else { continue };
             if !now && task.has_grace() {
-                task.cancel(&reason, false);
-            } else {
-                task.end(Some(&self.tasks), &reason);
+                task.cancel(&reason, true);
+            } else if now || !self.tasks.own.as_ref().is_some_and(|own| own.end(&self.tasks, key, &reason)) {
+                task.end(Some(&*self.tasks), &reason);
+            }
+        }
+        if now && let Some(own) = &self.tasks.own {
+            for call in own.abandon() {
+                call.end(Some(&*self.tasks), &reason);
             }
         }
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Trouble, receive};
+use super::{Trouble, receive, yield_now};
 use crate::{Caller, Context, ContextVar, Pending, Resolver, current_pending, testing::Fixture};
 
 async fn add(a: u32, b: u32) -> u32 {
@@ -283,6 +283,7 @@ pub fn sch_08_runtime_is_current<F: Fixture>() {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         while !began.is_done() {
             assert!(scope.as_mut().poll(&mut cx).is_pending());
+            yield_now().await;
         }
     });
     assert_eq!(receive(&seen), (true, thread::current().id()));

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Drops, LONG, eventually, receive};
+use super::{Drops, LONG, eventually, receive, yield_now};
 use crate::{Caller, CallerState, Resolver, testing::Fixture};
 
 pub fn cal_01_no_caller_outside_a_runtime<F: Fixture>() {
@@ -158,6 +158,7 @@ pub fn cal_07_calls_go_on_until_the_children_have_stopped<F: Fixture>() {
         released.recv_timeout(LONG).unwrap();
     });
     receive(&began);
+    eventually("the first poll of the parent's own call", || polls.load(Ordering::SeqCst) > 0);
     parent.stop();
     let before = polls.load(Ordering::SeqCst);
     eventually("another poll of the parent's own call", || polls.load(Ordering::SeqCst) > before + 3);
@@ -345,6 +346,7 @@ pub fn cal_dropped_scope_stops_at_once<F: Fixture>() {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         while !known.is_done() {
             assert!(scope.as_mut().poll(&mut cx).is_pending());
+            yield_now().await;
         }
     });
     let (caller, call, local) = known.wait_blocking().unwrap();

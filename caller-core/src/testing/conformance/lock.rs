@@ -15,7 +15,7 @@ use std::{
 
 use futures::{future::join, join};
 
-use super::{eventually, receive};
+use super::{eventually, receive, yield_now};
 use crate::{AsyncEvent, AsyncLock, Caller, CountdownEvent, ReentrantAsyncLock, Resolver, testing::Fixture};
 
 /// Runs a body in a call of a fresh caller, and hands on what panics in it.
@@ -24,19 +24,6 @@ fn in_a_call<F: Fixture>(body: impl AsyncFnOnce(Caller) + Send + 'static) {
     let this = caller.0.clone();
     let ran = caller.call_soon(async move || body(this).await).wait_blocking();
     ran.unwrap_or_else(|error| panic!("{error}"));
-}
-
-/// Lets everything else in this thread have a turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 async fn once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
@@ -247,16 +234,19 @@ pub fn lck_05_entered_by_a_call_made_under_it<F: Fixture>() {
         let (resolver, gate) = Resolver::<()>::new();
         let other = lock.clone();
         let asks = here.new_child().unwrap();
+        let (sender, asked) = mpsc::channel();
         let unrelated = asks.call_soon(async move || {
             gate.await.unwrap();
             let take = other.with(async |()| other.count());
             let mut take = pin!(take);
             assert!(once(take.as_mut()).await.is_pending(), "it waits");
+            sender.send(()).unwrap();
             (take.await.unwrap(), ())
         });
         let inner = lock.clone();
         lock.with(async |()| {
             resolver.resolve(()).unwrap();
+            receive(&asked);
             let (soon, worker) = (inner.clone(), inner.clone());
             let call = here.call_soon(async move || soon.with(async |()| soon.count()).await);
             assert_eq!(call.await.unwrap().unwrap(), 2);

@@ -1,0 +1,4 @@
+//! async-std as a backend.
+
+mod conformance;
+mod own_world;
