@@ -110,7 +110,7 @@ pub(crate) enum Kind {
     #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
     OtherThread(String),
     #[error(
-        "a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`"
+        "a context value or tracker can only be set inside a call, or it would leak into unrelated tasks; use `scope`"
     )]
     OutsideCall,
     #[error(

@@ -225,6 +225,13 @@ impl Drop for Taken<'_> {
 }
 
 /// Has an [`AsyncLock`] while it lives; made by [`AsyncLock::lock`] and its kin.
+///
+/// It is as thread-safe as a reference to the value:
+///
+/// ```compile_fail,E0277
+/// fn shared_between_threads<T: Sync>() {}
+/// shared_between_threads::<caller::AsyncLockGuard<'static, std::cell::Cell<u8>>>();
+/// ```
 #[must_use = "the lock is free again when the guard is dropped"]
 #[clippy::has_significant_drop]
 pub struct AsyncLockGuard<'a, T: ?Sized> {

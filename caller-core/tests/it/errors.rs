@@ -1,9 +1,13 @@
 //! Every error that a user can meet: what it is, and what it says.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use caller::{
-    Caller, ContextVar, Error, Pending, PoolSettings, Resolver, current_pending,
+    AsyncLock, Caller, ContextVar, CountdownEvent, Error, Pending, PendingGroup, PendingHandle, PoolSettings,
+    ReentrantAsyncLock, Resolver, Tracker, current_pending,
     testing::{Manual, Running},
 };
 
@@ -131,7 +135,7 @@ fn what_does_not_fit() {
     static COLOR: ContextVar<u32> = ContextVar::new();
     let error = COLOR.set(1).unwrap_err();
     assert!(error.is_mismatch());
-    insta::assert_snapshot!(text(&error), @"a context value can only be set inside a call, or it would leak into unrelated tasks; use `scope`");
+    insta::assert_snapshot!(text(&error), @"a context value or tracker can only be set inside a call, or it would leak into unrelated tasks; use `scope`");
     let (resolver, _pending) = Resolver::<u32>::new();
     resolver.set_canceller(|_| {}).unwrap();
     assert!(resolver.set_canceller(|_| {}).unwrap_err().is_mismatch());
@@ -197,4 +201,62 @@ fn limits_of_zero() {
     let (back, error) = queue.call(3).unwrap_err();
     assert!(back == 3 && error.is_full());
     insta::assert_snapshot!(text(&error), @"the queue is full: 1 items wait in it already; wait for it, or raise its bound");
+}
+
+#[test]
+fn groups_and_trackers() {
+    struct Deaf;
+    impl Tracker for Deaf {
+        fn track(&self, _pending: &PendingHandle) {}
+    }
+    let deaf = Arc::new(Deaf);
+    let error = deaf.activate().unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @"a context value or tracker can only be set inside a call, or it would leak into unrelated tasks; use `scope`");
+    let caller = caller();
+    let call = caller.call_soon(async move || {
+        let (first, second) = (deaf.activate().unwrap(), Arc::new(Deaf).activate().unwrap());
+        let error = first.deactivate().unwrap_err();
+        second.deactivate().unwrap();
+        error
+    });
+    let error = call.wait_blocking().unwrap();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @"the tracker is not the active one of its type here; deactivate it in the call that activated it, the last one first");
+    let call = caller.call_soon(async || {
+        let group = PendingGroup::builder().build();
+        group.run(async |_| ()).await.unwrap();
+        let again = group.run(async |_| ()).await.unwrap_err();
+        let late = group.add(&current_pending().unwrap()).unwrap_err();
+        let own = PendingGroup::builder().build();
+        own.add(&current_pending().unwrap()).unwrap();
+        (again, late, own.run(async |_| ()).await.unwrap_err())
+    });
+    let (again, late, own) = call.wait_blocking().unwrap();
+    assert!(again.is_mismatch() && late.is_closed() && own.is_self_wait());
+    insta::assert_snapshot!(again, @"the group was run already; a group is run once, build another");
+    insta::assert_snapshot!(late, @"cancelled: the group has ended");
+    insta::assert_snapshot!(own, @"the group would wait for itself for ever; hand the work to another caller, or do not wait for it here");
+}
+
+#[test]
+fn locks_and_counts() {
+    let count = CountdownEvent::new(0);
+    let error = count.down().unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @"the count is zero already; count in with `up`, or with the number it begins at, what is counted down");
+    let lock = AsyncLock::new(7);
+    let held = lock.try_with(|_| lock.with_blocking(|_| ()).unwrap_err()).unwrap();
+    assert!(held.is_self_wait());
+    insta::assert_snapshot!(held, @"the lock is held here already, so taking it would wait for ever; use what it gave, or a lock that is reentrant");
+    insta::assert_debug_snapshot!(lock, @r#"AsyncLock(
+    7,
+)"#);
+    let guard = lock.try_lock().unwrap();
+    insta::assert_debug_snapshot!(lock, @"AsyncLock(<locked>)");
+    insta::assert_debug_snapshot!(guard, @"7");
+    let again = ReentrantAsyncLock::new(7);
+    let _in = again.try_lock();
+    insta::assert_debug_snapshot!(again, @"ReentrantAsyncLock(count=1, value=7)");
+    insta::assert_debug_snapshot!(CountdownEvent::new(3), @"CountdownEvent(3) count=3 waiting=0");
 }

@@ -3,9 +3,11 @@
 use std::{cell::Cell, marker::PhantomData};
 
 use caller::{
-    Builder, Caller, CallerId, CancelRequested, Consumer, Context, ContextVar, DoneCallback, Error, Moment,
-    Pending, PendingHandle, Queue, Resolver, Shared, SingleConsumerQueue, Wait, WaitDone, WaitMany, WaitMut,
-    WaitShared, Waited,
+    Activation, AsyncEvent, AsyncLock, AsyncLockGuard, AsyncLockGuardArc, Builder, Caller, CallerId,
+    CancelRequested, Consumer, Context, ContextVar, CountdownEvent, DoneCallback, Error, GroupBuilder,
+    Moment, Pending, PendingGroup, PendingHandle, PendingSet, Queue, ReentrantAsyncLock, ReentrantGuard,
+    ReentrantGuardArc, Resolver, Shared, SingleConsumerQueue, Trackers, Wait, WaitCountdown, WaitDone,
+    WaitEvent, WaitMany, WaitMut, WaitShared, Waited,
 };
 
 /// A value that is `Send` and not `Sync`, as a result may be.
@@ -22,6 +24,21 @@ macro_rules! all {
 #[test]
 fn handles_and_waits_are_thread_safe() {
     all!(
+        Activation<PendingGroup>,
+        AsyncEvent,
+        AsyncLock<OnlySend>,
+        AsyncLockGuard<'static, u8>,
+        AsyncLockGuardArc<u8>,
+        CountdownEvent,
+        GroupBuilder,
+        PendingGroup,
+        PendingSet,
+        ReentrantAsyncLock<u8>,
+        ReentrantGuard<'static, u8>,
+        ReentrantGuardArc<u8>,
+        Trackers,
+        WaitCountdown,
+        WaitEvent,
         Builder,
         Caller,
         CallerId,
@@ -45,4 +62,10 @@ fn handles_and_waits_are_thread_safe() {
         WaitShared<u8>,
         Waited<OnlySend>,
     );
+}
+
+#[test]
+fn a_guard_goes_where_its_value_may() {
+    send::<AsyncLockGuard<'static, OnlySend>>();
+    send::<AsyncLockGuardArc<OnlySend>>();
 }
