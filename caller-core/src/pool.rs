@@ -64,6 +64,10 @@ impl Caller {
         let trackers = context.if_tracked();
         let (run, take) = task::call::<N, C, M, F, T>(make, context, location, None);
         register(trackers, &take);
+        if run.state().is_done() {
+            // Whoever tracks it has cancelled it: it needs no worker.
+            return Pending::new(take);
+        }
         match Pool::of(self) {
             Ok(pool) => pool.serve(run),
             Err(reason) => {

@@ -253,6 +253,8 @@ pub fn grp_06_cancelled_itself<F: Fixture>() {
             .run(async |group| {
                 group.cancel("enough");
                 assert!(here.call_soon(async || pending::<()>().await).is_cancelled());
+                assert!(here.to_thread(async || pending::<()>().await).is_done());
+                assert_eq!(here.workers(), (0, 0), "it needs no worker");
             })
             .await;
         assert!(ended.unwrap().is_some(), "the body had ended");
