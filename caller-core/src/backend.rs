@@ -1,6 +1,6 @@
 //! What a runtime has to supply. Everything that decides is in this crate.
 
-use std::{any::Any, fmt, future::Future, io, pin::Pin, rc::Rc, sync::Arc, time::Instant};
+use std::{any::Any, fmt, future::Future, io, pin::Pin, rc::Rc, sync::Arc, task::Context, time::Instant};
 
 use crate::{
     error::Result,
@@ -37,6 +37,20 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
     /// do; make it with [`Error::no_runtime`](crate::Error::no_runtime).
     fn runtime(&self) -> Result<Rc<dyn Runtime>>;
 
+    /// Whether it can be the guest of another runtime, in a thread that the other drives; see [`guest`](Self::guest).
+    fn can_be_guest(&self) -> bool {
+        false
+    }
+
+    /// Makes a runtime that is the guest of whatever drives this thread.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made, or this kind cannot be a guest.
+    fn guest(&self) -> io::Result<Rc<dyn Guest>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// The clock that this backend's timers go by.
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
@@ -46,6 +60,18 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
     fn stack_size(&self) -> Option<usize> {
         None
     }
+}
+
+/// A runtime that is the guest of another in this thread. Dropping it, in this thread, ends it with all of its tasks.
+///
+/// Calls that name it are polled and dropped inside [`enter`](Self::enter), with wakers of their caller's. What they spawn
+/// besides is driven by [`drive`](Self::drive).
+pub trait Guest {
+    /// Calls `function` with the guest current, so that its timers, sockets and tasks can be made.
+    fn enter(&self, function: &mut dyn FnMut());
+
+    /// Goes on with the guest's own tasks of this thread. `cx` is woken when there is more to do.
+    fn drive(&self, cx: &mut Context<'_>);
 }
 
 /// A runtime that runs in this thread.

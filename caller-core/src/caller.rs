@@ -214,6 +214,24 @@ impl Caller {
         Moment::new(self.0.stopped.clone(), self.0.id)
     }
 
+    /// Whether another backend can be its guest.
+    pub(crate) fn check_guest(&self, wanted: &dyn Backend) -> Result<()> {
+        if !wanted.can_be_guest() {
+            return Err(Error::new(Kind::BackendMismatch {
+                caller: self.name().to_owned(),
+                wanted: wanted.name().to_owned(),
+                has: self.backend().name().to_owned(),
+            }));
+        }
+        if self.0.is_unmanaged() {
+            return Err(Error::new(Kind::Unmanaged {
+                caller: self.name().to_owned(),
+                wanted: wanted.name().to_owned(),
+            }));
+        }
+        Ok(())
+    }
+
     /// The error of whatever is asked of it once it stops.
     pub(crate) fn closed(&self) -> Error {
         Error::new(Kind::Closed { reason: self.0.stop_reason() })

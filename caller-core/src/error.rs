@@ -89,6 +89,10 @@ pub(crate) enum Kind {
         "the call names the backend {wanted}, but the caller {caller:?} runs {has}, and {wanted} cannot be its guest; make a caller of its own for it"
     )]
     BackendMismatch { caller: String, wanted: String, has: String },
+    #[error(
+        "the caller {caller:?} was started implicitly, and could end before a guest: enter it (`Caller::enter`) to call {wanted} in it, or use a caller with a thread of its own"
+    )]
+    Unmanaged { caller: String, wanted: String },
     #[error("{what} is zero, so nothing could ever run; give at least 1")]
     ZeroLimit { what: &'static str },
     #[error(
@@ -249,6 +253,7 @@ impl Error {
             self.0.kind,
             Kind::NameTaken { .. }
                 | Kind::BackendMismatch { .. }
+                | Kind::Unmanaged { .. }
                 | Kind::ThreadTaken(_)
                 | Kind::AlreadyStarted(_)
                 | Kind::OtherThread(_)

@@ -88,6 +88,7 @@ mod scheduler;
 
 mod caller;
 
+mod guest;
 mod verbs;
 
 mod completed;
@@ -106,7 +107,7 @@ pub mod testing;
 mod loom_models;
 
 pub use self::{
-    backend::{Backend, LocalFuture, Runtime},
+    backend::{Backend, Guest, LocalFuture, Runtime},
     caller::{Builder, Caller, CallerState, PoolSettings},
     completed::{AsCompleted, FromIter, FromStream, FromVec, IntoPending},
     context::{Context, ContextVar, InContext},

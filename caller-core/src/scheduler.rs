@@ -1,6 +1,7 @@
 //! The one who runs a caller's calls, in its thread: takes new work, polls it once, keeps what does not end at
 //! once, goes on with what is woken, and at the end stops it all.
 
+mod guests;
 mod own;
 mod stop;
 
@@ -20,7 +21,9 @@ use std::{
 
 use slab::Slab;
 
+pub(crate) use self::guests::guest;
 use self::{
+    guests::Guests,
     own::{OwnTasks, Slot},
     stop::Phase,
 };
@@ -94,6 +97,7 @@ struct Tasks {
     own: Option<OwnTasks>,
     /// That of them which is being polled.
     polled: RefCell<Option<Rc<Slot>>>,
+    guests: Guests,
 }
 
 /// A call that has not ended.
@@ -252,17 +256,20 @@ impl Scheduler {
         may_watch: bool,
     ) -> Self {
         let own = runtime.spawner().map(OwnTasks::new);
+        let tasks = Rc::new(Tasks {
+            inbox,
+            timers,
+            runtime,
+            kept: RefCell::default(),
+            ready: RefCell::default(),
+            lease: Cell::default(),
+            own,
+            polled: RefCell::default(),
+            guests: Guests::default(),
+        });
+        guests::settle(&tasks);
         Self {
-            tasks: Rc::new(Tasks {
-                inbox,
-                timers,
-                runtime,
-                kept: RefCell::default(),
-                ready: RefCell::default(),
-                lease: Cell::default(),
-                own,
-                polled: RefCell::default(),
-            }),
+            tasks,
             batch: VecDeque::new(),
             woken: VecDeque::new(),
             direct: None,
@@ -291,6 +298,7 @@ impl Scheduler {
             self.poll_timers(cx);
             self.take_woken(None);
             let more = self.go_on(cx) || self.start_new(cx);
+            self.tasks.guests.drive(cx);
             if more {
                 // The runtime has its turn, and then we have ours again.
                 cx.waker().wake_by_ref();

@@ -8,6 +8,7 @@ use crate::{
     caller::Caller,
     context::Context,
     error::{BoxError, Error, Kind, Result},
+    guest::{Guested, InGuest},
     pending::{Pending, PendingHandle, Take},
     task::{self, Convert, Fallible, Plain, Run},
     tracker::Trackers,
@@ -292,7 +293,7 @@ impl<F> Schedule<'_, F> {
         self
     }
 
-    /// Runs it on this backend.
+    /// Runs it on this backend, as a guest if it is not the caller's own; see [`Caller::call_using_backend`].
     pub fn backend(mut self, backend: impl Backend) -> Self {
         self.backend = Some(Arc::new(backend));
         self
@@ -308,7 +309,7 @@ impl<F> Schedule<'_, F> {
     ///
     /// # Errors
     ///
-    /// [`is_mismatch`](Error::is_mismatch) if the caller does not run the backend that was named.
+    /// [`is_mismatch`](Error::is_mismatch) if the backend that was named is not the caller's, and cannot be its guest.
     #[track_caller]
     pub fn submit<T>(self) -> Result<Pending<T>>
     where
@@ -348,19 +349,24 @@ impl<F> Schedule<'_, F> {
         T: Send + 'static,
     {
         let Self { caller, function, delay, context, trackers, backend, metadata } = self;
-        if let Some(wanted) = backend
-            && wanted.name() != caller.backend().name()
-        {
-            return Err(Error::new(Kind::BackendMismatch {
-                caller: caller.name().to_owned(),
-                wanted: wanted.name().to_owned(),
-                has: caller.backend().name().to_owned(),
-            }));
-        }
+        let guest = match backend {
+            Some(wanted) if wanted.name() != caller.backend().name() => {
+                caller.check_guest(&*wanted)?;
+                Some(wanted)
+            }
+            _ => None,
+        };
         let mut context = context.unwrap_or_else(Context::current);
         context.keep_trackers(|of| trackers.has(of));
         let tracked = context.if_tracked();
-        let (run, take) = task::call::<F, C, M, Fut, T>(make(function), context, location, Some(caller.id()));
+        let (make, id) = (make(function), Some(caller.id()));
+        let (run, take) = match guest {
+            None => task::call::<F, C, M, Fut, T>(make, context, location, id),
+            Some(backend) => {
+                let inside = move || InGuest::new(backend, make);
+                task::call::<F, Guested<C>, _, _, T>(inside, context, location, id)
+            }
+        };
         register(tracked, &take);
         let pending = Pending::new(take.clone());
         // Before it is sent: it may be done, and its labels freed, a moment later.

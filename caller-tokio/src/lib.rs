@@ -26,7 +26,20 @@
 //!
 //! When the caller stops, the tasks of its runtime are dropped. A function that runs in `spawn_blocking` cannot be
 //! stopped: its thread goes on until it returns, and nobody waits for it.
+//!
+//! # As a guest
+//!
+//! [`Caller::call_using_backend`] runs a call on tokio in the thread of a caller whose backend is another. A thread of its
+//! own drives tokio's timers and sockets; the call itself, and what it spawns by `spawn_local`, are polled in the caller's
+//! thread, as is whatever awaits there. Two things differ from a caller on tokio:
+//!
+//! - `tokio::spawn`, whose futures are `Send`, runs them in the driver's thread. For the caller's thread there is
+//!   `spawn_local`, or another call.
+//! - Each timer and each socket that becomes ready wakes the caller's thread from that other one, which takes some
+//!   microseconds more.
 #![forbid(unsafe_code)]
+
+mod guest;
 
 use std::{
     any::Any,
@@ -37,7 +50,7 @@ use std::{
     time::Instant,
 };
 
-use caller::{Backend, Caller, Clock, Error, LocalFuture, Result, Runtime};
+use caller::{Backend, Caller, Clock, Error, Guest, LocalFuture, Result, Runtime};
 use tokio::{
     runtime::{Builder, Handle, LocalOptions},
     task, time,
@@ -113,6 +126,26 @@ impl Tokio {
     }
 }
 
+impl Tokio {
+    /// A builder with these options.
+    fn builder(&self) -> Builder {
+        let mut builder = Builder::new_current_thread();
+        if self.io {
+            builder.enable_io();
+        }
+        if self.time {
+            builder.enable_time();
+        }
+        if let Some(name) = &self.thread_name {
+            builder.thread_name(name);
+        }
+        if let Some(bytes) = self.stack_size {
+            builder.thread_stack_size(bytes);
+        }
+        builder
+    }
+}
+
 impl Default for Tokio {
     fn default() -> Self {
         Self::new()
@@ -130,20 +163,7 @@ impl Backend for Tokio {
     }
 
     fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
-        let mut builder = Builder::new_current_thread();
-        if self.io {
-            builder.enable_io();
-        }
-        if self.time {
-            builder.enable_time();
-        }
-        if let Some(name) = &self.thread_name {
-            builder.thread_name(name);
-        }
-        if let Some(bytes) = self.stack_size {
-            builder.thread_stack_size(bytes);
-        }
-        let runtime = builder.build_local(LocalOptions::default())?;
+        let runtime = self.builder().build_local(LocalOptions::default())?;
         runtime.block_on(root);
         // Tasks are dropped here; a blocking function that still runs is not waited for.
         runtime.shutdown_background();
@@ -158,6 +178,14 @@ impl Backend for Tokio {
                  thread of its own (`Caller::builder().backend(Tokio::new()).spawn()`)",
             )),
         }
+    }
+
+    fn can_be_guest(&self) -> bool {
+        true
+    }
+
+    fn guest(&self) -> io::Result<Rc<dyn Guest>> {
+        guest::TokioGuest::start(self.builder())
     }
 
     fn clock(&self) -> Arc<dyn Clock> {

@@ -1,4 +1,5 @@
 //! async-std as a backend.
 
 mod conformance;
+mod guests;
 mod own_world;

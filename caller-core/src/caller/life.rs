@@ -75,6 +75,8 @@ pub(crate) struct Inner {
     pub(super) stopping: Arc<Flag>,
     pub(super) stopped: Arc<Flag>,
     protected: AtomicBool,
+    /// It was started implicitly and not entered: it ends whenever the runtime around it does.
+    unmanaged: AtomicBool,
     /// A copy of `Life::state`, to be read without the lock.
     state: AtomicU8,
     life: Mutex<Life>,
@@ -113,6 +115,7 @@ impl Inner {
             name: name.unwrap_or_else(|| format!("caller-{id}")),
             backend,
             protected: AtomicBool::new(options.protected),
+            unmanaged: AtomicBool::new(false),
             options,
             parent: parent.map(|parent| Arc::downgrade(&parent.0)),
             inbox: Arc::new(Inbox::new()),
@@ -161,6 +164,14 @@ impl Inner {
 
     pub(super) fn protect(&self) {
         self.protected.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_unmanaged(&self) -> bool {
+        self.unmanaged.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_unmanaged(&self, unmanaged: bool) {
+        self.unmanaged.store(unmanaged, Ordering::Relaxed);
     }
 
     /// The loop that hosts the runtime, for texts.

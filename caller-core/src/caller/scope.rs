@@ -49,6 +49,7 @@ impl Caller {
         if self.is_here() && self.is_running() && !self.is_protected() {
             // Started implicitly: its scheduler runs in a task beside us.
             self.0.protect();
+            self.0.set_unmanaged(false);
             let stop = StopOnDrop(self);
             let result = Body::new(body(self.clone())).await;
             drop(stop);
@@ -101,6 +102,7 @@ impl Caller {
         }
         let caller = Self::builder().backend(backend).build()?;
         let runtime = caller.0.backend.runtime()?;
+        caller.0.set_unmanaged(true);
         spawn(Box::pin(caller.0.settle(runtime)?))?;
         Ok(caller)
     }

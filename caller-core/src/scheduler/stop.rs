@@ -88,6 +88,7 @@ impl Scheduler {
 
     /// Everything has ended: nobody reaches this scheduler any more.
     fn finish(&mut self) {
+        self.tasks.guests.end();
         self.tasks.inbox.woken.close();
         self.take_woken(None);
         mem::take(&mut *self.tasks.ready.borrow_mut());

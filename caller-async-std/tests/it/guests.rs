@@ -1,0 +1,235 @@
+//! tokio as a guest in the thread of a caller on async-std, and on the manual backend.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use async_std::task;
+use caller::{Backend, Caller, ContextVar, PendingGroup, current_pending, testing::Running};
+use caller_async_std::AsyncStd;
+use caller_tokio::Tokio;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+fn caller() -> Running {
+    Running(Caller::builder().backend(AsyncStd::new()).spawn().unwrap())
+}
+
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("the cat sat on the keyboard")]
+struct Trouble;
+
+#[test]
+fn gst_01_in_the_same_thread_on_the_named_backend() {
+    static USER: ContextVar<u32> = ContextVar::new();
+    let caller = caller();
+    let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+    let call = USER.sync_scope(7, || {
+        caller.call_using_backend(Tokio::new(), async move || {
+            assert_eq!(thread::current().id(), here);
+            assert_eq!(USER.get(), Some(7), "the context is the submitter's");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            // Its sockets, and its local tasks, which stay in this thread.
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let local = Rc::new(());
+            let echo = tokio::task::spawn_local(async move {
+                let _not_send = local;
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let word = stream.read_u32().await.unwrap();
+                stream.write_u32(word + 1).await.unwrap();
+                thread::current().id()
+            });
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_u32(41).await.unwrap();
+            assert_eq!(stream.read_u32().await.unwrap(), 42);
+            assert_eq!(echo.await.unwrap(), here);
+            assert_ne!(
+                tokio::spawn(async { thread::current().id() }).await.unwrap(),
+                here,
+                "as the docs say"
+            );
+            assert_eq!(thread::current().id(), here);
+            (USER.get(), current_pending().is_some())
+        })
+    });
+    assert_eq!(call.unwrap().wait_blocking().unwrap(), (Some(7), true));
+    // Its own backend is a plain call.
+    let own = caller.call_using_backend(AsyncStd::new(), async || task::try_current().is_some());
+    assert!(own.unwrap().wait_blocking().unwrap());
+    let failing = caller.try_call_using_backend(Tokio::new(), async || Err::<(), _>(Trouble)).unwrap();
+    assert_eq!(failing.wait_blocking().unwrap_err().downcast_ref(), Some(&Trouble));
+    let panicking = caller.call_using_backend(Tokio::new(), async || panic!("on purpose")).unwrap();
+    assert!(panicking.wait_blocking().unwrap_err().is_panic());
+    assert_eq!(caller.call_using_backend(Tokio::new(), async || 1).unwrap().wait_blocking().unwrap(), 1);
+}
+
+#[test]
+fn gst_02_both_interleave() {
+    let caller = caller();
+    let this = caller.0.clone();
+    let order = caller.call_soon(async move || {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let (sender, steps) = mpsc::channel();
+        let guest = sender.clone();
+        let a = this.call_using_backend(Tokio::new(), async move || {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                guest.send("tokio").unwrap();
+            }
+        });
+        let b = this.call_soon(async move || {
+            for _ in 0..5 {
+                task::sleep(Duration::from_millis(2)).await;
+                sender.send("async-std").unwrap();
+            }
+        });
+        a.unwrap().await.unwrap();
+        b.await.unwrap();
+        order.borrow_mut().extend(steps.try_iter());
+        order.take()
+    });
+    let order = order.wait_blocking().unwrap();
+    assert_eq!(order.len(), 10);
+    assert_ne!(order[..5], ["tokio"; 5]);
+    assert_ne!(order[..5], ["async-std"; 5]);
+}
+
+#[test]
+fn gst_03_not_where_nothing_manages_the_caller() {
+    let local = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
+    local.block_on(async {
+        let caller = Tokio::current().unwrap();
+        // A backend that can be a guest, on a caller that was started implicitly.
+        let error = caller.call_using_backend(Other, async || ()).unwrap_err();
+        assert!(error.is_mismatch() && error.to_string().contains("enter it"), "{error}");
+    });
+    // One that cannot.
+    let caller = Running(Caller::builder().backend(Tokio::new()).spawn().unwrap());
+    let error = caller.call_using_backend(AsyncStd::new(), async || ()).unwrap_err();
+    assert!(error.is_mismatch() && error.to_string().contains("cannot be its guest"), "{error}");
+    // One that fails to be one: a failure of the call.
+    let failed = caller.call_using_backend(Other, async || ()).unwrap().wait_blocking().unwrap_err();
+    assert!(failed.is_failed() && failed.to_string().contains("guest"), "{failed}");
+}
+
+/// Says that it can be a guest, and cannot.
+#[derive(Debug)]
+struct Other;
+
+impl Backend for Other {
+    fn name(&self) -> &'static str {
+        "other"
+    }
+
+    fn is_same(&self, other: &dyn Backend) -> bool {
+        other.name() == self.name()
+    }
+
+    fn run(&self, _root: caller::LocalFuture<'_>) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    fn runtime(&self) -> caller::Result<Rc<dyn caller::Runtime>> {
+        Err(caller::Error::no_runtime("none"))
+    }
+
+    fn can_be_guest(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn gst_04_stopping_with_guests_outstanding() {
+    struct Probe(mpsc::Sender<(thread::ThreadId, bool)>);
+    impl Drop for Probe {
+        fn drop(&mut self) {
+            let inside = tokio::runtime::Handle::try_current().is_ok();
+            self.0.send((thread::current().id(), inside)).unwrap();
+        }
+    }
+    for _ in 0..20 {
+        let caller = caller();
+        let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+        let (sender, dropped) = mpsc::channel();
+        let (begun, begins) = mpsc::channel();
+        let probes = [Probe(sender.clone()), Probe(sender)];
+        let call = caller.call_using_backend(Tokio::new(), async move || {
+            let [own, local] = probes;
+            drop(tokio::task::spawn_local(async move {
+                let _local = local;
+                std::future::pending::<()>().await;
+            }));
+            let _own = own;
+            begun.send(()).unwrap();
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+        });
+        begins.recv().unwrap();
+        caller.force_stop();
+        caller.stopped().blocking().unwrap();
+        let error = call.unwrap().wait_blocking().unwrap_err();
+        assert!(error.is_cancelled() && error.is_closed());
+        assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true), (here, true)]);
+    }
+    // Starting and stopping leaves no thread behind: stopping has waited for the helper.
+    let guests = std::fs::read_dir("/proc/self/task").unwrap().filter(|task| {
+        let name = task.as_ref().unwrap().path().join("comm");
+        std::fs::read_to_string(name).is_ok_and(|name| name.trim() == "caller-guest")
+    });
+    assert_eq!(guests.count(), 0);
+}
+
+#[test]
+fn grp_01_members_on_the_other_backend() {
+    let caller = caller();
+    let this = caller.0.clone();
+    let done = Arc::new(AtomicUsize::new(0));
+    let count = done.clone();
+    let ended = caller.call_soon(async move || {
+        let body = async |group: Arc<PendingGroup>| {
+            let (there, nested) = (count.clone(), count.clone());
+            let back = this.clone();
+            let member = this.call_using_backend(Tokio::new(), async move || {
+                assert!(PendingGroup::current().is_some());
+                drop(back.call_soon(async move || {
+                    task::sleep(Duration::from_millis(1)).await;
+                    nested.fetch_add(1, Ordering::SeqCst);
+                }));
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                there.fetch_add(1, Ordering::SeqCst);
+            });
+            assert!(group.pendings().contains(&member.unwrap().handle()));
+        };
+        this.group().run(body).await
+    });
+    ended.wait_blocking().unwrap().unwrap();
+    assert_eq!(done.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_guest_of_a_scope_ends_with_it() {
+    let value = task::block_on(async {
+        Caller::scope(AsyncStd::new(), async |caller| {
+            let guest = caller.call_using_backend(Tokio::new(), async || {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                42
+            });
+            guest.unwrap().await.unwrap()
+        })
+        .await
+    });
+    assert_eq!(value.unwrap(), 42);
+}
