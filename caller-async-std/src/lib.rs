@@ -33,12 +33,21 @@
 //!   by `task::spawn_local` (async-std's feature `unstable`) runs in the caller's thread; what is unfinished when the
 //!   caller stops is dropped with the thread, where thread-local values may be gone already.
 //! - `call_direct_async` is polled by the scheduler itself, in the task of that.
+//!
+//! # As a guest
+//!
+//! [`Caller::call_using_backend`](caller::Caller::call_using_backend) runs a call on async-std in the thread of a caller
+//! whose backend is another: `task::current`, `task_local!`, `task::spawn`, timers, sockets, files and
+//! `task::spawn_blocking` work inside. What does not is a nested `task::spawn_local`: async-std tells nobody that such a
+//! task wants to be polled, so it goes on only when something else does. Make another call instead.
 #![forbid(unsafe_code)]
+
+mod guest;
 
 use std::{any::Any, io, rc::Rc, time::Instant};
 
 use async_std::task;
-use caller::{Backend, Error, LocalFuture, Result, Runtime};
+use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
 
 /// The async-std backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +92,14 @@ impl Backend for AsyncStd {
             ));
         }
         Ok(Rc::new(Surrounding))
+    }
+
+    fn can_be_guest(&self) -> bool {
+        true
+    }
+
+    fn guest(&self) -> io::Result<Rc<dyn Guest>> {
+        Ok(guest::AsyncStdGuest::start())
     }
 
     fn stack_size(&self) -> Option<usize> {

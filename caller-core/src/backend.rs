@@ -70,6 +70,13 @@ pub trait Guest {
     /// Calls `function` with the guest current, so that its timers, sockets and tasks can be made.
     fn enter(&self, function: &mut dyn FnMut());
 
+    /// Takes in the future of a call, inside `enter`, and gives one that ends when it has. Dropping that one drops the
+    /// call's, in this thread. A guest in which a task has an identity makes it one of its tasks; for others it is the
+    /// call's own.
+    fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
+        call
+    }
+
     /// Goes on with the guest's own tasks of this thread. `cx` is woken when there is more to do.
     fn drive(&self, cx: &mut Context<'_>);
 }

@@ -1,21 +1,26 @@
 //! `call_using_backend`: a call that runs on another runtime, in the caller's own thread.
 
 use std::{
+    cell::RefCell,
     future::Future,
     io,
     marker::PhantomData,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll},
+    thread,
 };
 
 use crate::{
-    backend::{Backend, Guest},
+    backend::{Backend, Guest, LocalFuture},
     caller::Caller,
+    context::Context,
     error::{BoxError, Result},
-    pending::Pending,
-    scheduler,
+    pending::{Current, Pending, PendingHandle, current_pending},
+    report, scheduler,
     task::Convert,
 };
 
@@ -58,24 +63,31 @@ impl Caller {
     }
 }
 
-/// A future that is made, polled and dropped inside a guest.
-pub(crate) struct InGuest<M, F> {
+/// A call that is made, polled and dropped inside a guest.
+pub(crate) struct InGuest<M, T> {
     backend: Arc<dyn Backend>,
     make: Option<M>,
     guest: Option<Rc<dyn Guest>>,
-    future: Option<Pin<Box<F>>>,
+    /// What the guest gave for it.
+    adopted: Option<LocalFuture<'static>>,
+    output: Rc<RefCell<Option<thread::Result<T>>>>,
 }
 
-impl<M, F> InGuest<M, F> {
+impl<M, T> InGuest<M, T> {
     pub(crate) fn new(backend: Arc<dyn Backend>, make: M) -> Self {
-        Self { backend, make: Some(make), guest: None, future: None }
+        Self { backend, make: Some(make), guest: None, adopted: None, output: Rc::default() }
     }
 }
 
-impl<M, F> Unpin for InGuest<M, F> {}
+impl<M, T> Unpin for InGuest<M, T> {}
 
-impl<M: FnOnce() -> F, F: Future> Future for InGuest<M, F> {
-    type Output = io::Result<F::Output>;
+impl<M, F, T> Future for InGuest<M, T>
+where
+    M: FnOnce() -> F + 'static,
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    type Output = io::Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -83,26 +95,95 @@ impl<M: FnOnce() -> F, F: Future> Future for InGuest<M, F> {
             Some(guest) => guest.clone(),
             None => this.guest.insert(scheduler::guest(&this.backend)?).clone(),
         };
-        let mut polled = Poll::Pending;
         guest.enter(&mut || {
             if let Some(make) = this.make.take() {
-                this.future = Some(Box::pin(make()));
+                let (output, call) = (this.output.clone(), Inside::new(make));
+                this.adopted = Some(guest.adopt(Box::pin(async move {
+                    let given = call.await;
+                    output.replace(Some(given));
+                })));
             }
-            let Some(future) = &mut this.future else { return };
-            polled = future.as_mut().poll(cx).map(Ok);
-            if polled.is_ready() {
-                this.future = None;
+            if this.adopted.as_mut().is_some_and(|adopted| adopted.as_mut().poll(cx).is_ready()) {
+                this.adopted = None;
             }
         });
-        polled
+        match this.output.take() {
+            Some(Ok(output)) => Poll::Ready(Ok(output)),
+            // On to whoever polls the call, who knows what to do with it.
+            Some(Err(payload)) => resume_unwind(payload),
+            None if this.adopted.is_some() => Poll::Pending,
+            None => Poll::Ready(Err(io::Error::other("it ended under the call"))),
+        }
     }
 }
 
-impl<M, F> Drop for InGuest<M, F> {
+impl<M, T> Drop for InGuest<M, T> {
     fn drop(&mut self) {
-        if let (Some(guest), Some(future)) = (&self.guest, self.future.take()) {
-            let mut future = Some(future);
-            guest.enter(&mut || drop(future.take()));
+        if let (Some(guest), Some(adopted)) = (&self.guest, self.adopted.take()) {
+            let mut adopted = Some(adopted);
+            guest.enter(&mut || drop(adopted.take()));
+        }
+    }
+}
+
+/// A function's future in the context of its call, and with that as the current one, wherever a guest polls it. What it
+/// panics with is carried to the call.
+struct Inside<M, F> {
+    make: Option<M>,
+    future: Option<Pin<Box<F>>>,
+    context: Context,
+    call: Option<PendingHandle>,
+}
+
+impl<M, F> Inside<M, F> {
+    fn new(make: M) -> Self {
+        Self { make: Some(make), future: None, context: Context::current(), call: current_pending() }
+    }
+
+    /// Runs something as the call does.
+    fn run<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        let entered = mem::take(&mut self.context).enter();
+        let current = self.call.clone().map(Current::enter);
+        let done = act(self);
+        drop(current);
+        self.context = entered.leave();
+        done
+    }
+}
+
+impl<M, F> Unpin for Inside<M, F> {}
+
+impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
+    type Output = thread::Result<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        self.run(|this| {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(make) = this.make.take() {
+                    this.future = Some(Box::pin(make()));
+                }
+                match &mut this.future {
+                    Some(future) => future.as_mut().poll(cx),
+                    None => unreachable!("polled after its end"),
+                }
+            }));
+            let ended = match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(output)) => Ok(output),
+                Err(payload) => Err(payload),
+            };
+            report::drop_quietly("a call in a guest", this.future.take());
+            Poll::Ready(ended)
+        })
+    }
+}
+
+impl<M, F> Drop for Inside<M, F> {
+    fn drop(&mut self) {
+        if self.future.is_some() || self.make.is_some() {
+            self.run(|this| {
+                report::drop_quietly("a call in a guest", (this.make.take(), this.future.take()))
+            });
         }
     }
 }

@@ -26,6 +26,7 @@
 //! | [`call_direct`](Caller::call_direct) | there, by the scheduler itself | nothing |
 //! | [`to_thread`](Caller::to_thread) | in a worker of the caller's pool | `Pending<T>` |
 //! | [`queue_call`](Caller::queue_call) | there, one call of the function at a time | nothing |
+//! | [`call_using_backend`](Caller::call_using_backend) | there, on another runtime, as a guest | `Pending<T>` |
 //! | [`schedule_call`](Caller::schedule_call) | there, with everything explicit | `Pending<T>` |
 //! | [`call_soon_local`](Caller::call_soon_local) | there, from there, not `Send` | `Pending<T>` |
 //! | [`as_completed`](Caller::as_completed), [`wait`](Caller::wait) | | what is done first |

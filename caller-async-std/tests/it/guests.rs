@@ -13,7 +13,10 @@ use std::{
 };
 
 use async_std::task;
-use caller::{Backend, Caller, ContextVar, PendingGroup, current_pending, testing::Running};
+use caller::{
+    Backend, Caller, ContextVar, PendingGroup, current_pending,
+    testing::{Manual, Running},
+};
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
 use tokio::{
@@ -119,7 +122,7 @@ fn gst_03_not_where_nothing_manages_the_caller() {
     });
     // One that cannot.
     let caller = Running(Caller::builder().backend(Tokio::new()).spawn().unwrap());
-    let error = caller.call_using_backend(AsyncStd::new(), async || ()).unwrap_err();
+    let error = caller.call_using_backend(Manual::new(), async || ()).unwrap_err();
     assert!(error.is_mismatch() && error.to_string().contains("cannot be its guest"), "{error}");
     // One that fails to be one: a failure of the call.
     let failed = caller.call_using_backend(Other, async || ()).unwrap().wait_blocking().unwrap_err();
@@ -232,4 +235,169 @@ fn a_guest_of_a_scope_ends_with_it() {
         .await
     });
     assert_eq!(value.unwrap(), 42);
+}
+
+/// The other way round: async-std as a guest in the thread of a caller on tokio.
+mod in_tokio {
+    use std::{cell::Cell, collections::HashSet};
+
+    use async_std::{
+        io::{ReadExt, WriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    async_std::task_local! {
+        static NUMBER: Cell<u32> = Cell::new(0);
+    }
+
+    fn caller() -> Running {
+        Running(Caller::builder().backend(Tokio::new()).spawn().unwrap())
+    }
+
+    #[test]
+    fn gst_01_in_the_same_thread_on_the_named_backend() {
+        static USER: ContextVar<u32> = ContextVar::new();
+        let caller = caller();
+        let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+        let calls: Vec<_> = (1..=10)
+            .map(|number| {
+                let make = || {
+                    caller.call_using_backend(AsyncStd::new(), async move || {
+                        assert_eq!((thread::current().id(), USER.get()), (here, Some(number)));
+                        let id = task::current().id();
+                        assert_eq!(NUMBER.with(Cell::get), 0);
+                        NUMBER.with(|own| own.set(number));
+                        for _ in 0..3 {
+                            task::sleep(Duration::from_millis(1)).await;
+                            assert_eq!((NUMBER.with(Cell::get), task::current().id()), (number, id));
+                            assert_eq!((thread::current().id(), USER.get()), (here, Some(number)));
+                            task::yield_now().await;
+                        }
+                        assert_eq!(task::spawn(async { 1 }).await + task::spawn_blocking(|| 2).await, 3);
+                        assert!(current_pending().is_some());
+                        id
+                    })
+                };
+                USER.sync_scope(number, make).unwrap()
+            })
+            .collect();
+        let ids: HashSet<_> = calls.into_iter().map(|call| call.wait_blocking().unwrap()).collect();
+        assert_eq!(ids.len(), 10, "each is a task of its own");
+        let failing = caller.try_call_using_backend(AsyncStd::new(), async || Err::<(), _>(Trouble)).unwrap();
+        assert_eq!(failing.wait_blocking().unwrap_err().downcast_ref(), Some(&Trouble));
+        let panicking = caller.call_using_backend(AsyncStd::new(), async || panic!("on purpose")).unwrap();
+        assert!(panicking.wait_blocking().unwrap_err().is_panic());
+        assert_eq!(
+            caller.call_using_backend(AsyncStd::new(), async || 1).unwrap().wait_blocking().unwrap(),
+            1
+        );
+    }
+
+    #[test]
+    fn gst_01_sockets() {
+        let caller = caller();
+        let listening =
+            caller.call_using_backend(AsyncStd::new(), async || TcpListener::bind("127.0.0.1:0").await);
+        let listener = listening.unwrap().wait_blocking().unwrap().unwrap();
+        let address = listener.local_addr().unwrap();
+        let echo = caller.call_using_backend(AsyncStd::new(), async move || {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut word = [0; 4];
+            stream.read_exact(&mut word).await.unwrap();
+            stream.write_all(&word).await.unwrap();
+        });
+        let asks = caller.call_using_backend(AsyncStd::new(), async move || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"ping").await.unwrap();
+            let mut word = [0; 4];
+            stream.read_exact(&mut word).await.unwrap();
+            word
+        });
+        assert_eq!(&asks.unwrap().wait_blocking().unwrap(), b"ping");
+        echo.unwrap().wait_blocking().unwrap();
+    }
+
+    #[test]
+    fn gst_02_both_interleave() {
+        let caller = caller();
+        let (sender, steps) = mpsc::channel();
+        let guest = sender.clone();
+        let a = caller.call_using_backend(AsyncStd::new(), async move || {
+            for _ in 0..5 {
+                task::sleep(Duration::from_millis(2)).await;
+                guest.send("async-std").unwrap();
+            }
+        });
+        let b = caller.call_soon(async move || {
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                sender.send("tokio").unwrap();
+            }
+        });
+        a.unwrap().wait_blocking().unwrap();
+        b.wait_blocking().unwrap();
+        let order: Vec<_> = steps.try_iter().collect();
+        assert_eq!(order.len(), 10);
+        assert_ne!(order[..5], ["tokio"; 5]);
+        assert_ne!(order[..5], ["async-std"; 5]);
+    }
+
+    #[test]
+    fn gst_04_stopping_with_guests_outstanding() {
+        struct Probe(mpsc::Sender<(thread::ThreadId, u32)>);
+        impl Drop for Probe {
+            fn drop(&mut self) {
+                let seen = if task::try_current().is_some() { NUMBER.with(Cell::get) } else { 0 };
+                self.0.send((thread::current().id(), seen)).unwrap();
+            }
+        }
+        for stops in [true, false].repeat(10) {
+            let caller = caller();
+            let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+            let (sender, dropped) = mpsc::channel();
+            let (begun, begins) = mpsc::channel();
+            let probe = Probe(sender);
+            let call = caller.call_using_backend(AsyncStd::new(), async move || {
+                let _probe = probe;
+                NUMBER.with(|own| own.set(7));
+                begun.send(()).unwrap();
+                task::sleep(Duration::from_secs(3600)).await;
+            });
+            begins.recv().unwrap();
+            let call = call.unwrap();
+            if stops {
+                caller.force_stop();
+                caller.stopped().blocking().unwrap();
+            } else {
+                call.cancel("enough");
+            }
+            assert!(call.wait_blocking().unwrap_err().is_cancelled());
+            assert_eq!(dropped.recv().unwrap(), (here, 7), "in its own task");
+        }
+    }
+
+    #[test]
+    fn an_idle_guest_uses_no_cpu() {
+        let caller = caller();
+        let (id, waits) = {
+            let call = caller.call_using_backend(AsyncStd::new(), async || {
+                task::sleep(Duration::from_millis(1)).await;
+                nix::unistd::gettid()
+            });
+            let id = call.unwrap().wait_blocking().unwrap();
+            (id, caller.call_using_backend(AsyncStd::new(), async || std::future::pending::<()>().await))
+        };
+        let ticks = || {
+            let stat = std::fs::read_to_string(format!("/proc/self/task/{id}/schedstat")).unwrap();
+            stat.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+        };
+        let before = ticks();
+        // The time is what is measured.
+        thread::sleep(Duration::from_secs(2));
+        let spent = Duration::from_nanos(ticks() - before);
+        assert!(spent < Duration::from_millis(5), "{spent:?}");
+        waits.unwrap().cancel("enough");
+    }
 }

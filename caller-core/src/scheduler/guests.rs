@@ -19,7 +19,12 @@ thread_local! {
 
 /// The guests of one scheduler.
 #[derive(Default)]
-pub(super) struct Guests(RefCell<Vec<(Arc<dyn Backend>, Rc<dyn Guest>)>>);
+pub(super) struct Guests(RefCell<Vec<Known>>);
+
+struct Known {
+    backend: Arc<dyn Backend>,
+    guest: Rc<dyn Guest>,
+}
 
 /// Gives this thread to a scheduler.
 pub(super) fn settle(tasks: &Rc<Tasks>) {
@@ -35,7 +40,7 @@ pub(crate) fn guest(backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
         return Ok(known);
     }
     let fresh = backend.guest()?;
-    tasks.guests.0.borrow_mut().push((backend.clone(), fresh.clone()));
+    tasks.guests.0.borrow_mut().push(Known { backend: backend.clone(), guest: fresh.clone() });
     if let Some(own) = &tasks.own {
         // Started outside of the scheduler's turn, in which it is driven.
         own.wake_scheduler();
@@ -46,7 +51,7 @@ pub(crate) fn guest(backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
 impl Guests {
     fn find(&self, backend: &dyn Backend) -> Option<Rc<dyn Guest>> {
         let known = self.0.borrow();
-        known.iter().find(|(known, _)| known.is_same(backend)).map(|(_, guest)| guest.clone())
+        known.iter().find(|known| known.backend.is_same(backend)).map(|known| known.guest.clone())
     }
 
     /// Goes on with what the guests have to do.
@@ -54,7 +59,7 @@ impl Guests {
         let mut at = 0;
         // A guest's task may start another guest.
         loop {
-            let Some(guest) = self.0.borrow().get(at).map(|(_, guest)| guest.clone()) else { return };
+            let Some(guest) = self.0.borrow().get(at).map(|known| known.guest.clone()) else { return };
             guest.drive(cx);
             at += 1;
         }

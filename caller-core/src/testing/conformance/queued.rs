@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{Trouble, receive};
+use super::{Trouble, eventually, receive};
 use crate::{
     ContextVar, Pending, PendingGroup, PendingHandle, PendingSet, Queue, Resolver, Tracker, current_pending,
     testing::Fixture,
@@ -234,7 +234,7 @@ pub fn que_06_tracked_by_a_manager<F: Fixture>() {
     assert_eq!(manager.0.pendings(), std::slice::from_ref(&queue), "the first call began the queue");
     caller.queue_close(record);
     queue.wait().blocking().unwrap();
-    assert!(manager.0.is_empty());
+    eventually("an empty set", || manager.0.is_empty());
 }
 
 pub fn que_bounded<F: Fixture>() {
