@@ -247,22 +247,32 @@ fn drive(global: &Global) {
 pub async fn sleep_until(at: Instant) {
     let mut deadline = Deadline::none();
     let timers = global();
-    deadline.after = Some(at.saturating_duration_since(timers.now()));
-    deadline.armed = Some(Armed { timers, at, key: None });
+    let after = at.saturating_duration_since(timers.now());
+    deadline.armed = Some(Armed { timers, at, after, key: None });
     std::future::poll_fn(|cx| deadline.poll(cx)).await;
 }
 
 /// A time at which a wait gives up.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    after: Option<Duration>,
+    limit: Limit,
     armed: Option<Armed>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    Never,
+    /// Counted from the first poll.
+    After(Duration),
+    At(Instant),
 }
 
 #[derive(Debug)]
 struct Armed {
     timers: Arc<Timers>,
     at: Instant,
+    /// How long that is from the first poll.
+    after: Duration,
     key: Option<TimerKey>,
 }
 
@@ -275,32 +285,41 @@ impl Armed {
 impl Deadline {
     /// One that never comes.
     pub(crate) fn none() -> Self {
-        Self { after: None, armed: None }
+        Self { limit: Limit::Never, armed: None }
     }
 
     /// One that comes when `time` has gone by since the first poll.
     pub(crate) fn after(time: Duration) -> Self {
-        Self { after: Some(time), armed: None }
+        Self { limit: Limit::After(time), armed: None }
+    }
+
+    /// One that comes at a time of the caller's clock.
+    pub(crate) fn at(time: Instant) -> Self {
+        Self { limit: Limit::At(time), armed: None }
     }
 
     /// Ready, with the time that was allowed, once it has come.
     pub(crate) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Duration> {
-        let Some(after) = self.after else { return Poll::Pending };
-        if after.is_zero() {
-            return Poll::Ready(after);
-        }
         loop {
             let armed = match &mut self.armed {
                 Some(armed) => armed,
                 None => {
                     let timers = here();
-                    // A time that the clock cannot name never comes.
-                    let Some(at) = timers.now().checked_add(after) else { return Poll::Pending };
-                    self.armed.insert(Armed { timers, at, key: None })
+                    let now = timers.now();
+                    let (at, after) = match self.limit {
+                        Limit::Never => return Poll::Pending,
+                        Limit::After(after) => match now.checked_add(after) {
+                            Some(at) => (at, after),
+                            // A time that the clock cannot name never comes.
+                            None => return Poll::Pending,
+                        },
+                        Limit::At(at) => (at, at.saturating_duration_since(now)),
+                    };
+                    self.armed.insert(Armed { timers, at, after, key: None })
                 }
             };
             if armed.timers.now() >= armed.at {
-                return Poll::Ready(after);
+                return Poll::Ready(armed.after);
             }
             if !armed.is_undriven() {
                 let renewed = armed.key.is_some_and(|key| armed.timers.renew(key, cx.waker().clone()));
@@ -319,7 +338,7 @@ impl Deadline {
             let left = armed.at.saturating_duration_since(armed.timers.now());
             let timers = global();
             let Some(at) = timers.now().checked_add(left) else { return Poll::Pending };
-            self.armed = Some(Armed { timers, at, key: None });
+            self.armed = Some(Armed { timers, at, after: armed.after, key: None });
         }
     }
 }

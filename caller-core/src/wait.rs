@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_core::Stream;
@@ -78,6 +78,13 @@ impl<T: Send + 'static> WaitMany<T> {
     /// Returns after `time`, counted from the first poll, with what is done by then.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
+    /// is given.
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Deadline::at(at);
         self
     }
 

@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{self, Poll, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -307,6 +307,13 @@ impl WaitDone {
     /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`. The call runs on.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
+    /// is given.
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Deadline::at(at);
         self
     }
 

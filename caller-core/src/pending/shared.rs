@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{self, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Pending, PendingHandle, Take, wait};
@@ -157,6 +157,13 @@ impl<T: Clone + Send + Sync + 'static> WaitShared<T> {
     /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
+    /// is given.
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Deadline::at(at);
         self
     }
 

@@ -6,7 +6,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Pending, PendingHandle, Take};
@@ -47,6 +47,13 @@ impl<T: Send + 'static> Wait<T> {
     /// result that is there already is given.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
+    /// is given.
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Deadline::at(at);
         self
     }
 
@@ -203,6 +210,13 @@ impl<'a, T: Send + 'static> WaitMut<'a, T> {
     /// runs on, and can be waited for again.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Deadline::after(time);
+        self
+    }
+
+    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
+    /// is given.
+    pub fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Deadline::at(at);
         self
     }
 

@@ -44,6 +44,7 @@ macro_rules! conformance {
             pen_06_remove_callback
             pen_07_timeout_cancels_unless_protected
             pen_07_zero_timeout
+            pen_07_deadlines
             pen_08_dropped_wait_cancels_unless_protected
             pen_08_borrowed_and_shared_waits
             pen_09_wait_without_result

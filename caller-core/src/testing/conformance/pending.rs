@@ -143,6 +143,31 @@ pub fn pen_07_zero_timeout<F: Fixture>() {
     assert_eq!(pending.wait().timeout(Duration::ZERO).blocking().unwrap(), 1);
 }
 
+pub fn pen_07_deadlines<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let never = || caller.call_soon(async || std::future::pending::<()>().await);
+    let past = caller.backend().clock().now();
+    fixture.block_on(async {
+        let pending = never();
+        let handle = pending.handle();
+        assert!(pending.wait().deadline(past).await.unwrap_err().is_timeout());
+        assert!(handle.is_cancelled());
+        let mut kept = never();
+        assert!(kept.wait_mut().deadline(past).await.unwrap_err().is_timeout());
+        assert!(kept.handle().wait().deadline(past).await.unwrap_err().is_timeout());
+        let waited = caller.wait([kept]).deadline(past).await.unwrap();
+        assert!(waited.done.is_empty() && !waited.pending[0].is_cancelled());
+        assert!(never().shared().wait().deadline(past).await.unwrap_err().is_timeout());
+        let done = caller.call_soon(async || 7);
+        done.handle().wait().await.unwrap();
+        assert_eq!(done.wait().deadline(past).await.unwrap(), 7, "what is there is given");
+    });
+    let soon = past + Duration::from_millis(2);
+    let late = never().wait().deadline(soon).blocking().unwrap_err();
+    assert!(late.is_timeout() && caller.call_soon(async || 1).wait_blocking().is_ok(), "{late}");
+}
+
 pub fn pen_08_dropped_wait_cancels_unless_protected<F: Fixture>() {
     let caller = F::new().caller();
     let never = || caller.call_soon(async || std::future::pending::<()>().await);
