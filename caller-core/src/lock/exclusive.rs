@@ -29,7 +29,7 @@ use crate::{
 /// `join!` wait for each other, while taking the lock again under itself, also in a call that was made there, is an error
 /// at once and not a deadlock. The guard form, [`lock`](Self::lock), is owned by the *running call*: it goes on while the
 /// guard lives, calls that are made meanwhile know nothing of it and wait, and a second branch of the same call gets the
-/// error. Prefer `with`.
+/// error. Outside of any call a guard has no owner: taking the lock again waits for ever. Prefer `with`.
 ///
 /// Two locks that are taken in opposite order wait for each other, and so does who awaits, under the lock, a call that was
 /// made *before* and wants it. A panic under the lock does not poison it.

@@ -17,7 +17,8 @@ use crate::{
 /// threads. The lock is free when the last of them has left, whatever the order.
 ///
 /// The scope form, [`with`](Self::with), is owned by *context*: calls made under it may enter. The guard form,
-/// [`lock`](Self::lock), is owned by the *running call*, which may enter again; calls made meanwhile wait.
+/// [`lock`](Self::lock), is owned by the *running call*, which may enter again; calls made meanwhile wait. Outside of any
+/// call a guard has no owner, and a second one waits for the first.
 ///
 /// ```
 /// # use caller::{Caller, ReentrantAsyncLock, testing::Manual};
