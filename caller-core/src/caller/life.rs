@@ -22,7 +22,7 @@ use std::{
 use super::{Builder, Caller, builder::Options, registry};
 use crate::{
     backend::{Backend, LocalFuture, Runtime},
-    call::{Inbox, Item},
+    call::Inbox,
     error::{Error, Kind, Result},
     event::{Flag, Moment},
     ident::{self, CallerId},
@@ -331,15 +331,25 @@ impl Inner {
         }
     }
 
+    /// Ends what verbs have attached.
+    fn stop_attached(&self, reason: &str) {
+        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
+            attached.stop(reason);
+        }
+    }
+
+    /// Refuses whatever is still asked of it.
+    fn refuse_all(&self, reason: &str) {
+        for item in self.inbox.items.close_and_drain() {
+            item.reject(reason);
+        }
+        self.stop_attached(reason);
+    }
+
     /// Its own part has ended.
     pub(super) fn finish(self: &Arc<Self>) {
         let reason = self.stop_reason();
-        for item in self.inbox.items.close_and_drain() {
-            Item::reject(item, &reason);
-        }
-        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
-            attached.stop(&reason);
-        }
+        self.refuse_all(&reason);
         self.life().ended = true;
         self.finish_if_alone();
     }
@@ -384,12 +394,7 @@ impl Drop for Inner {
             return;
         }
         let reason = format!("the caller {:?} was dropped before it was started", self.name);
-        for item in self.inbox.items.close_and_drain() {
-            Item::reject(item, &reason);
-        }
-        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
-            attached.stop(&reason);
-        }
+        self.refuse_all(&reason);
         for child in self.children() {
             child.force_stop();
         }
@@ -438,9 +443,7 @@ impl Owner for Inner {
 
     fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static> {
         let reason = self.stop_reason();
-        for attached in [self.pool.get(), self.queues.get()].into_iter().flatten() {
-            attached.stop(&reason);
-        }
+        self.stop_attached(&reason);
         let children = self.children();
         Box::pin(async move {
             let all = async {
