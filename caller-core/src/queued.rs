@@ -470,7 +470,8 @@ async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
     .await
 }
 
-async fn yield_now() {
+/// Lets everything else in this thread have a turn.
+pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
         if mem::replace(&mut yielded, true) {

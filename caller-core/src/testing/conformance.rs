@@ -19,16 +19,15 @@ pub mod tracker;
 pub mod wait;
 
 use std::{
-    future::poll_fn,
-    mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    task::Poll,
     time::{Duration, Instant},
 };
+
+use crate::queued::yield_now;
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]
@@ -223,19 +222,6 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < until, "{what} did not come");
         std::thread::yield_now();
     }
-}
-
-/// Lets everything else in this thread have a turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// What comes within a generous time.
