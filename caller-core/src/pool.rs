@@ -19,7 +19,6 @@ use crate::{
     pending::Pending,
     task::{self, Convert, Fallible, Plain, Run},
     timer::{TimerKey, Timers},
-    verbs::register,
 };
 
 impl Caller {
@@ -61,9 +60,7 @@ impl Caller {
         F: Future + 'static,
         T: Send + 'static,
     {
-        let trackers = context.if_tracked();
         let (run, take) = task::call::<N, C, M, F, T>(make, context, location, None);
-        register(trackers, &take);
         if run.state().is_done() {
             // Whoever tracks it has cancelled it: it needs no worker.
             return Pending::new(take);

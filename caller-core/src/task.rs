@@ -150,7 +150,7 @@ const _: () = {
     thread_safe::<(Core<()>, OnceLock<Arc<Woken>>, Context)>();
 };
 
-/// Makes a call of a function that has not begun.
+/// Makes a call of a function that has not begun. The trackers of its context hear of it before it can.
 pub(crate) fn call<N, C, M, F, T>(
     make: M,
     context: Context,
@@ -164,6 +164,7 @@ where
     F: Future + 'static,
     T: Send + 'static,
 {
+    let trackers = context.if_tracked();
     let cell = Arc::new(Cell::<N, C, M, F, T> {
         core: Core::new(State::waiting(), location, caller),
         home: OnceLock::new(),
@@ -171,10 +172,13 @@ where
         stage: UnsafeCell::new(Stage::Function(make)),
         types: PhantomData,
     });
+    if let Some(trackers) = trackers {
+        trackers.register(|| PendingHandle::new(cell.clone()));
+    }
     (cell.clone(), cell)
 }
 
-/// Makes a call of a future of this thread, whose scheduler owns it from the beginning.
+/// As `call`, of a future of this thread, whose scheduler owns it from the beginning.
 pub(crate) fn local_call<N, C, F, T>(
     future: F,
     context: Context,
@@ -187,6 +191,7 @@ where
     F: Future + 'static,
     T: Send + 'static,
 {
+    let trackers = context.if_tracked();
     let cell = Arc::new(Cell::<N, C, fn() -> F, F, T> {
         core: Core::new(State::started(), location, Some(caller)),
         home: OnceLock::new(),
@@ -194,6 +199,9 @@ where
         stage: UnsafeCell::new(Stage::Future(ManuallyDrop::new(future))),
         types: PhantomData,
     });
+    if let Some(trackers) = trackers {
+        trackers.register(|| PendingHandle::new(cell.clone()));
+    }
     (cell.clone(), cell)
 }
 

@@ -9,7 +9,7 @@ use crate::{
     context::Context,
     error::{BoxError, Error, Kind, Result},
     guest::{Guested, InGuest},
-    pending::{Pending, PendingHandle, Take},
+    pending::{Pending, Take},
     task::{self, Convert, Fallible, Plain, Run},
     tracker::Trackers,
 };
@@ -188,9 +188,7 @@ impl Caller {
         F: Future + 'static,
         T: Send + 'static,
     {
-        let trackers = context.if_tracked();
         let (run, take) = task::call::<N, C, M, F, T>(make, context, location, Some(self.0.id));
-        register(trackers, &take);
         self.send(run, take, delay)
     }
 
@@ -235,22 +233,12 @@ impl Caller {
         if !self.is_running() {
             return Err(self.closed());
         }
-        let context = Context::current();
-        let trackers = context.if_tracked();
-        let (run, take) = task::local_call::<N, C, F, T>(make(), context, location, self.0.id);
-        register(trackers, &take);
+        let (run, take) = task::local_call::<N, C, F, T>(make(), Context::current(), location, self.0.id);
         // The stop of a caller is begun by any thread; a local call that comes too late is dropped here, by its own.
         if let Err(Item::Local(run)) = self.0.inbox.items.push(Item::Local(run)) {
             run.end(None, &self.0.stop_reason());
         }
         Ok(Pending::new(take))
-    }
-}
-
-/// Tells the trackers of a call, before it can start, that it was made.
-pub(crate) fn register<T: 'static>(trackers: Option<Context>, call: &Arc<dyn Take<T>>) {
-    if let Some(context) = trackers {
-        context.register(|| PendingHandle::new(call.clone()));
     }
 }
 
@@ -358,7 +346,6 @@ impl<F> Schedule<'_, F> {
         };
         let mut context = context.unwrap_or_else(Context::current);
         context.keep_trackers(|of| trackers.has(of));
-        let tracked = context.if_tracked();
         let (make, id) = (make(function), Some(caller.id()));
         let (run, take) = match guest {
             None => task::call::<F, C, M, Fut, T>(make, context, location, id),
@@ -367,7 +354,6 @@ impl<F> Schedule<'_, F> {
                 task::call::<F, Guested<C>, _, _, T>(inside, context, location, id)
             }
         };
-        register(tracked, &take);
         let pending = Pending::new(take.clone());
         // Before it is sent: it may be done, and its labels freed, a moment later.
         for (name, value) in metadata {
