@@ -10,12 +10,11 @@ use std::{
     time::Duration,
 };
 
-use rustc_hash::FxHashMap;
-
 use crate::{
     caller::Caller,
     context::Context,
     error::{BoxError, Error, Kind, Result},
+    members::Members,
     pending::{Keeper, Pending, PendingHandle, Resolver},
     sys::{self, Mutex, MutexGuard},
     task::{Convert, Fallible, Plain},
@@ -110,9 +109,7 @@ pub struct PendingGroup {
 
 struct State {
     phase: Phase,
-    /// Each with its place in the order of adding.
-    members: FxHashMap<PendingHandle, u64>,
-    next: u64,
+    members: Members,
     failures: Vec<Error>,
     /// Why it was cancelled, if it was; a reason a line.
     cancelled: Option<String>,
@@ -186,8 +183,7 @@ impl GroupBuilder {
     pub fn build(self) -> Arc<PendingGroup> {
         let state = State {
             phase: Phase::Initial,
-            members: FxHashMap::default(),
-            next: 0,
+            members: Members::default(),
             failures: Vec::new(),
             cancelled: None,
             runner: None,
@@ -267,10 +263,7 @@ impl PendingGroup {
 
     /// The members that are not done, in the order in which they were added.
     pub fn pendings(&self) -> Vec<PendingHandle> {
-        let mut all: Vec<_> =
-            self.state().members.iter().map(|(pending, at)| (*at, pending.clone())).collect();
-        all.sort_unstable_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, pending)| pending).collect()
+        self.state().members.in_order()
     }
 
     /// How many members are not done.
@@ -299,7 +292,7 @@ impl PendingGroup {
     /// Lets a pending go: the group waits for it no longer, and no longer cancels it. False if it was no member.
     pub fn remove(&self, pending: &PendingHandle) -> bool {
         let mut state = self.state();
-        let gone = state.members.remove_entry(pending);
+        let gone = state.members.remove(pending);
         let waker = state.waker_if_over();
         drop(state);
         if gone.is_some()
@@ -318,12 +311,10 @@ impl PendingGroup {
         if state.phase == Phase::Ended {
             return false;
         }
-        state.next += 1;
-        let place = state.next;
-        let known = state.members.insert(pending.clone(), place).is_some();
+        let new = state.members.add(pending);
         let (cancelled, parent) = (state.cancelled.clone(), state.parent.clone());
         drop(state);
-        if !known {
+        if new {
             pending.keep(this);
         }
         if let Some(reason) = cancelled {
@@ -416,7 +407,7 @@ impl Keeper for PendingGroup {
     fn done(&self, pending: &PendingHandle) {
         let error = pending.error().ok().flatten();
         let mut state = self.state();
-        let Some(member) = state.members.remove_entry(pending) else { return };
+        let Some(member) = state.members.remove(pending) else { return };
         let told = match error {
             // Once the group is cancelled, its members are because of that.
             Some(error) if error.is_cancelled() => {
@@ -470,7 +461,7 @@ impl State {
             reasons.push('\n');
         }
         reasons.push_str(reason);
-        let members = if first { self.members.keys().cloned().collect() } else { Vec::new() };
+        let members = if first { self.members.all() } else { Vec::new() };
         Some(Told { reason: reason.to_owned(), members, waker: self.waker.take() })
     }
 

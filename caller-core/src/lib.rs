@@ -74,6 +74,8 @@ mod park;
 
 mod context;
 mod pending;
+
+mod members;
 mod tracker;
 
 mod countdown;

@@ -7,11 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use rustc_hash::FxHashMap;
-
 use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
+    members::Members,
     pending::{Keeper, PendingHandle},
     sys::{self, Mutex, MutexGuard},
 };
@@ -244,13 +243,6 @@ pub struct PendingSet(Arc<SetInner>);
 #[derive(Default)]
 struct SetInner(Mutex<Members>);
 
-#[derive(Default)]
-struct Members {
-    /// Each with its place in the order of adding.
-    known: FxHashMap<PendingHandle, u64>,
-    next: u64,
-}
-
 impl PendingSet {
     /// An empty set.
     pub fn new() -> Self {
@@ -260,12 +252,10 @@ impl PendingSet {
     /// Adds a pending until it is done. False if it is in the set already, or done.
     pub fn add(&self, pending: &PendingHandle) -> bool {
         let mut members = self.0.members();
-        if members.known.contains_key(pending) {
+        if members.contains(pending) {
             return false;
         }
-        members.next += 1;
-        let place = members.next;
-        members.known.insert(pending.clone(), place);
+        members.add(pending);
         drop(members);
         pending.keep(self.0.clone());
         !pending.is_done()
@@ -273,7 +263,7 @@ impl PendingSet {
 
     /// Takes a pending off. False if it was not in the set.
     pub fn remove(&self, pending: &PendingHandle) -> bool {
-        let known = self.0.members().known.remove_entry(pending);
+        let known = self.0.members().remove(pending);
         if known.is_some() {
             pending.unkeep(&self.0);
         }
@@ -282,20 +272,17 @@ impl PendingSet {
 
     /// Whether a pending is in the set.
     pub fn contains(&self, pending: &PendingHandle) -> bool {
-        self.0.members().known.contains_key(pending)
+        self.0.members().contains(pending)
     }
 
     /// The pendings that are not done, in the order in which they were added.
     pub fn pendings(&self) -> Vec<PendingHandle> {
-        let mut all: Vec<_> =
-            self.0.members().known.iter().map(|(pending, at)| (*at, pending.clone())).collect();
-        all.sort_unstable_by_key(|(at, _)| *at);
-        all.into_iter().map(|(_, pending)| pending).collect()
+        self.0.members().in_order()
     }
 
     /// How many are not done.
     pub fn len(&self) -> usize {
-        self.0.members().known.len()
+        self.0.members().len()
     }
 
     /// Whether all are done.
@@ -312,7 +299,7 @@ impl SetInner {
 
 impl Keeper for SetInner {
     fn done(&self, pending: &PendingHandle) {
-        let gone = self.members().known.remove_entry(pending);
+        let gone = self.members().remove(pending);
         drop(gone);
     }
 }

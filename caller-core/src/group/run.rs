@@ -108,13 +108,13 @@ impl PendingGroup {
         if state.phase != Phase::Initial {
             return Err(Error::new(Kind::GroupRan));
         }
-        if runner.as_ref().is_some_and(|runner| state.members.contains_key(runner)) {
+        if runner.as_ref().is_some_and(|runner| state.members.contains(runner)) {
             return Err(Error::new(Kind::SelfWait("the group")));
         }
         state.phase = Phase::Running;
         state.runner = runner;
         state.parent = parent.clone();
-        let early: Vec<PendingHandle> = state.members.keys().cloned().collect();
+        let early = state.members.all();
         drop(state);
         if let Some(parent) = parent {
             for member in &early {
@@ -203,7 +203,7 @@ impl State {
     fn end(&mut self) -> (Vec<PendingHandle>, impl Sized + use<>) {
         self.phase = Phase::Ended;
         let rest = (self.waker.take(), self.runner.take(), self.parent.take());
-        (self.members.drain().map(|(member, _)| member).collect(), rest)
+        (self.members.take(), rest)
     }
 }
 
