@@ -34,8 +34,8 @@ const QUEUED: usize = 2;
 pub(crate) struct RawLock {
     state: AtomicUsize,
     queue: Mutex<Queue>,
-    /// What contexts know it by. Given at the first use; zero until then.
-    id: AtomicU64,
+    /// What contexts know it by.
+    id: u64,
     /// How often it was taken for a scope, and given back from there: odd while it is. Only who has the lock writes this and
     /// the next two.
     time: AtomicU64,
@@ -59,27 +59,15 @@ struct Waiter {
 
 impl RawLock {
     pub(crate) fn new() -> Self {
+        // A counter: nothing else is published through it.
+        static NEXT: Counter = Counter::new(1);
         Self {
             state: AtomicUsize::new(0),
             queue: Mutex::new(Queue { waiters: VecDeque::new(), next: 0 }),
-            id: AtomicU64::new(0),
+            id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             time: AtomicU64::new(0),
             owner: AtomicUsize::new(0),
             holder: AtomicU64::new(0),
-        }
-    }
-
-    fn id(&self) -> u64 {
-        static NEXT: Counter = Counter::new(1);
-        // A counter: nothing else is published through it.
-        let known = self.id.load(Ordering::Relaxed);
-        if known != 0 {
-            return known;
-        }
-        let fresh = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        match self.id.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => fresh,
-            Err(other) => other,
         }
     }
 
@@ -91,7 +79,7 @@ impl RawLock {
             time += 1;
             self.time.store(time, Ordering::Release);
         }
-        Hold { lock: self.id(), time }
+        Hold { lock: self.id, time }
     }
 
     /// Whether somebody has it.
@@ -106,7 +94,7 @@ impl RawLock {
             return false;
         }
         // What another thread writes meanwhile cannot be equal to what is known here: only who has it writes.
-        let known = context::held_here(self.id());
+        let known = context::held_here(self.id);
         known.is_some_and(|time| time == self.time.load(Ordering::Acquire)) || self.is_owned_here()
     }
 
