@@ -101,9 +101,9 @@ pub trait Runtime {
         None
     }
 
-    /// Whether the runtime has nothing to do but what it was given by its caller, so that the caller may watch
-    /// its queue for some microseconds before the thread sleeps.
-    fn is_quiet(&self) -> bool {
-        false
+    /// How many tasks the runtime has beside what it was given by its caller, if it can say. Where there are none, the
+    /// caller may watch its queue for some microseconds before the thread sleeps.
+    fn other_tasks(&self) -> Option<usize> {
+        None
     }
 }

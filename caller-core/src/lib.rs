@@ -64,6 +64,7 @@
 mod sys;
 
 mod error;
+mod flagged;
 mod ident;
 mod metadata;
 mod report;

@@ -230,8 +230,8 @@ impl Runtime for Surrounding {
         task::coop::has_budget_remaining()
     }
 
-    fn is_quiet(&self) -> bool {
-        self.handle.metrics().num_alive_tasks() == 0
+    fn other_tasks(&self) -> Option<usize> {
+        Some(self.handle.metrics().num_alive_tasks())
     }
 }
 

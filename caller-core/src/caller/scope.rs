@@ -5,11 +5,8 @@ use std::{
     mem,
     panic::resume_unwind,
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context as TaskContext, Poll, Wake, Waker},
+    sync::Arc,
+    task::{Context as TaskContext, Poll, Waker},
 };
 
 use super::{Builder, Caller};
@@ -17,6 +14,7 @@ use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
+    flagged::Flagged,
 };
 
 impl Caller {
@@ -132,33 +130,12 @@ impl Drop for StopOnDrop<'_> {
 struct Body<F> {
     future: Pin<Box<F>>,
     context: Context,
-    wake: Arc<BodyWake>,
-}
-
-struct BodyWake {
-    woken: AtomicBool,
-    outer: Mutex<Option<Waker>>,
-}
-
-impl Wake for BodyWake {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // Release pairs with the acquire of `poll`.
-        self.woken.store(true, Ordering::Release);
-        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(outer) = outer {
-            outer.wake();
-        }
-    }
+    wake: Arc<Flagged>,
 }
 
 impl<F> Body<F> {
     fn new(future: F) -> Self {
-        let wake = BodyWake { woken: AtomicBool::new(true), outer: Mutex::new(None) };
-        Self { future: Box::pin(future), context: Context::current(), wake: Arc::new(wake) }
+        Self { future: Box::pin(future), context: Context::current(), wake: Flagged::new() }
     }
 }
 
@@ -167,11 +144,8 @@ impl<F: Future> Future for Body<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        // Registered first, looked at then; cloned and dropped without the lock.
-        let fresh = cx.waker().clone();
-        let old = this.wake.outer.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
-        drop(old);
-        if !this.wake.woken.swap(false, Ordering::AcqRel) {
+        this.wake.renew(cx.waker());
+        if !this.wake.take() {
             return Poll::Pending;
         }
         let waker = Waker::from(this.wake.clone());

@@ -6,11 +6,14 @@ use std::{
     io, mem,
     rc::{Rc, Weak},
     sync::Arc,
-    task::Context as TaskContext,
+    task::{Context as TaskContext, Wake, Waker},
 };
 
 use super::Tasks;
-use crate::backend::{Backend, Guest};
+use crate::{
+    backend::{Backend, Guest},
+    flagged::Flagged,
+};
 
 thread_local! {
     /// The scheduler of this thread. It owns the guests: none lives in the thread-local.
@@ -18,8 +21,11 @@ thread_local! {
 }
 
 /// The guests of one scheduler.
-#[derive(Default)]
-pub(super) struct Guests(RefCell<Vec<Known>>);
+pub(super) struct Guests {
+    known: RefCell<Vec<Known>>,
+    /// How they say that they want to be driven: seen by a scheduler that watches, and told to one that sleeps.
+    wake: Arc<Flagged>,
+}
 
 struct Known {
     backend: Arc<dyn Backend>,
@@ -40,7 +46,7 @@ pub(crate) fn guest(backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
         return Ok(known);
     }
     let fresh = backend.guest()?;
-    tasks.guests.0.borrow_mut().push(Known { backend: backend.clone(), guest: fresh.clone() });
+    tasks.guests.known.borrow_mut().push(Known { backend: backend.clone(), guest: fresh.clone() });
     if let Some(own) = &tasks.own {
         // Started outside of the scheduler's turn, in which it is driven.
         own.wake_scheduler();
@@ -49,17 +55,52 @@ pub(crate) fn guest(backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
 }
 
 impl Guests {
+    pub(super) fn new() -> Self {
+        Self { known: RefCell::default(), wake: Flagged::new() }
+    }
+
+    /// How many calls run in them: each has its guest for as long as it runs.
+    pub(super) fn calls(&self) -> usize {
+        self.known.borrow().iter().map(|known| Rc::strong_count(&known.guest) - 1).sum()
+    }
+
+    /// Whether one of them wants to be driven.
+    pub(super) fn is_woken(&self) -> bool {
+        !self.known.borrow().is_empty() && self.wake.is_woken()
+    }
+
+    /// A call in one of them was polled outside of the scheduler's turn, which may watch for what comes of it.
+    pub(super) fn polled(&self) {
+        if self.calls() > 0 {
+            self.wake.wake_by_ref();
+        }
+    }
+
+    /// Has the scheduler woken when they want to be driven. What was before is seen by `is_woken`.
+    pub(super) fn watch(&self, scheduler: &Waker) {
+        self.wake.renew(scheduler);
+    }
+
     fn find(&self, backend: &dyn Backend) -> Option<Rc<dyn Guest>> {
-        let known = self.0.borrow();
+        let known = self.known.borrow();
         known.iter().find(|known| known.backend.is_same(backend)).map(|known| known.guest.clone())
     }
 
-    /// Goes on with what the guests have to do.
-    pub(super) fn drive(&self, cx: &mut TaskContext<'_>) {
+    /// Goes on with what the guests have to do. True if one of them wanted it.
+    pub(super) fn drive(&self) -> bool {
+        // A guest that nobody asked for is not woken, and costs nothing.
+        if self.known.borrow().is_empty() {
+            return false;
+        }
+        let woken = self.wake.take();
+        let waker = Waker::from(self.wake.clone());
+        let cx = &mut TaskContext::from_waker(&waker);
         let mut at = 0;
         // A guest's task may start another guest.
         loop {
-            let Some(guest) = self.0.borrow().get(at).map(|known| known.guest.clone()) else { return };
+            let Some(guest) = self.known.borrow().get(at).map(|known| known.guest.clone()) else {
+                return woken;
+            };
             guest.drive(cx);
             at += 1;
         }
@@ -67,7 +108,7 @@ impl Guests {
 
     /// Ends them, the last one first.
     pub(super) fn end(&self) {
-        let mut guests = mem::take(&mut *self.0.borrow_mut());
+        let mut guests = mem::take(&mut *self.known.borrow_mut());
         while let Some(guest) = guests.pop() {
             drop(guest);
         }

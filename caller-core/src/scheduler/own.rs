@@ -23,6 +23,8 @@ pub(super) struct OwnTasks {
     starting: RefCell<Slab<Arc<dyn Run>>>,
     /// How many tasks there are.
     live: Cell<usize>,
+    /// How many of them have an order that they have not obeyed.
+    ordered: Cell<usize>,
     /// Why calls that have not begun never will, once the caller stops.
     refusing: RefCell<Option<String>>,
     /// The scheduler, to be told when no call is starting, and when no task is left.
@@ -44,16 +46,20 @@ enum Order {
 }
 
 impl Slot {
-    fn give(&self, order: Order) {
-        {
+    /// True if it had no order.
+    fn give(&self, order: Order) -> bool {
+        let first = {
             let mut known = self.order.borrow_mut();
+            let first = known.is_none();
             // Nothing comes after the end; and the start sees by itself whether there is something left to start.
             if matches!(*known, None | Some(Order::Resume)) {
                 *known = Some(order);
             }
-        }
+            first
+        };
         let waker = self.waker.borrow_mut().take();
         waker.into_iter().for_each(Waker::wake);
+        first
     }
 }
 
@@ -63,6 +69,7 @@ impl OwnTasks {
             spawn,
             starting: RefCell::default(),
             live: Cell::new(0),
+            ordered: Cell::new(0),
             refusing: RefCell::default(),
             scheduler: RefCell::default(),
         }
@@ -76,6 +83,24 @@ impl OwnTasks {
     /// Whether some task has not ended.
     pub(super) fn is_live(&self) -> bool {
         self.live.get() > 0
+    }
+
+    /// Whether some task has something to do.
+    pub(super) fn is_ordered(&self) -> bool {
+        self.ordered.get() > 0
+    }
+
+    fn give(&self, slot: &Slot, order: Order) {
+        if slot.give(order) {
+            self.ordered.set(self.ordered.get() + 1);
+        }
+    }
+
+    /// What the task of this slot is to do.
+    fn take_order(&self, slot: &Slot) -> Option<Order> {
+        let order = slot.order.borrow_mut().take()?;
+        self.ordered.set(self.ordered.get() - 1);
+        Some(order)
     }
 
     /// Renews who is told.
@@ -109,6 +134,7 @@ impl OwnTasks {
             tasks.set_slot(kept, &slot);
         }
         self.live.set(self.live.get() + 1);
+        self.ordered.set(self.ordered.get() + 1);
         (self.spawn)(Box::pin(OwnTask { tasks: tasks.clone(), call, slot }));
     }
 
@@ -116,7 +142,7 @@ impl OwnTasks {
     pub(super) fn resume(&self, tasks: &Rc<Tasks>, call: Arc<dyn Run>) {
         let Some(kept) = call.kept() else { return };
         match tasks.slot(kept) {
-            Some(slot) => slot.give(Order::Resume),
+            Some(slot) => self.give(&slot, Order::Resume),
             // Deferred work that was cancelled is only forgotten; otherwise its time has come.
             None if call.state().is_done() => call.resume(&**tasks),
             None => self.start(tasks, call, None),
@@ -126,7 +152,7 @@ impl OwnTasks {
     /// Has the task of a call end it. False if it has none.
     pub(super) fn end(&self, tasks: &Tasks, kept: usize, reason: &str) -> bool {
         let Some(slot) = tasks.slot(kept) else { return false };
-        slot.give(Order::End(reason.to_owned()));
+        self.give(&slot, Order::End(reason.to_owned()));
         true
     }
 }
@@ -180,11 +206,12 @@ impl Future for OwnTask {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let old = self.slot.waker.replace(Some(cx.waker().clone()));
         drop(old);
-        let order = self.slot.order.borrow_mut().take();
+        let order = self.own().take_order(&self.slot);
         if let Some(order) = order {
             let outer = self.tasks.polled.replace(Some(self.slot.clone()));
             self.obey(order);
             drop(self.tasks.polled.replace(outer));
+            self.tasks.guests.polled();
         }
         // What is not kept has ended, here or by whoever cancelled it before it began.
         if self.call.kept().is_some() { Poll::Pending } else { Poll::Ready(()) }
@@ -194,6 +221,7 @@ impl Future for OwnTask {
 impl Drop for OwnTask {
     fn drop(&mut self) {
         let own = self.own();
+        drop(own.take_order(&self.slot));
         own.live.set(own.live.get() - 1);
         if !own.is_live() {
             own.wake_scheduler();

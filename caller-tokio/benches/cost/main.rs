@@ -7,19 +7,19 @@
 //!
 //! `cargo xtask bench` runs it. It prints a table and writes `target/bench.json`.
 
+mod table;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
     future::{Future, poll_fn},
     hint::black_box,
-    path::PathBuf,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
     thread,
-    time::Instant,
 };
 
 use caller::{AsyncLock, Caller, ContextVar, PendingGroup};
@@ -34,13 +34,14 @@ use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
-use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
     sync::oneshot,
     task::JoinSet,
 };
 use tokio_util::task::LocalPoolHandle;
+
+use self::table::{Row, Size, in_turn};
 
 /// Counts what is allocated and not freed, and how often.
 struct Counting;
@@ -68,55 +69,6 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 static REQUEST: ContextVar<u64> = ContextVar::new();
-
-/// How much is measured.
-#[derive(Clone, Copy)]
-struct Size {
-    calls: usize,
-    trips: usize,
-    rounds: usize,
-}
-
-struct Row {
-    name: &'static str,
-    peer: &'static str,
-    ours: f64,
-    theirs: f64,
-    /// The most that ours may be, as a part of the peer's.
-    goal: f64,
-    unit: &'static str,
-}
-
-impl Row {
-    fn ratio(&self) -> f64 {
-        self.ours / self.theirs
-    }
-
-    fn met(&self) -> bool {
-        self.ratio() <= self.goal
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// Runs ours and the peers' in turn, and gives the median of each, in nanoseconds for one of `count`.
-fn in_turn<const N: usize>(rounds: usize, count: usize, mut sides: [&mut dyn FnMut(); N]) -> [f64; N] {
-    let mut times: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
-    // One round more, to warm up.
-    for round in 0..=rounds {
-        for (side, times) in sides.iter_mut().zip(&mut times) {
-            let begun = Instant::now();
-            side();
-            if round > 0 {
-                times.push(begun.elapsed().as_nanos() as f64 / count as f64);
-            }
-        }
-    }
-    times.map(median)
-}
 
 /// Ends after it was polled twice.
 async fn yield_once() {
@@ -330,16 +282,16 @@ fn calls(size: Size, rows: &mut Vec<Row>) {
     runtime.block_on(pinned.spawn_pinned(|| async { pin(1) })).expect("it runs");
     let [ours, theirs] = in_turn(
         size.rounds,
-        size.trips,
+        size.trips(),
         [
             &mut || {
-                one_at_a_time(&runtime, size.trips, async |n| {
+                one_at_a_time(&runtime, size.trips(), async |n| {
                     caller.call_soon(async move || n + 1).await.unwrap()
                 })
             },
             &mut || {
                 let call = async |n| pinned.spawn_pinned(move || async move { n + 1 }).await.unwrap();
-                one_at_a_time(&runtime, size.trips, call);
+                one_at_a_time(&runtime, size.trips(), call);
             },
         ],
     );
@@ -350,15 +302,15 @@ fn calls(size: Size, rows: &mut Vec<Row>) {
 
     let [ours, theirs] = in_turn(
         size.rounds,
-        size.trips,
+        size.trips(),
         [
             &mut || {
-                one_at_a_time(&runtime, size.trips, async |n| {
+                one_at_a_time(&runtime, size.trips(), async |n| {
                     caller.to_thread(async move || n + 1).await.unwrap()
                 })
             },
             &mut || {
-                one_at_a_time(&runtime, size.trips, async |n| {
+                one_at_a_time(&runtime, size.trips(), async |n| {
                     spawner.spawn_blocking(move || n + 1).await.unwrap()
                 });
             },
@@ -710,13 +662,7 @@ fn memory(rows: &mut Vec<Row>) {
 }
 
 fn main() {
-    // `cargo test --benches` and the like ask for nothing but that it runs.
-    let quick = std::env::args().any(|argument| argument == "--quick" || argument == "--test");
-    let size = if quick {
-        Size { calls: 20_000, trips: 500, rounds: 3 }
-    } else {
-        Size { calls: 200_000, trips: 5_000, rounds: 7 }
-    };
+    let size = Size::of_this_run();
     let mut rows = Vec::new();
     // Memory first: what other rows leave behind is freed whenever their threads get to it.
     memory(&mut rows);
@@ -725,40 +671,5 @@ fn main() {
     locks(size, &mut rows);
     together(size, &mut rows);
 
-    println!("{:36} {:30} {:>10} {:>10} {:>7} {:>7}", "work", "beside", "ours", "peer", "ratio", "goal");
-    for row in &rows {
-        println!(
-            "{:36} {:30} {:>10.1} {:>10.1} {:>7.2} {:>7.2} {:5} {}",
-            row.name,
-            row.peer,
-            row.ours,
-            row.theirs,
-            row.ratio(),
-            row.goal,
-            row.unit,
-            if row.met() { "" } else { "← not met" }
-        );
-    }
-    let table: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "name": row.name,
-                "peer": row.peer,
-                "ours_ns": row.ours,
-                "peer_ns": row.theirs,
-                "ratio": row.ratio(),
-                "goal": row.goal,
-                "met": row.met(),
-                "unit": row.unit,
-            })
-        })
-        .collect();
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-    let path = target.join("bench.json");
-    match std::fs::write(&path, format!("{:#}\n", serde_json::Value::from(table))) {
-        Ok(()) => println!("written to {}", path.display()),
-        Err(error) => eprintln!("{} cannot be written: {error}", path.display()),
-    }
+    table::show(&rows);
 }
