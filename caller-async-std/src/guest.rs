@@ -15,15 +15,29 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
+    time::Instant,
 };
 
 use async_std::task;
-use caller::{Guest, LocalFuture};
+use caller::{Guest, LocalFuture, Runtime, Spawner};
+use slab::Slab;
 
-pub(crate) struct AsyncStdGuest {
+use crate::Surrounding;
+
+pub(crate) struct AsyncStdGuest(Rc<Tasks>);
+
+/// The tasks of one guest that have not ended.
+#[derive(Default)]
+struct Tasks {
     host: Arc<Host>,
-    /// How many tasks there are.
-    live: Rc<Cell<usize>>,
+    live: RefCell<Slab<Handle>>,
+}
+
+/// How a task is reached from outside.
+#[derive(Clone)]
+struct Handle {
+    state: Rc<State>,
+    signal: Arc<Signal>,
 }
 
 /// How the host hears that a task wants to be polled.
@@ -72,37 +86,67 @@ impl Drop for Ticking {
 
 impl AsyncStdGuest {
     pub(crate) fn start() -> Rc<dyn Guest> {
-        Rc::new(Self { host: Arc::default(), live: Rc::default() })
+        Rc::new(Self(Rc::default()))
     }
 }
 
 impl Guest for AsyncStdGuest {
+    fn runtime(&self) -> Rc<dyn Runtime> {
+        Rc::new(GuestRuntime(self.0.clone()))
+    }
+
     fn enter(&self, function: &mut dyn FnMut()) {
         function();
     }
 
     fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
-        let state = Rc::new(State { call: RefCell::new(Some(call)), ..State::default() });
-        self.live.set(self.live.get() + 1);
-        self.host.woken.fetch_add(1, Ordering::SeqCst);
-        let signal =
-            Arc::new(Signal { host: self.host.clone(), woken: AtomicUsize::new(1), inner: Mutex::default() });
-        let task = Task { state: state.clone(), signal: signal.clone(), live: self.live.clone() };
-        drop(task::spawn_local(task));
-        self.host.wake();
-        Box::pin(Adopted { state, signal })
+        Box::pin(Adopted(self.0.spawn(call)))
     }
 
     fn drive(&self, cx: &mut Context<'_>) {
-        self.host.renew(cx.waker());
-        if self.host.woken.load(Ordering::SeqCst) == 0 {
+        self.0.host.renew(cx.waker());
+        if self.0.host.woken.load(Ordering::SeqCst) == 0 {
             return;
         }
         tick();
-        if self.host.woken.load(Ordering::SeqCst) > 0 {
+        if self.0.host.woken.load(Ordering::SeqCst) > 0 {
             // There was more than one tick runs, or it was woken meanwhile.
             cx.waker().wake_by_ref();
         }
+    }
+}
+
+impl Tasks {
+    /// Makes a task of async-std's that tells the host whenever it is woken.
+    fn spawn(self: &Rc<Self>, call: LocalFuture<'static>) -> Handle {
+        let state = Rc::new(State { call: RefCell::new(Some(call)), ..State::default() });
+        self.host.woken.fetch_add(1, Ordering::SeqCst);
+        let signal =
+            Arc::new(Signal { host: self.host.clone(), woken: AtomicUsize::new(1), inner: Mutex::default() });
+        let handle = Handle { state, signal };
+        let key = self.live.borrow_mut().insert(handle.clone());
+        drop(task::spawn_local(Task { handle: handle.clone(), tasks: self.clone(), key }));
+        self.host.wake();
+        handle
+    }
+}
+
+/// The guest as the runtime of a caller.
+struct GuestRuntime(Rc<Tasks>);
+
+impl Runtime for GuestRuntime {
+    fn enter(&self, function: &mut dyn FnMut()) {
+        function();
+    }
+
+    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
+        Surrounding.sleep_until(at)
+    }
+
+    fn spawner(&self) -> Option<Spawner> {
+        let tasks = self.0.clone();
+        // Nobody waits for it here: it goes on by itself.
+        Some(Box::new(move |call| drop(tasks.spawn(call))))
     }
 }
 
@@ -110,7 +154,9 @@ impl Drop for AsyncStdGuest {
     /// async-std drops what is left of its tasks when the thread ends, among destructors of thread-local values: none may
     /// be left.
     fn drop(&mut self) {
-        while self.live.get() > 0 && !TICKING.get() {
+        let left: Vec<Handle> = self.0.live.borrow().iter().map(|(_, handle)| handle.clone()).collect();
+        left.into_iter().for_each(|handle| handle.give_up());
+        while !self.0.live.borrow().is_empty() && !TICKING.get() {
             tick();
         }
     }
@@ -160,30 +206,41 @@ impl Signal {
 
 /// A task of async-std's, for one call.
 struct Task {
-    state: Rc<State>,
-    signal: Arc<Signal>,
-    live: Rc<Cell<usize>>,
+    handle: Handle,
+    tasks: Rc<Tasks>,
+    key: usize,
+}
+
+impl Handle {
+    /// Has the task drop its call, in its own next poll.
+    fn give_up(&self) {
+        if self.state.call.borrow().is_some() {
+            self.state.given_up.set(true);
+            self.signal.wake_by_ref();
+        }
+    }
 }
 
 impl Future for Task {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Handle { state, signal } = &self.handle;
         let inner = cx.waker().clone();
-        let old = self.signal.inner.lock().unwrap_or_else(PoisonError::into_inner).replace(inner);
+        let old = signal.inner.lock().unwrap_or_else(PoisonError::into_inner).replace(inner);
         drop(old);
-        self.signal.polled();
+        signal.polled();
         // Taken out, so that nobody finds it borrowed.
-        let Some(mut call) = self.state.call.take() else { return Poll::Ready(()) };
-        if !self.state.given_up.get() {
-            let waker = Waker::from(self.signal.clone());
+        let Some(mut call) = state.call.take() else { return Poll::Ready(()) };
+        if !state.given_up.get() {
+            let waker = Waker::from(signal.clone());
             if call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-                self.state.call.replace(Some(call));
+                state.call.replace(Some(call));
                 return Poll::Pending;
             }
         }
         drop(call);
-        let waker = self.state.waker.take();
+        let waker = state.waker.take();
         waker.into_iter().for_each(Waker::wake);
         Poll::Ready(())
     }
@@ -191,36 +248,32 @@ impl Future for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.signal.polled();
-        self.live.set(self.live.get() - 1);
+        self.handle.signal.polled();
+        drop(self.tasks.live.borrow_mut().try_remove(self.key));
     }
 }
 
 /// Ends when the task of a call has ended. Dropping it has the task drop the call.
-struct Adopted {
-    state: Rc<State>,
-    signal: Arc<Signal>,
-}
+struct Adopted(Handle);
 
 impl Future for Adopted {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let state = &self.0.state;
         let waker = cx.waker().clone();
-        let old = self.state.waker.replace(Some(waker));
+        let old = state.waker.replace(Some(waker));
         drop(old);
-        if self.state.call.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }
+        if state.call.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Adopted {
     fn drop(&mut self) {
-        if self.state.call.borrow().is_none() {
-            return;
+        if self.0.state.call.borrow().is_some() {
+            // Inside a tick, that goes on with it when we return.
+            self.0.give_up();
+            tick();
         }
-        // Dropped in its own task, as it was polled. Inside a tick, that goes on with it when we return.
-        self.state.given_up.set(true);
-        self.signal.wake_by_ref();
-        tick();
     }
 }

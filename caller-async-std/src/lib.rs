@@ -47,7 +47,7 @@ mod guest;
 use std::{any::Any, io, rc::Rc, time::Instant};
 
 use async_std::task;
-use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
+use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime, Spawner};
 
 /// The async-std backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,8 +120,8 @@ impl Runtime for Surrounding {
     }
 
     /// Otherwise all calls would share one task, and read each other's values.
-    fn spawner(&self) -> Option<fn(LocalFuture<'static>)> {
+    fn spawner(&self) -> Option<Spawner> {
         // Dropping the handle lets the task go on.
-        Some(|call| drop(task::spawn_local(call)))
+        Some(Box::new(|call| drop(task::spawn_local(call))))
     }
 }

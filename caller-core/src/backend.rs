@@ -77,9 +77,15 @@ pub trait Guest {
         call
     }
 
+    /// The guest as the runtime of a caller, whose thread is driven by a [`Host`](crate::Host).
+    fn runtime(&self) -> Rc<dyn Runtime>;
+
     /// Goes on with the guest's own tasks of this thread. `cx` is woken when there is more to do.
     fn drive(&self, cx: &mut Context<'_>);
 }
+
+/// Makes a task in this thread.
+pub type Spawner = Box<dyn Fn(LocalFuture<'static>)>;
 
 /// A runtime that runs in this thread.
 pub trait Runtime {
@@ -97,7 +103,7 @@ pub trait Runtime {
     /// How each call becomes a task of the runtime's own, in this thread, if it has to: where a task has an identity or
     /// values that calls must not share. Without it, calls are polled by their caller's scheduler, in its task, which is
     /// cheaper.
-    fn spawner(&self) -> Option<fn(LocalFuture<'static>)> {
+    fn spawner(&self) -> Option<Spawner> {
         None
     }
 

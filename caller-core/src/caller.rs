@@ -3,6 +3,7 @@
 mod builder;
 mod life;
 mod registry;
+mod run;
 mod scope;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 pub use self::{
     builder::{Builder, PoolSettings},
     life::CallerState,
+    run::run,
 };
 pub(crate) use self::{
     life::{Attached, Inner},
@@ -24,6 +26,7 @@ use crate::{
     backend::Backend,
     error::{Error, Kind, Result},
     event::Moment,
+    host::Host,
     ident::CallerId,
     pending::PendingHandle,
 };
@@ -106,6 +109,11 @@ impl Caller {
     /// The backend it runs on, with its options.
     pub fn backend(&self) -> &Arc<dyn Backend> {
         &self.0.backend
+    }
+
+    /// The loop in whose thread it runs, if it has one.
+    pub fn host(&self) -> Option<&Arc<dyn Host>> {
+        self.0.host.as_ref()
     }
 
     /// The thread it runs in, and the name of that. None before it has begun.

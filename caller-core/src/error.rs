@@ -121,8 +121,32 @@ pub(crate) enum Kind {
         "the tracker is not the active one of its type here; deactivate it in the call that activated it, the last one first"
     )]
     NotActive,
-    #[error("the thread of the caller {name:?} could not be started: {source}")]
+    #[error("the caller {name:?} could not be started: {source}")]
     Start { name: String, source: io::Error },
+    #[error(
+        "the host {0:?} runs in this thread already; use its caller (`Caller::current`), or run this in another thread"
+    )]
+    HostRuns(String),
+    #[error(
+        "a {0} runtime runs in this thread already, and would stand still meanwhile; use `Caller::scope` inside it"
+    )]
+    RuntimeRuns(String),
+    #[error("the host {0:?} needs the main thread; run it there, and have other threads call it")]
+    MainThread(String),
+    #[error(
+        "the caller {caller:?} has the host {host:?}, whose loop does not run here; use `run`, or `spawn`"
+    )]
+    Hosted { caller: String, host: String },
+    #[error("the backend {wanted} cannot be the guest of the host {host:?}; use one that can")]
+    NoGuest { wanted: String, host: String },
+    #[error(
+        "the loop of the host {0:?} ended before the program that it ran; let the body end first, which ends the loop"
+    )]
+    HostEnded(String),
+    #[error("the host {name:?} failed: {source}")]
+    Host { name: String, source: BoxError },
+    #[error("no host is named {0:?} here; there are `winit` and `glib`, each behind the feature of its name")]
+    UnknownHost(String),
     #[error("the queue is full: {0} items wait in it already; wait for it, or raise its bound")]
     Full(usize),
     #[error("a canceller is set already; it can be set once, before the pending is done")]
@@ -246,8 +270,8 @@ impl Error {
         matches!(self.0.kind, Kind::NoCaller(_) | Kind::NoRuntime(_))
     }
 
-    /// What was asked for does not fit what is there: a name taken with other options, another backend, a
-    /// thread that has a caller, a caller that was started before, or another thread's caller.
+    /// What was asked for does not fit what is there: a name taken with other options, another backend, a thread that has
+    /// a caller, a host or a runtime, or is not the main one, a caller that was started before, or another thread's.
     pub fn is_mismatch(&self) -> bool {
         matches!(
             self.0.kind,
@@ -262,7 +286,22 @@ impl Error {
                 | Kind::GroupRan
                 | Kind::CountedDown
                 | Kind::CancellerSet
+                | Kind::HostRuns(_)
+                | Kind::RuntimeRuns(_)
+                | Kind::MainThread(_)
+                | Kind::Hosted { .. }
+                | Kind::NoGuest { .. }
         )
+    }
+
+    /// The loop of a host failed, or ended before the program that ran under it.
+    pub fn is_host(&self) -> bool {
+        matches!(self.0.kind, Kind::Host { .. } | Kind::HostEnded(_))
+    }
+
+    /// No host has the name that was given.
+    pub fn is_unknown_host(&self) -> bool {
+        matches!(self.0.kind, Kind::UnknownHost(_))
     }
 
     /// A limit of zero was given where at least one is needed.
@@ -365,6 +404,7 @@ impl StdError for Error {
         match &self.0.kind {
             Kind::Failed(error) => error.source(),
             Kind::Start { source, .. } => Some(source),
+            Kind::Host { source, .. } => source.source(),
             _ => None,
         }
     }

@@ -58,6 +58,7 @@
 //!
 //! - `tracing`: calls carry the current span of their submitter, and failures that nobody waits for become events
 //!   instead of lines on stderr.
+//! - `winit`, `glib`: loops of windows as hosts of callers.
 //! - `test-util`: the manual backend with virtual time, and the suite that every backend passes.
 #![deny(unsafe_code)]
 
@@ -85,6 +86,8 @@ mod lock;
 mod queue;
 
 mod backend;
+mod host;
+
 mod call;
 mod task;
 
@@ -110,15 +113,29 @@ pub mod testing;
 #[cfg(all(test, loom))]
 mod loom_models;
 
+/// The crate that [`Glib`] is a host of, in the version that fits.
+#[cfg(feature = "glib")]
+#[doc(no_inline)]
+pub use ::glib;
+/// The crate that [`Winit`] is a host of, in the version that fits.
+#[cfg(feature = "winit")]
+#[doc(no_inline)]
+pub use ::winit;
+
+#[cfg(feature = "glib")]
+pub use self::host::Glib;
+#[cfg(feature = "winit")]
+pub use self::host::Winit;
 pub use self::{
-    backend::{Backend, Guest, LocalFuture, Runtime},
-    caller::{Builder, Caller, CallerState, PoolSettings},
+    backend::{Backend, Guest, LocalFuture, Runtime, Spawner},
+    caller::{Builder, Caller, CallerState, PoolSettings, run},
     completed::{AsCompleted, FromIter, FromStream, FromVec, IntoPending},
     context::{Context, ContextVar, InContext},
     countdown::{CountdownEvent, WaitCountdown},
     error::{BoxError, Error, Result},
     event::{AsyncEvent, Moment, WaitEvent},
     group::{GroupBuilder, GroupMode, PendingGroup},
+    host::{Host, current_host, host_named},
     ident::CallerId,
     inspect::callers_table,
     lock::{

@@ -9,11 +9,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use caller::{AsyncEvent, Guest, LocalFuture};
+use caller::{AsyncEvent, Guest, LocalFuture, Runtime};
 use tokio::{
     runtime::{Builder, Handle},
     task::LocalSet,
 };
+
+use crate::Surrounding;
 
 /// A tokio runtime whose driver has a thread of its own, and whose local tasks are polled in the host's.
 pub(crate) struct TokioGuest {
@@ -41,6 +43,10 @@ impl TokioGuest {
 }
 
 impl Guest for TokioGuest {
+    fn runtime(&self) -> Rc<dyn Runtime> {
+        Rc::new(Surrounding::new(self.handle.clone()))
+    }
+
     fn enter(&self, function: &mut dyn FnMut()) {
         let _runtime = self.handle.enter();
         let _local = self.local.as_ref().map(LocalSet::enter);

@@ -126,6 +126,19 @@ impl Tokio {
     }
 }
 
+/// Runs `body` with a caller on tokio in this thread: [`Builder::run`](caller::Builder::run) with [`Tokio::new`].
+///
+/// # Blocking
+///
+/// Until the body has ended and the caller has stopped.
+///
+/// # Errors
+///
+/// Those of [`Builder::run`](caller::Builder::run).
+pub fn run<R: 'static>(body: impl AsyncFnOnce(Caller) -> R + 'static) -> Result<R> {
+    Caller::builder().backend(Tokio::new()).run(body)
+}
+
 impl Tokio {
     /// A builder with these options.
     fn builder(&self) -> Builder {
@@ -172,7 +185,7 @@ impl Backend for Tokio {
 
     fn runtime(&self) -> Result<Rc<dyn Runtime>> {
         match Handle::try_current() {
-            Ok(handle) => Ok(Rc::new(Surrounding { handle })),
+            Ok(handle) => Ok(Rc::new(Surrounding::new(handle))),
             Err(_) => Err(Error::no_runtime(
                 "no tokio runtime runs in this thread; call this inside one (`#[tokio::main]`), or give the caller a \
                  thread of its own (`Caller::builder().backend(Tokio::new()).spawn()`)",
@@ -209,6 +222,12 @@ impl Clock for TokioClock {
 /// The tokio runtime of this thread.
 struct Surrounding {
     handle: Handle,
+}
+
+impl Surrounding {
+    fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
 }
 
 impl Runtime for Surrounding {

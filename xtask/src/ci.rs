@@ -3,7 +3,7 @@
 use crate::{
     deny, examples, features,
     report::{Report, Row},
-    steps,
+    steps, system,
     workspace::Workspace,
 };
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -43,11 +43,16 @@ pub(crate) enum Stop {
     Skipped(String),
 }
 
-/// Every step, cheapest first, so that the common slips show within the first minute.
+/// Every step, cheapest first, so that the common slips show within the first minute; before them, what they need.
 ///
-/// A later step (a Jupyter session, a window under Xvfb) is one more entry here and one function beside those of
-/// `steps.rs`. The cost table is not among them: its ratios mean nothing on a machine that is busy with a CI.
+/// A later step is one more entry here and one function beside those of `steps.rs`. The cost table is not among them: its ratios mean nothing on a machine that is busy with a CI.
 pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "system",
+        about: "libraries and a display of the system, installed where that can be done",
+        compiles: false,
+        run: system::run,
+    },
     Step { name: "fmt", about: "format, by rustfmt", compiles: false, run: steps::fmt },
     Step {
         name: "clippy",

@@ -3,17 +3,23 @@
 use crate::{
     ci::{Outcome, Stop},
     process::{self, Limit},
+    system,
     workspace::Workspace,
 };
 use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
 
 /// Each example with its arguments. They run at the root of the workspace, without standard input.
-const EXAMPLES: &[Example] =
-    &[Example { name: "tour", args: &[] }, Example { name: "checksums", args: &["caller-core/src"] }];
+const EXAMPLES: &[Example] = &[
+    Example { name: "tour", args: &[], window: false },
+    Example { name: "checksums", args: &["caller-core/src"], window: false },
+    Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
+];
 
 struct Example {
     name: &'static str,
     args: &'static [&'static str],
+    /// It opens a window, and so needs a display.
+    window: bool,
 }
 
 /// Builds all examples, runs each of the table, and names those that failed.
@@ -24,11 +30,22 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let mut wrong = mismatches(&known, &present);
 
     // With the features of the tests, so that both share what they build.
-    process::run(workspace.cargo(&["build", "--workspace", "--all-features", "--examples"]), Limit::BUILD)?;
+    process::run(workspace.cargo_with(&["build", "--workspace", "--examples"], &[]), Limit::BUILD)?;
     for example in EXAMPLES.iter().filter(|example| present.contains(example.name)) {
         // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
         let program = format!("{}{EXE_SUFFIX}", example.name);
-        let mut command = Command::new(workspace.target.join("debug/examples").join(program));
+        let program = workspace.target.join("debug/examples").join(program);
+        let mut command = if example.window {
+            if !system::has_display() {
+                println!("{}: skipped, there is no Xvfb here", example.name);
+                continue;
+            }
+            let mut command = Command::new("xvfb-run");
+            command.arg("--auto-servernum").arg(program).env_remove("WAYLAND_DISPLAY");
+            command
+        } else {
+            Command::new(program)
+        };
         command.args(example.args).current_dir(&workspace.root);
         if let Err(failure) = process::run(command, Limit::EXAMPLE) {
             wrong.push(format!("{}: {failure}", example.name));

@@ -9,6 +9,7 @@ mod libtest;
 mod process;
 mod report;
 mod steps;
+mod system;
 mod workspace;
 
 use clap::{Parser, Subcommand};

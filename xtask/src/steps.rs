@@ -16,21 +16,13 @@ pub(crate) fn fmt(workspace: &Workspace) -> Outcome {
 pub(crate) fn clippy(workspace: &Workspace) -> Outcome {
     needs(workspace, "clippy", "rustup component add clippy")?;
     run(
-        workspace.cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "-D",
-            "warnings",
-        ]),
+        workspace.cargo_with(&["clippy", "--workspace", "--all-targets"], &["--", "-D", "warnings"]),
         Limit::BUILD,
     )
 }
 
 pub(crate) fn doc(workspace: &Workspace) -> Outcome {
-    let mut command = workspace.cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
+    let mut command = workspace.cargo_with(&["doc", "--workspace", "--no-deps"], &[]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     run(command, Limit::BUILD)
 }
@@ -39,19 +31,17 @@ pub(crate) fn doc(workspace: &Workspace) -> Outcome {
 /// the run as a whole, so the tests are built first, and the limit counts for the run alone.
 pub(crate) fn test(workspace: &Workspace) -> Outcome {
     if workspace.has_cargo("nextest") {
-        let nextest = ["nextest", "run", "--workspace", "--all-features", "--profile", "ci"];
-        return run(workspace.cargo(&nextest), Limit::BUILD);
+        let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
+        return run(workspace.cargo_with(&nextest, &[]), Limit::BUILD);
     }
     println!("cargo-nextest is not installed: cargo test does its work, and a hung test ends the whole step");
-    let targets = ["test", "--workspace", "--all-features", "--lib", "--bins", "--tests", "--no-fail-fast"];
-    let mut build = workspace.cargo(&targets);
-    build.arg("--no-run");
-    run(build, Limit::BUILD)?;
-    run_tests(workspace.cargo(&targets))
+    let targets = ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
+    run(workspace.cargo_with(&targets, &["--no-run"]), Limit::BUILD)?;
+    run_tests(workspace.cargo_with(&targets, &[]))
 }
 
 pub(crate) fn doctest(workspace: &Workspace) -> Outcome {
-    run_tests(workspace.cargo(&["test", "--workspace", "--all-features", "--doc", "--no-fail-fast"]))
+    run_tests(workspace.cargo_with(&["test", "--workspace", "--doc", "--no-fail-fast"], &[]))
 }
 
 /// In release, since loom runs a model thousands of times over. Its own target directory, since the flag is part of
@@ -72,7 +62,7 @@ pub(crate) fn loom(workspace: &Workspace) -> Outcome {
 /// Whether the workspace compiles at all, whatever the lints say of it.
 pub(crate) fn compiles(workspace: &Workspace) -> bool {
     println!("\nDoes the workspace compile? The steps that need a build are skipped if not.");
-    let check = workspace.cargo(&["check", "--quiet", "--workspace", "--all-targets", "--all-features"]);
+    let check = workspace.cargo_with(&["check", "--quiet", "--workspace", "--all-targets"], &[]);
     process::run(check, Limit::BUILD).is_ok()
 }
 

@@ -1,5 +1,6 @@
 //! The workspace as `cargo metadata` tells of it.
 
+use crate::{features, system};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -57,6 +58,29 @@ impl Workspace {
         command
     }
 
+    /// A cargo over the whole workspace with every feature that this machine can build. `last` comes behind those.
+    pub(crate) fn cargo_with(&self, args: &[&str], last: &[&str]) -> Command {
+        let mut command = self.cargo(args);
+        if system::has_glib() {
+            command.arg("--all-features");
+        } else {
+            command.args(["--features", &self.features_without("glib").join(",")]);
+        }
+        command.args(last);
+        command
+    }
+
+    /// Every feature of every package that does not switch this one on, each as cargo names it from the root.
+    fn features_without(&self, feature: &str) -> Vec<String> {
+        let of = |package: &Package| -> Vec<String> {
+            let names = package.features.keys().filter(|name| *name != "default");
+            let without =
+                names.filter(|name| !features::enabled(&package.features, [name.as_str()]).contains(feature));
+            without.map(|name| format!("{}/{name}", package.name)).collect()
+        };
+        self.packages.iter().flat_map(of).collect()
+    }
+
     /// Whether `cargo WORD --version` answers, that is, whether this machine has that cargo command.
     pub(crate) fn has_cargo(&self, word: &str) -> bool {
         let mut command = self.cargo(&[word, "--version"]);
@@ -108,6 +132,24 @@ fn text(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_cannot_be_built_is_left_out() {
+        let package = |name: &str, features: &[(&str, &[&str])]| Package {
+            name: name.into(),
+            features: features
+                .iter()
+                .map(|(name, on)| ((*name).to_owned(), on.iter().map(|on| (*on).to_owned()).collect()))
+                .collect(),
+            examples: Vec::new(),
+        };
+        let packages = vec![
+            package("core", &[("glib", &["dep:glib"]), ("winit", &[]), ("gui", &["glib", "winit"])]),
+            package("tokio", &[("default", &[]), ("net", &[])]),
+        ];
+        let workspace = Workspace { packages, ..Workspace::default() };
+        assert_eq!(workspace.features_without("glib"), ["core/winit", "tokio/net"]);
+    }
 
     #[test]
     fn features_and_examples_are_read_from_the_metadata() {

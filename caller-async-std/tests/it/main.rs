@@ -2,4 +2,6 @@
 
 mod conformance;
 mod guests;
+mod hosts;
+mod loops;
 mod own_world;

@@ -6,6 +6,7 @@ use super::{Caller, life::Inner, registry};
 use crate::{
     backend::Backend,
     error::{Error, Kind, Result},
+    host::Host,
 };
 
 /// Options of a caller, and the ways to start it.
@@ -13,13 +14,15 @@ use crate::{
 /// | to get | call |
 /// | --- | --- |
 /// | a thread of its own | [`spawn`](Self::spawn) |
+/// | this thread, with a runtime of its own or under a host | [`run`](Self::run) |
 /// | this thread, inside a runtime that runs | [`scope`](Self::scope) |
 /// | one that is started later | [`build`](Self::build), then [`Caller::start`] or [`Caller::enter`] |
 #[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `spawn`, `scope` or `build`"]
+#[must_use = "a builder does nothing until `spawn`, `run`, `scope` or `build`"]
 pub struct Builder {
     name: Option<String>,
     backend: Option<Arc<dyn Backend>>,
+    host: Option<Arc<dyn Host>>,
     protected: Option<bool>,
     pool: Option<PoolSettings>,
     parent: Option<Caller>,
@@ -76,7 +79,7 @@ impl PoolSettings {
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { name: None, backend: None, protected: None, pool: None, parent: None }
+        Self { name: None, backend: None, host: None, protected: None, pool: None, parent: None }
     }
 
     pub(super) fn child_of(parent: &Caller) -> Self {
@@ -101,6 +104,19 @@ impl Builder {
         self
     }
 
+    /// The loop in whose thread it runs, and whose guest its runtime is. A child does not inherit it.
+    pub fn host(mut self, host: impl Host) -> Self {
+        self.host = Some(Arc::new(host));
+        self
+    }
+
+    /// As [`host`](Self::host), for one that is shared already, or was found by its name
+    /// ([`host_named`](crate::host_named)).
+    pub fn shared_host(mut self, host: Arc<dyn Host>) -> Self {
+        self.host = Some(host);
+        self
+    }
+
     /// Makes it ignore a stop that is not forced.
     pub fn protected(mut self, protected: bool) -> Self {
         self.protected = Some(protected);
@@ -122,7 +138,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`is_no_caller`](Error::is_no_caller) without a backend, [`is_zero_limit`](Error::is_zero_limit) with a pool
-    /// of no workers, and those of [`Caller::child`] for a child.
+    /// of no workers, [`is_mismatch`](Error::is_mismatch) with a host whose guest the backend cannot be, and those of
+    /// [`Caller::child`] for a child.
     pub fn build(self) -> Result<Caller> {
         self.find_or_make().map(|(caller, _new)| caller)
     }
@@ -149,12 +166,18 @@ impl Builder {
                 "a caller needs a backend to run on; give one to the builder, as in `.backend(Tokio::new())`",
             ));
         };
+        if let Some(host) = &self.host
+            && !backend.can_be_guest()
+        {
+            let (wanted, host) = (backend.name().to_owned(), host.name().to_owned());
+            return Err(Error::new(Kind::NoGuest { wanted, host }));
+        }
         let pool = self.pool.or_else(|| inherited.map(|parent| parent.options.pool)).unwrap_or_default();
         if pool.limit == 0 {
             return Err(Error::new(Kind::ZeroLimit { what: "the limit of the worker pool" }));
         }
         let options = Options { protected: self.protected.unwrap_or(false), pool };
-        let fresh = Inner::new(self.name.clone(), backend, options, self.parent.as_ref());
+        let fresh = Inner::new(self.name.clone(), backend, self.host.clone(), options, self.parent.as_ref());
         match &self.parent {
             Some(parent) => parent.0.adopt(&self, fresh),
             None => {
@@ -170,6 +193,8 @@ impl Builder {
         let difference = if self.backend.as_ref().is_some_and(|backend| !backend.is_same(&**known.backend()))
         {
             format!("backend {:?}", known.backend())
+        } else if self.host.as_ref().is_some_and(|host| host.name() != known.0.host_name()) {
+            format!("host {}", known.0.host_name())
         } else if self.protected.is_some_and(|protected| protected != known.0.options.protected) {
             format!("protected {}", known.0.options.protected)
         } else if self.pool.is_some_and(|pool| pool != known.0.options.pool) {

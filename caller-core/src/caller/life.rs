@@ -25,6 +25,7 @@ use crate::{
     call::Inbox,
     error::{Error, Kind, Result},
     event::{Flag, Moment},
+    host::{self, Host},
     ident::{self, CallerId},
     scheduler::{Owner, Scheduler},
     timer::{self, Timers},
@@ -66,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) id: CallerId,
     pub(crate) name: String,
     pub(crate) backend: Arc<dyn Backend>,
+    /// The loop in whose thread it runs.
+    pub(crate) host: Option<Arc<dyn Host>>,
     pub(crate) options: Options,
     pub(super) parent: Option<Weak<Inner>>,
     pub(crate) inbox: Arc<Inbox>,
@@ -105,6 +108,7 @@ impl Inner {
     pub(super) fn new(
         name: Option<String>,
         backend: Arc<dyn Backend>,
+        host: Option<Arc<dyn Host>>,
         options: Options,
         parent: Option<&Caller>,
     ) -> Arc<Self> {
@@ -116,6 +120,7 @@ impl Inner {
             backend,
             protected: AtomicBool::new(options.protected),
             unmanaged: AtomicBool::new(false),
+            host,
             options,
             parent: parent.map(|parent| Arc::downgrade(&parent.0)),
             inbox: Arc::new(Inbox::new()),
@@ -176,7 +181,7 @@ impl Inner {
 
     /// The loop that hosts the runtime, for texts.
     pub(super) fn host_name(&self) -> &'static str {
-        "none"
+        self.host.as_ref().map_or("none", |host| host.name())
     }
 
     pub(crate) fn stop_reason(&self) -> String {
@@ -271,6 +276,11 @@ impl Inner {
     }
 
     pub(super) fn start_thread(self: Arc<Self>) -> Result<()> {
+        if let Some(host) = &self.host
+            && host.needs_main_thread()
+        {
+            return Err(Error::new(Kind::MainThread(host.name().to_owned())));
+        }
         self.claim()?;
         let mut builder = thread::Builder::new().name(self.name.clone());
         if let Some(bytes) = self.backend.stack_size() {
@@ -287,19 +297,33 @@ impl Inner {
     /// The whole life of a thread of its own.
     fn run_thread(self: Arc<Self>) {
         let finish = Finish(self.clone());
-        let inner = self.clone();
-        let root = async move {
-            let scheduler = inner.backend.runtime().and_then(|runtime| inner.run_here(runtime, true));
-            match scheduler {
-                Ok(scheduler) => scheduler.await,
-                Err(error) if error.is_closed() => {}
-                Err(error) => inner.fail(error.to_string()),
+        match &self.host {
+            Some(host) => {
+                let inner = self.clone();
+                let root = |runtime| -> LocalFuture<'static> {
+                    Box::pin(async move { inner.run_root(Ok(runtime), false).await })
+                };
+                if let Err(error) = host::run_under(host, &self.backend, root) {
+                    self.fail(error.to_string());
+                }
             }
-        };
-        if let Err(error) = self.backend.run(Box::pin(root)) {
-            self.fail(format!("its runtime could not be made: {error}"));
+            None => {
+                let inner = self.clone();
+                let root = async move { inner.run_root(inner.backend.runtime(), true).await };
+                if let Err(error) = self.backend.run(Box::pin(root)) {
+                    self.fail(format!("its runtime could not be made: {error}"));
+                }
+            }
         }
         drop(finish);
+    }
+
+    async fn run_root(self: &Arc<Self>, runtime: Result<Rc<dyn Runtime>>, own_thread: bool) {
+        match runtime.and_then(|runtime| self.run_here(runtime, own_thread)) {
+            Ok(scheduler) => scheduler.await,
+            Err(error) if error.is_closed() => {}
+            Err(error) => self.fail(error.to_string()),
+        }
     }
 
     /// It cannot run: whoever asks hears why.

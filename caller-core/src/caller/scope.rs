@@ -3,15 +3,17 @@
 use std::{
     future::poll_fn,
     mem,
-    panic::resume_unwind,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::{Pin, pin},
+    rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
+    thread,
 };
 
 use super::{Builder, Caller};
 use crate::{
-    backend::{Backend, LocalFuture},
+    backend::{Backend, LocalFuture, Runtime},
     context::Context,
     error::{Error, Kind, Result},
     flagged::Flagged,
@@ -52,12 +54,26 @@ impl Caller {
             let result = Body::new(body(self.clone())).await;
             drop(stop);
             self.stopped().await;
-            return Ok(result);
+            return Ok(result.unwrap_or_else(|payload| resume_unwind(payload)));
+        }
+        if let Some(host) = &self.0.host {
+            let (caller, host) = (self.name().to_owned(), host.name().to_owned());
+            return Err(Error::new(Kind::Hosted { caller, host }));
         }
         let runtime = self.0.backend.runtime()?;
+        let ended = self.settle_with(runtime, Body::new(body(self.clone()))).await?;
+        Ok(ended.unwrap_or_else(|payload| resume_unwind(payload)))
+    }
+
+    /// Runs its scheduler here until the body has ended and it has stopped.
+    pub(super) async fn settle_with<F: Future>(
+        &self,
+        runtime: Rc<dyn Runtime>,
+        body: Body<F>,
+    ) -> Result<thread::Result<F::Output>> {
         let mut settled = self.0.settle(runtime)?;
         self.0.protect();
-        let mut body = pin!(Body::new(body(self.clone())));
+        let mut body = pin!(body);
         let mut result = None;
         poll_fn(|cx| {
             if result.is_none()
@@ -73,7 +89,7 @@ impl Caller {
         drop(settled);
         self.stopped().await;
         match result {
-            Some(value) => Ok(value),
+            Some(ended) => Ok(ended),
             None => Err(self.closed()),
         }
     }
@@ -126,23 +142,23 @@ impl Drop for StopOnDrop<'_> {
 }
 
 /// The body of a scope: polled when it was woken, and not whenever the scheduler is; in a context of its own, as a
-/// call is.
-struct Body<F> {
+/// call is. A panic in it is its result.
+pub(super) struct Body<F> {
     future: Pin<Box<F>>,
     context: Context,
     wake: Arc<Flagged>,
 }
 
 impl<F> Body<F> {
-    fn new(future: F) -> Self {
+    pub(super) fn new(future: F) -> Self {
         Self { future: Box::pin(future), context: Context::current(), wake: Flagged::new() }
     }
 }
 
 impl<F: Future> Future for Body<F> {
-    type Output = F::Output;
+    type Output = thread::Result<F::Output>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         this.wake.renew(cx.waker());
         if !this.wake.take() {
@@ -150,11 +166,14 @@ impl<F: Future> Future for Body<F> {
         }
         let waker = Waker::from(this.wake.clone());
         let entered = mem::take(&mut this.context).enter();
-        let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
             this.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
         }));
         this.context = entered.leave();
-        // A panic of the body is its owner's, but not before the context is restored.
-        polled.unwrap_or_else(|payload| resume_unwind(payload))
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        }
     }
 }

@@ -14,11 +14,11 @@ use std::{
 use slab::Slab;
 
 use super::Tasks;
-use crate::{backend::LocalFuture, call::Lease, report, task::Run};
+use crate::{backend::Spawner, call::Lease, report, task::Run};
 
 /// What all of these tasks share.
 pub(super) struct OwnTasks {
-    spawn: fn(LocalFuture<'static>),
+    spawn: Spawner,
     /// Calls whose task has not been polled yet.
     starting: RefCell<Slab<Arc<dyn Run>>>,
     /// How many tasks there are.
@@ -64,7 +64,7 @@ impl Slot {
 }
 
 impl OwnTasks {
-    pub(super) fn new(spawn: fn(LocalFuture<'static>)) -> Self {
+    pub(super) fn new(spawn: Spawner) -> Self {
         Self {
             spawn,
             starting: RefCell::default(),

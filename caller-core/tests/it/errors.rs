@@ -6,8 +6,8 @@ use std::{
 };
 
 use caller::{
-    AsyncLock, Caller, ContextVar, CountdownEvent, Error, Pending, PendingGroup, PendingHandle, PoolSettings,
-    ReentrantAsyncLock, Resolver, Tracker, current_pending,
+    AsyncLock, BoxError, Caller, ContextVar, CountdownEvent, Error, Host, LocalFuture, Pending, PendingGroup,
+    PendingHandle, PoolSettings, ReentrantAsyncLock, Resolver, Tracker, current_pending, host_named,
     testing::{Manual, Running},
 };
 
@@ -54,6 +54,47 @@ fn cancelled_and_failed_calls_say_where() {
     assert!(error.is_panic());
     insta::assert_snapshot!(text(&error), @"`it::errors::cancelled_and_failed_calls_say_where` (caller-core/tests/it/errors.rs:_) panicked: out of ink");
     assert!(error.take_panic().is_some());
+}
+
+#[derive(Debug)]
+struct Loop(bool);
+
+impl Host for Loop {
+    fn name(&self) -> &'static str {
+        "loop"
+    }
+
+    fn needs_main_thread(&self) -> bool {
+        self.0
+    }
+
+    fn run(&self, _program: LocalFuture<'static>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn hosts() {
+    let run = |main| caller::run(Loop(main), caller_tokio::Tokio::new(), async |_| ()).unwrap_err();
+    let error = run(true);
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @r#"the host "loop" needs the main thread; run it there, and have other threads call it"#);
+    let error = run(false);
+    assert!(error.is_host());
+    insta::assert_snapshot!(error, @r#"the loop of the host "loop" ended before the program that it ran; let the body end first, which ends the loop"#);
+    let error = caller::run(Loop(false), Manual::new(), async |_| ()).unwrap_err();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @r#"the backend manual cannot be the guest of the host "loop"; use one that can"#);
+    let error = host_named("tk").unwrap_err();
+    assert!(error.is_unknown_host());
+    insta::assert_snapshot!(error, @r#"no host is named "tk" here; there are `winit` and `glib`, each behind the feature of its name"#);
+    let built = Caller::builder().name("clerk").backend(caller_tokio::Tokio::new()).host(Loop(false));
+    let built = built.build().unwrap();
+    let error = caller_tokio::run(async move |_| built.enter(async |_| ()).await.unwrap_err()).unwrap();
+    assert!(error.is_mismatch());
+    insta::assert_snapshot!(error, @r#"the caller "clerk" has the host "loop", whose loop does not run here; use `run`, or `spawn`"#);
+    let nested = caller_tokio::run(async |_| caller_tokio::run(async |_| ()).unwrap_err()).unwrap();
+    assert!(nested.is_mismatch());
 }
 
 #[test]

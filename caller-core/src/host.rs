@@ -1,0 +1,262 @@
+//! Loops that are not runtimes: a caller's runtime is their guest, in their thread.
+
+#[cfg(feature = "glib")]
+mod glib;
+#[cfg(feature = "winit")]
+mod winit;
+
+use std::{
+    any::Any,
+    cell::RefCell,
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    thread,
+};
+
+#[cfg(feature = "glib")]
+pub use self::glib::Glib;
+#[cfg(feature = "winit")]
+pub use self::winit::Winit;
+use crate::{
+    backend::{Backend, Guest, LocalFuture, Runtime},
+    error::{BoxError, Error, Kind, Result},
+    report,
+};
+
+/// A loop that owns a thread, such as that of a GUI. A caller with a host runs in the thread of that loop: its runtime is
+/// the guest of the loop, and all of its work is done in callbacks of it.
+///
+/// Anything can be a host that can run something soon, when it is asked to from any thread: that is what the waker does
+/// with which it polls the program. With feature `winit` there is `Winit`, with feature `glib` there is
+/// `Glib`. One of your own is a dozen lines:
+///
+/// ```
+/// use std::{sync::{Arc, mpsc}, task::{Context, Wake, Waker}};
+/// use caller::{BoxError, Caller, Host, LocalFuture};
+/// use caller_tokio::Tokio;
+///
+/// /// A loop over messages. This one has no other messages than those that wake the program.
+/// #[derive(Debug)]
+/// struct Messages;
+///
+/// struct Poke(mpsc::Sender<()>);
+///
+/// impl Wake for Poke {
+///     fn wake(self: Arc<Self>) {
+///         let _the_loop_has_ended = self.0.send(());
+///     }
+/// }
+///
+/// impl Host for Messages {
+///     fn name(&self) -> &'static str {
+///         "messages"
+///     }
+///
+///     fn run(&self, mut program: LocalFuture<'static>) -> Result<(), BoxError> {
+///         let (sender, messages) = mpsc::channel();
+///         let waker = Waker::from(Arc::new(Poke(sender)));
+///         while program.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+///             messages.recv()?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> caller::Result<()> {
+/// let answer = caller::run(Messages, Tokio::new(), async |gui: Caller| {
+///     assert_eq!(caller::current_host().unwrap().name(), "messages");
+///     gui.to_thread(async || 6 * 7).await // a worker on tokio, awaited in the thread of the loop
+/// })??;
+/// assert_eq!(answer, 42);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Host: Any + fmt::Debug + Send + Sync {
+    /// The name, as it stands in texts: `"winit"`.
+    fn name(&self) -> &'static str;
+
+    /// Whether the loop can only run in the main thread, as those of most GUIs. Elsewhere it is not started, and an error
+    /// says so.
+    fn needs_main_thread(&self) -> bool {
+        false
+    }
+
+    /// Runs the loop in this thread until `program` has ended. The program is polled in the loop's callbacks: once at the
+    /// start, and then soon after each wake, which comes from any thread.
+    ///
+    /// A loop that ends before is an error of the program, which is dropped, and all of its calls are cancelled. The
+    /// program never panics: a panic goes on when the loop has ended.
+    ///
+    /// # Errors
+    ///
+    /// If the loop cannot be run, or failed.
+    fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError>;
+}
+
+thread_local! {
+    /// The host whose loop runs in this thread.
+    static HERE: RefCell<Option<Arc<dyn Host>>> = const { RefCell::new(None) };
+}
+
+/// The host whose loop runs in this thread, if one does.
+pub fn current_host() -> Option<Arc<dyn Host>> {
+    HERE.with_borrow(Clone::clone)
+}
+
+/// The host of this name, for programs that have it from their settings: `"winit"` or `"glib"`, if the feature of that name
+/// is on.
+///
+/// # Errors
+///
+/// [`is_unknown_host`](Error::is_unknown_host) if there is none, or its feature is off.
+pub fn host_named(name: &str) -> Result<Arc<dyn Host>> {
+    match name {
+        #[cfg(feature = "glib")]
+        "glib" => Ok(Arc::new(Glib::new())),
+        #[cfg(feature = "winit")]
+        "winit" => Ok(Arc::new(Winit::new())),
+        _ => Err(Error::new(Kind::UnknownHost(name.to_owned()))),
+    }
+}
+
+/// Whether a host's loop may be started in this thread.
+pub(crate) fn check_here(host: &dyn Host) -> Result<()> {
+    if let Some(running) = current_host() {
+        return Err(Error::new(Kind::HostRuns(running.name().to_owned())));
+    }
+    if host.needs_main_thread() && thread::current().name() != Some("main") {
+        return Err(Error::new(Kind::MainThread(host.name().to_owned())));
+    }
+    Ok(())
+}
+
+/// Runs the host's loop in this thread until `program` has ended, with the backend as its guest.
+///
+/// # Panics
+///
+/// Goes on with a panic of the loop, when everything has ended.
+pub(crate) fn run_under<T: 'static>(
+    host: &Arc<dyn Host>,
+    backend: &Arc<dyn Backend>,
+    program: impl FnOnce(Rc<dyn Runtime>) -> LocalFuture<'static, T>,
+) -> Result<T> {
+    check_here(&**host)?;
+    let failed = |source: BoxError| Error::new(Kind::Host { name: host.name().to_owned(), source });
+    let guest = backend
+        .guest()
+        .map_err(|error| failed(format!("{} as its guest: {error}", backend.name()).into()))?;
+    let outcome = Rc::new(RefCell::new(None));
+    let (mut program, mut future) = (Some(program), None);
+    guest.enter(&mut || {
+        // A task of the guest's, where it has tasks.
+        let Some(program) = program.take() else { return };
+        let (program, outcome) = (program(guest.runtime()), outcome.clone());
+        future = Some(guest.adopt(Box::pin(async move {
+            let output = program.await;
+            outcome.replace(Some(output));
+        })));
+    });
+    let hosted = Rc::new(RefCell::new(Some(Hosted { guest, future })));
+    let ran = {
+        let _here = Here::enter(host.clone());
+        let ran = catch_unwind(AssertUnwindSafe(|| host.run(Box::pin(Program(hosted.clone())))));
+        // Whatever the loop did with the program: it ends now, in its thread and under its host.
+        end(&hosted);
+        ran
+    };
+    let ran = ran.unwrap_or_else(|payload| resume_unwind(payload));
+    match (outcome.take(), ran) {
+        (Some(output), Ok(())) => Ok(output),
+        (Some(output), Err(error)) => {
+            report::failure(host.name(), "the loop", &failed(error));
+            Ok(output)
+        }
+        (None, Ok(())) => Err(Error::new(Kind::HostEnded(host.name().to_owned()))),
+        (None, Err(error)) => Err(failed(error)),
+    }
+}
+
+/// While this is, the host is the one of this thread.
+struct Here;
+
+impl Here {
+    fn enter(host: Arc<dyn Host>) -> Self {
+        HERE.set(Some(host));
+        Self
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        drop(HERE.take());
+    }
+}
+
+/// A future that is polled and dropped inside its guest, which is driven after each poll.
+struct Hosted {
+    guest: Rc<dyn Guest>,
+    future: Option<LocalFuture<'static>>,
+}
+
+impl Future for Hosted {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut polled = Poll::Pending;
+        this.guest.enter(&mut || {
+            if let Some(future) = &mut this.future {
+                polled = future.as_mut().poll(cx);
+            }
+        });
+        this.guest.drive(cx);
+        polled
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        let guest = self.guest.clone();
+        guest.enter(&mut || drop(self.future.take()));
+    }
+}
+
+/// None while it is polled, and when it was ended.
+type Seat = Rc<RefCell<Option<Hosted>>>;
+
+fn end(seat: &Seat) {
+    let hosted = seat.borrow_mut().take();
+    report::drop_quietly("a program under a host", hosted);
+}
+
+/// The program as its host sees it. What panics in it was caught where it ran: this is for the runtime's own sake.
+struct Program(Seat);
+
+impl Future for Program {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Some(mut hosted) = self.0.borrow_mut().take() else { return Poll::Ready(()) };
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut hosted).poll(cx))) {
+            Ok(Poll::Pending) => {
+                self.0.replace(Some(hosted));
+                return Poll::Pending;
+            }
+            Ok(Poll::Ready(())) => {}
+            Err(payload) => report::panicked("a program under a host", payload),
+        }
+        report::drop_quietly("a program under a host", hosted);
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        end(&self.0);
+    }
+}

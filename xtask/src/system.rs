@@ -1,0 +1,93 @@
+//! What the workspace wants of the system: glib, which is linked, and a display for windows, which Xvfb is.
+//!
+//! On a Debian machine, and as root, it is installed. Elsewhere what needs it is left out, and this step says so.
+
+use crate::{
+    ci::{Outcome, Stop},
+    process::{self, Limit},
+    workspace::Workspace,
+};
+use std::process::{Command, Stdio};
+
+/// Something that the system may have or not.
+struct Wish {
+    what: &'static str,
+    is_there: fn() -> bool,
+    /// Debian's packages of it.
+    packages: &'static [&'static str],
+    /// What is left out without it.
+    without: &'static str,
+}
+
+const WISHES: &[Wish] = &[
+    Wish {
+        what: "glib",
+        is_there: has_glib,
+        packages: &["libglib2.0-dev", "pkg-config"],
+        without: "the host `Glib` is neither built nor tested",
+    },
+    Wish {
+        what: "Xvfb",
+        is_there: has_display,
+        // The libraries are those that a window loads when it is made.
+        packages: &[
+            "xvfb",
+            "xauth",
+            "libx11-xcb1",
+            "libxcursor1",
+            "libxi6",
+            "libxkbcommon-x11-0",
+            "libxrandr2",
+        ],
+        without: "the host `Winit` is built, and no window is tested",
+    },
+];
+
+/// Installs what is missing where that can be done, and names what still is.
+pub(crate) fn run(_workspace: &Workspace) -> Outcome {
+    let missing = || WISHES.iter().filter(|wish| !(wish.is_there)()).collect::<Vec<_>>();
+    let wanted = missing();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<_> = wanted.iter().flat_map(|wish| wish.packages).copied().collect();
+    if is_root() && answers("apt-get", &["--version"]) {
+        apt(&["update", "-q"])?;
+        apt(&[&["install", "-q", "-y", "--no-install-recommends"], &packages[..]].concat())?;
+    }
+    let still: Vec<_> =
+        missing().iter().map(|wish| format!("no {}, so {}", wish.what, wish.without)).collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install {}, as root, or what your system has for it", packages.join(" "));
+    Err(Stop::Skipped(format!("{}: {install}", still.join("; "))))
+}
+
+/// Whether the feature `glib` can be built.
+pub(crate) fn has_glib() -> bool {
+    answers("pkg-config", &["--exists", "glib-2.0"])
+}
+
+/// Whether there can be a window.
+pub(crate) fn has_display() -> bool {
+    // Xvfb has no flag that only answers; its wrapper does.
+    answers("xvfb-run", &["--help"]) && answers("xauth", &["version"])
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").stderr(Stdio::null()).output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn apt(args: &[&str]) -> Outcome {
+    let mut command = Command::new("apt-get");
+    command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(process::run(command, Limit::BUILD)?)
+}
+
+fn answers(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let status = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
