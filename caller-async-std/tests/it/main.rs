@@ -3,5 +3,6 @@
 mod conformance;
 mod guests;
 mod hosts;
+mod idle;
 mod loops;
 mod own_world;
