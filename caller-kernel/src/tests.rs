@@ -1,0 +1,1 @@
+//! Tests of the sockets with peers made of the same codec.
