@@ -116,6 +116,16 @@ impl Connection {
         Self { key: random_hex::<32>(), ..Self::default() }
     }
 
+    /// Unix sockets whose paths begin with this, with numbers to be chosen and a key of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no randomness to give.
+    #[must_use]
+    pub fn ipc(prefix: impl Into<String>) -> Self {
+        Self { transport: Transport::Ipc, ip: prefix.into(), ..Self::new() }
+    }
+
     /// Reads a connection file.
     ///
     /// It is lenient: a port that is missing is to be chosen, without a key nothing is signed, and what is not known is kept.

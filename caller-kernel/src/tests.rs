@@ -1,1 +1,11 @@
-//! Tests of the sockets with peers made of the same codec.
+//! Tests of the sockets, with peers made of the same codec.
+
+mod client;
+
+mod channels;
+
+mod handshake;
+
+mod publisher;
+
+mod router;

@@ -3,6 +3,7 @@
 use std::{
     fmt, fs, io,
     net::SocketAddr,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 use tokio::{
@@ -101,12 +102,16 @@ async fn ipc(path: &Path) -> io::Result<Listener> {
     };
     let unlink = Unlink(path.to_owned());
     // Subscribers need no key, so on a shared machine the file's mode is what keeps others out.
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
     Ok(Listener::Ipc(listener, unlink))
 }
 
-/// Whether nobody listens at the file of a socket any more.
+/// Whether it is the file of a socket at which nobody listens any more.
 async fn is_left(path: &Path) -> bool {
+    // Connections to a file of another kind are refused just the same.
+    if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+        return false;
+    }
     matches!(UnixStream::connect(path).await, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
