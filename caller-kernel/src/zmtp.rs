@@ -28,6 +28,9 @@ mod peer;
 
 mod endpoint;
 
+#[cfg(unix)]
+mod ipc;
+
 mod server;
 
 mod router;

@@ -87,6 +87,7 @@ async fn each_channel_answers_over_tcp() {
     converse(Connection::new()).await;
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn each_channel_answers_over_ipc() {
     let folder = tempfile::tempdir().unwrap();

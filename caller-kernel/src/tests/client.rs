@@ -10,7 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use std::{io, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpSocket, UnixStream},
+    net::TcpSocket,
     time,
 };
 
@@ -34,7 +34,10 @@ impl Client {
                 socket.set_recv_buffer_size(64 << 10).unwrap();
                 Box::new(socket.connect(format!("{host}:{port}").parse().unwrap()).await.unwrap())
             }
-            Endpoint::Ipc(path) => Box::new(UnixStream::connect(path).await.unwrap()),
+            #[cfg(unix)]
+            Endpoint::Ipc(path) => Box::new(tokio::net::UnixStream::connect(path).await.unwrap()),
+            #[cfg(not(unix))]
+            Endpoint::Ipc(_) => unreachable!("nothing listens there"),
         };
         Self { stream, decoder: Decoder::new(&Limits::default()) }
     }

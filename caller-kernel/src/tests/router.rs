@@ -1,9 +1,13 @@
 //! Requests from many, and replies to one.
 
 use super::client::{Client, anywhere, soon};
-use crate::zmtp::{Endpoint, Limits, Router, Server};
+use crate::zmtp::{Limits, Router, Server};
 use bytes::Bytes;
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+#[cfg(unix)]
+use {
+    crate::zmtp::Endpoint,
+    std::{fs, os::unix::fs::PermissionsExt, path::Path},
+};
 
 async fn router(limits: Limits) -> (Server, Router) {
     Router::bind(anywhere(), limits).await.unwrap()
@@ -181,6 +185,7 @@ async fn dropping_closes_too() {
     assert_eq!(client.recv().await, None);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn files_come_and_go() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Headers: who said what, when.
 
 use super::json::Json;
+use serde::Serialize;
 use serde_json::{Number, value::RawValue};
 use std::collections::HashMap;
 
@@ -21,6 +22,17 @@ pub struct Header {
     subshell_id: Option<String>,
 }
 
+/// The fields of a header that is made here.
+#[derive(Serialize)]
+pub(crate) struct Made<'a> {
+    pub(crate) msg_id: String,
+    pub(crate) session: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) date: String,
+    pub(crate) msg_type: &'a str,
+    pub(crate) version: &'a str,
+}
+
 impl Header {
     pub(crate) fn new(json: Json) -> Self {
         let mut fields: HashMap<String, Box<RawValue>> = json.read().unwrap_or_default();
@@ -35,6 +47,20 @@ impl Header {
             subshell_id: field("subshell_id"),
             json,
         }
+    }
+
+    /// A header of our own.
+    pub(crate) fn made(fields: Made<'_>) -> serde_json::Result<Self> {
+        Ok(Self {
+            json: Json::new(&fields)?,
+            msg_type: fields.msg_type.to_owned(),
+            msg_id: fields.msg_id,
+            session: fields.session.to_owned(),
+            username: fields.username.to_owned(),
+            date: fields.date,
+            version: fields.version.to_owned(),
+            subshell_id: None,
+        })
     }
 
     /// The text, as the `parent_header` of what answers it.

@@ -2,7 +2,7 @@
 
 use super::{
     error::WireError,
-    header::Header,
+    header::{Header, Made},
     json::Json,
     message::Message,
     replay::{Digest, Replay},
@@ -74,17 +74,17 @@ impl Session {
         content: &T,
     ) -> serde_json::Result<Message> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let fields = Fields {
-            msg_id: &format!("{}_{number}", self.id),
+        let header = Header::made(Made {
+            msg_id: format!("{}_{number}", self.id),
             session: &self.id,
             username: "kernel",
-            date: &format!("{:.6}", jiff::Timestamp::now()),
+            date: format!("{:.6}", jiff::Timestamp::now()),
             msg_type,
             version: VERSION,
-        };
+        })?;
         Ok(Message {
             identities: Vec::new(),
-            header: Header::new(Json::new(&fields)?),
+            header,
             parent_header: parent_header.clone(),
             metadata: Json::empty(),
             content: Json::new(content)?,
@@ -170,16 +170,6 @@ impl fmt::Debug for Session {
             .field("signed", &self.key.is_some())
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Serialize)]
-struct Fields<'a> {
-    msg_id: &'a str,
-    session: &'a str,
-    username: &'a str,
-    date: &'a str,
-    msg_type: &'a str,
-    version: &'a str,
 }
 
 fn digest(key: &Hmac<Sha256>, parts: [&Bytes; 4]) -> Hmac<Sha256> {

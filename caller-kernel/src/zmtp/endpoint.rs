@@ -1,14 +1,9 @@
 //! Where a socket listens: a TCP port, or the file of a Unix socket.
 
-use std::{
-    fmt, fs, io,
-    net::SocketAddr,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{self, TcpListener, UnixListener, UnixStream},
+    net::{self, TcpListener},
 };
 
 /// Where to listen, or where a socket listens.
@@ -50,7 +45,8 @@ impl BindError {
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Ipc(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] Unlink),
+    #[cfg(unix)]
+    Ipc(super::ipc::Listener),
 }
 
 pub(crate) type Halves = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
@@ -60,7 +56,12 @@ impl Listener {
     pub(crate) async fn bind(endpoint: Endpoint) -> Result<(Self, Endpoint), BindError> {
         let bound = match &endpoint {
             Endpoint::Tcp(host, port) => tcp(host, *port).await,
-            Endpoint::Ipc(path) => ipc(path).await.map(|listener| (listener, endpoint.clone())),
+            #[cfg(unix)]
+            Endpoint::Ipc(path) => {
+                super::ipc::Listener::bind(path).await.map(|listener| (Self::Ipc(listener), endpoint.clone()))
+            }
+            #[cfg(not(unix))]
+            Endpoint::Ipc(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "use tcp on this system")),
         };
         bound.map_err(|source| BindError { endpoint, source })
     }
@@ -75,8 +76,9 @@ impl Listener {
                 let (reader, writer) = stream.into_split();
                 Ok((Box::new(reader), Box::new(writer)))
             }
-            Self::Ipc(listener, _) => {
-                let (reader, writer) = listener.accept().await?.0.into_split();
+            #[cfg(unix)]
+            Self::Ipc(listener) => {
+                let (reader, writer) = listener.accept().await?.into_split();
                 Ok((Box::new(reader), Box::new(writer)))
             }
         }
@@ -89,39 +91,4 @@ async fn tcp(host: &str, port: u16) -> io::Result<(Listener, Endpoint)> {
     let listener = TcpListener::bind(&*found).await?;
     let port = listener.local_addr()?.port();
     Ok((Listener::Tcp(listener), Endpoint::Tcp(host.to_owned(), port)))
-}
-
-async fn ipc(path: &Path) -> io::Result<Listener> {
-    let listener = match UnixListener::bind(path) {
-        // A kernel that was killed leaves its files, and the next one is given the same names.
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left(path).await => {
-            fs::remove_file(path)?;
-            UnixListener::bind(path)?
-        }
-        bound => bound?,
-    };
-    let unlink = Unlink(path.to_owned());
-    // Subscribers need no key, so on a shared machine the file's mode is what keeps others out.
-    fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
-    Ok(Listener::Ipc(listener, unlink))
-}
-
-/// Whether it is the file of a socket at which nobody listens any more.
-async fn is_left(path: &Path) -> bool {
-    // Connections to a file of another kind are refused just the same.
-    if !fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
-        return false;
-    }
-    matches!(UnixStream::connect(path).await, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
-}
-
-/// Removes the file of a socket.
-#[derive(Debug)]
-pub(crate) struct Unlink(PathBuf);
-
-impl Drop for Unlink {
-    fn drop(&mut self) {
-        // It may be gone already, with its folder.
-        let _ = fs::remove_file(&self.0);
-    }
 }

@@ -80,6 +80,7 @@ mod tests {
     #[test]
     fn others_are_known_by_their_first_bytes() {
         assert_eq!(check(b"GET / HTTP/1.1"), Err(GreetingError::Signature));
+        assert_eq!(check(b"\xfe"), Err(GreetingError::Signature));
         assert_eq!(check(b"\xff\0\0\0\0\0\0\0\0\x7e"), Err(GreetingError::Signature));
         assert_eq!(check(b"\xff\0\0\0\0\0\0\0\0\x7f\x01"), Err(GreetingError::Version(1)));
         assert_eq!(check(b"\xff\0\0\0\0\0\0\0\0\x7f"), Ok(()));

@@ -45,6 +45,13 @@ impl Mechanism {
         }
     }
 
+    /// What the greeting says of our side: a mechanism without sides has no server.
+    pub(crate) fn as_server(&self) -> bool {
+        match self {
+            Self::Null { .. } => false,
+        }
+    }
+
     /// Checks the name in the peer's greeting.
     pub(crate) fn agree(&self, name: &[u8; 20]) -> Result<(), HandshakeError> {
         let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());

@@ -136,7 +136,7 @@ async fn handshake<S: Socket>(
     mechanism: &mut Mechanism,
     decoder: &mut Decoder,
 ) -> Result<command::Properties, PeerError> {
-    writer.write_all(&Greeting::new(mechanism.name(), true).encode()).await?;
+    writer.write_all(&Greeting::new(mechanism.name(), mechanism.as_server()).encode()).await?;
     let mut greeting = [0; greeting::LENGTH];
     // In two steps, so that one who speaks something else, and waits for us, is not waited for.
     reader.read_exact(&mut greeting[..greeting::SIGNATURE]).await?;
