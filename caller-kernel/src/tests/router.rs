@@ -215,3 +215,25 @@ async fn files_come_and_go() {
     let error = bind(&folder.path().join("no").join("shell")).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot listen at ipc://"), "{error}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_said_before_leaving_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::Ipc(folder.path().join("shell"));
+    let (_server, mut router) = Router::bind(endpoint.clone(), Limits::default()).await.unwrap();
+    let mut client = Client::connect(&endpoint, "DEALER", "me").await;
+    // More than waits: the rest is unread when the client is gone.
+    let said: Vec<u8> =
+        (0..1000_u32).flat_map(|number| [&[0, 4][..], &number.to_be_bytes()].concat()).collect();
+    client.write(&said).await;
+    assert_eq!(recv(&mut router).await[1], 0_u32.to_be_bytes()[..]);
+    drop(client);
+    assert!(router.sender().send(b"me", vec!["too late".into()]));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    for number in 1..1000_u32 {
+        assert_eq!(recv(&mut router).await[1], number.to_be_bytes()[..]);
+    }
+}

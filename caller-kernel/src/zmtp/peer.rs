@@ -105,10 +105,19 @@ async fn converse<S: Socket>(
 ) -> Result<bool, PeerError> {
     let mut reading = pin!(read(reader, decoder, limits, &**socket, peer));
     let mut writing = pin!(write(writer, &peer.queue));
+    let mut broken = false;
     loop {
         tokio::select! {
             read = &mut reading => return read.map(|()| false),
-            written = &mut writing => return written.map(|()| true),
+            // A peer that has left can be told nothing, but what it said last is still to be read: its end follows.
+            written = &mut writing, if !broken => match written {
+                Ok(()) => return Ok(true),
+                Err(error) => {
+                    tracing::debug!(peer = peer.id, %error, "a peer cannot be written to");
+                    broken = true;
+                    peer.queue.close();
+                }
+            },
             why = peer.queue.ended() => return Err(why.into()),
             // Closing has the writing end, once all is written.
             _ = closing.changed(), if !peer.queue.is_closing() => peer.queue.close(),
