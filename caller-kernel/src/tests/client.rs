@@ -58,16 +58,23 @@ impl Client {
         identity: &'static str,
     ) -> Self {
         let mut client = Self::raw(endpoint).await;
-        client.write(&Greeting { minor, ..Greeting::new("NULL", false) }.encode()).await;
-        let own = Properties { socket_type: socket_type.into(), identity: identity.into() };
-        client.command("READY", &own.encode()).await;
-        let mut theirs = [0; greeting::LENGTH];
-        client.stream.read_exact(&mut theirs).await.unwrap();
-        assert_eq!(Greeting::decode(&theirs).unwrap().minor, 1);
-        assert!(
-            matches!(client.frame().await, Some(Frame::Command(ready)) if ready.starts_with(b"\x05READY"))
-        );
+        client.join_as(minor, socket_type, identity).await;
         client
+    }
+
+    /// The handshake of a raw connection.
+    pub(super) async fn join(&mut self, socket_type: &'static str, identity: &'static str) {
+        self.join_as(1, socket_type, identity).await;
+    }
+
+    async fn join_as(&mut self, minor: u8, socket_type: &'static str, identity: &'static str) {
+        self.write(&Greeting { minor, ..Greeting::new("NULL", false) }.encode()).await;
+        let own = Properties { socket_type: socket_type.into(), identity: identity.into() };
+        self.command("READY", &own.encode()).await;
+        let mut theirs = [0; greeting::LENGTH];
+        soon(self.stream.read_exact(&mut theirs)).await.unwrap();
+        assert_eq!(Greeting::decode(&theirs), Ok(Greeting::new("NULL", false)));
+        assert!(matches!(self.frame().await, Some(Frame::Command(ready)) if ready.starts_with(b"\x05READY")));
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) {

@@ -51,6 +51,19 @@ async fn who_comes_back_takes_over() {
 }
 
 #[tokio::test]
+async fn who_was_slow_to_join_takes_over_nothing() {
+    let (server, mut router) = router(Limits::default()).await;
+    let mut before = Client::raw(server.endpoint()).await;
+    let mut after = Client::connect(server.endpoint(), "DEALER", "me").await;
+    after.send(&[b"hello"]).await;
+    recv(&mut router).await;
+    before.join("DEALER", "me").await;
+    assert_eq!(before.recv().await, None);
+    assert!(router.sender().send(b"me", vec!["to the later".into()]));
+    assert_eq!(after.recv().await.unwrap(), ["to the later"]);
+}
+
+#[tokio::test]
 async fn who_left_is_not_there() {
     let (server, mut router) = router(Limits::default()).await;
     let mut client = Client::connect(server.endpoint(), "DEALER", "me").await;

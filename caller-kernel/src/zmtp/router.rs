@@ -74,10 +74,17 @@ impl Socket for Shared {
     const PEERS: &'static [&'static str] = &["DEALER", "REQ", "ROUTER"];
 
     /// A peer that comes back before we saw it leave takes over its identity.
+    ///
+    /// The later connection has it, whichever was faster to join: the earlier one may be dead already.
     fn join(&self, peer: &Arc<Peer>) {
-        let before = lock(&self.peers).insert(peer.identity.clone(), Arc::clone(peer));
-        if let Some(before) = before {
-            before.queue.end(Ended::HandedOver);
+        let mut peers = lock(&self.peers);
+        let stale = match peers.get(&peer.identity) {
+            Some(current) if current.id > peer.id => Some(Arc::clone(peer)),
+            _ => peers.insert(peer.identity.clone(), Arc::clone(peer)),
+        };
+        drop(peers);
+        if let Some(stale) = stale {
+            stale.queue.end(Ended::HandedOver);
         }
     }
 
