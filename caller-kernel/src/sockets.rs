@@ -8,7 +8,7 @@ use crate::{
     },
 };
 use serde_json::json;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 use tokio::sync::mpsc;
 
 /// The five channels of a kernel, listening. See [introduction][intro].
@@ -100,17 +100,25 @@ async fn bind<T, F: Future<Output = Result<(Server, T), BindError>>>(
             }
             Ok(bound)
         }
-        // What follows the dash counts up until nobody listens there.
-        Transport::Ipc => {
-            let (first, last) = if *wanted == 0 { (1, u16::MAX) } else { (*wanted, *wanted) };
-            *wanted = first;
-            loop {
-                match socket(Endpoint::Ipc(format!("{ip}-{wanted}").into())).await {
-                    Err(error) if error.is_in_use() && *wanted < last => *wanted += 1,
+        Transport::Ipc if *wanted == 0 => {
+            // What follows the dash counts up to the first name that is free.
+            for number in 1..u16::MAX {
+                let path = PathBuf::from(format!("{ip}-{number}"));
+                // Binding would ask whether anybody listens at a file that is there, which they would notice.
+                if path.exists() {
+                    continue;
+                }
+                *wanted = number;
+                match socket(Endpoint::Ipc(path)).await {
+                    // Another kernel was faster.
+                    Err(error) if error.is_in_use() => {}
                     bound => return bound,
                 }
             }
+            *wanted = u16::MAX;
+            socket(Endpoint::Ipc(format!("{ip}-{wanted}").into())).await
         }
+        Transport::Ipc => socket(Endpoint::Ipc(format!("{ip}-{wanted}").into())).await,
     }
 }
 

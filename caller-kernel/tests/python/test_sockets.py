@@ -34,7 +34,9 @@ def kernel(request, tmp_path):
             pass
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.01)
-    yield Kernel(process, path)
+    kernel = Kernel(process, path)
+    yield kernel
+    kernel.context.destroy(linger=0)
     process.kill()
     process.wait()
 
@@ -44,7 +46,7 @@ class Kernel:
         self.process = process
         self.path = pathlib.Path(path)
         self.info = json.loads(self.path.read_text())
-        self.context = zmq.Context.instance()
+        self.context = zmq.Context()
         self.session = Session(key=self.info["key"].encode())
 
     def url(self, channel):
@@ -125,6 +127,7 @@ def test_pings_of_the_library_are_answered(kernel):
         assert beat.recv() == b"still"
         time.sleep(0.02)
     assert not monitor.poll(0)
+    beat.disable_monitor()
 
 
 def test_who_comes_back_takes_over(kernel):
