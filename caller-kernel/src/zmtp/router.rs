@@ -55,6 +55,11 @@ impl RouterSender {
         let Some(peer) = lock(&self.0.peers).get(identity).cloned() else { return false };
         peer.queue.push(Outgoing::new(parts), Class::Essential) == Pushed::Queued
     }
+
+    #[cfg(test)]
+    pub(crate) fn peers(&self) -> usize {
+        lock(&self.0.peers).len()
+    }
 }
 
 #[derive(Debug)]

@@ -26,8 +26,6 @@ pub(crate) enum Inbound {
 pub(crate) enum TrafficError {
     #[error("a message is over the limit of {0} bytes")]
     TooLong(usize),
-    #[error("a command came inside of a message")]
-    Inside,
     #[error(transparent)]
     Command(#[from] CommandError),
     #[error("the peer reported an error: {}", .0.escape_ascii())]
@@ -62,7 +60,8 @@ impl Assembler {
                 self.size = 0;
                 Ok(Some(Inbound::Message(std::mem::take(&mut self.parts))))
             }
-            Frame::Command(_) if !self.parts.is_empty() => Err(TrafficError::Inside),
+            // Between two messages by the specification. But libzmq sends a ping when its time has come, which may be
+            // inside of one.
             Frame::Command(body) => match Command::decode(body)? {
                 Command::Subscribe(topic) => Ok(Some(Inbound::Subscribe(topic))),
                 Command::Cancel(topic) => Ok(Some(Inbound::Cancel(topic))),
@@ -112,10 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn a_command_does_not_come_inside_of_a_message() {
+    fn a_ping_may_come_inside_of_a_message() {
         let mut assembler = Assembler::new(&Limits::default());
         assembler.push(part(b"a", true)).unwrap();
-        assert_eq!(assembler.push(command(b"\x04PONG")), Err(TrafficError::Inside));
+        assert_eq!(assembler.push(command(b"\x04PING\0\0")), Ok(Some(Inbound::Ping(Bytes::new()))));
+        assert!(
+            matches!(assembler.push(part(b"b", false)), Ok(Some(Inbound::Message(parts))) if parts == ["a", "b"])
+        );
     }
 
     #[test]
