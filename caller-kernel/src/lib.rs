@@ -1,5 +1,30 @@
 //! A Jupyter kernel between a running Rust program and a notebook.
 //!
-//! Nothing is exported yet. This crate will hold the kernel to embed in a program, the `Shell` trait for the
-//! language of its cells, a Lua shell, and the `caller-kernel` command.
+//! So far there is the floor of it: a [`Connection`], the [`Sockets`] that listen there, and the [`Message`]s that come
+//! and go. This crate will hold the kernel to embed in a program, the `Shell` trait for the language of its cells, a Lua
+//! shell, and the `caller-kernel` command.
 #![forbid(unsafe_code)]
+
+mod zmtp;
+
+mod wire;
+
+mod connection;
+
+mod sockets;
+
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzz;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use fuzz::fuzz_wire;
+pub use {
+    connection::{Connection, ConnectionError, Transport},
+    sockets::{Channel, ChannelSender, Closer, IoPub, Sockets},
+    wire::{Header, Json, Message, Session, WireError},
+    zmtp::{BindError, Class, Subscription},
+};

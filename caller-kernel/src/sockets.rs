@@ -1,0 +1,248 @@
+//! The five channels of a kernel.
+
+use crate::{
+    connection::{Connection, Transport},
+    wire::{Json, Message, Session},
+    zmtp::{
+        BindError, Class, Endpoint, Heartbeat, Limits, Publisher, Router, RouterSender, Server, Subscription,
+    },
+};
+use serde_json::json;
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::mpsc;
+
+/// The five channels of a kernel, listening. See [introduction][intro].
+///
+/// Their tasks live on the tokio runtime they were bound on, which needs its drivers for network and time. The fifth, the
+/// heartbeat, answers there by itself. Channels and senders may be used in any thread, on any runtime.
+///
+/// [intro]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#introduction
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Sockets {
+    /// Requests that run in order.
+    pub shell: Channel,
+    /// Requests that do not wait for those of the shell.
+    pub control: Channel,
+    /// Questions to the user, and their answers.
+    pub stdin: Channel,
+    /// Output for all.
+    pub iopub: IoPub,
+    /// Who subscribed to the output; to be answered by [`IoPub::welcome`]. Up to 256 wait to be taken, then a client
+    /// that subscribes waits too.
+    pub subscriptions: mpsc::Receiver<Subscription>,
+    /// What keeps the sockets open, and closes them.
+    pub closer: Closer,
+}
+
+/// Closes the sockets, and knows where they listen. Dropped, it closes them in the background.
+#[derive(Debug)]
+pub struct Closer {
+    connection: Connection,
+    servers: [Server; 5],
+}
+
+impl Sockets {
+    /// Listens where the connection says, with ports that are 0 chosen: see [`Closer::connection`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped before it is done, the ports it has are free again.
+    ///
+    /// # Errors
+    ///
+    /// A port is taken, or there is no such address or folder.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one that lacks the drivers for network and time.
+    pub async fn bind(mut connection: Connection) -> Result<Self, BindError> {
+        let session = Arc::new(Session::new(&connection.key));
+        let limits = Limits::default();
+        // A client waits for its replies, and may have asked for large ones.
+        let replies = Limits { hard: 8 * limits.hard, ..limits };
+
+        let mut router = async |port| {
+            let (server, router) = bind(&mut connection, port, |at| Router::bind(at, replies)).await?;
+            let sender = ChannelSender { session: Arc::clone(&session), router: router.sender().clone() };
+            Ok((server, Channel { router, sender }))
+        };
+        let (first, shell) = router(|c| &mut c.shell_port).await?;
+        let (second, control) = router(|c| &mut c.control_port).await?;
+        let (third, stdin) = router(|c| &mut c.stdin_port).await?;
+        let (fourth, (publisher, subscriptions)) =
+            bind(&mut connection, |c| &mut c.iopub_port, |at| Publisher::bind(at, limits)).await?;
+        let (fifth, ()) = bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, limits)).await?;
+        Ok(Self {
+            shell,
+            control,
+            stdin,
+            iopub: IoPub { session, publisher },
+            subscriptions,
+            closer: Closer { connection, servers: [first, second, third, fourth, fifth] },
+        })
+    }
+}
+
+/// Binds one socket, and notes the port it got.
+async fn bind<T, F: Future<Output = Result<(Server, T), BindError>>>(
+    connection: &mut Connection,
+    port: fn(&mut Connection) -> &mut u16,
+    socket: impl Fn(Endpoint) -> F,
+) -> Result<(Server, T), BindError> {
+    let Connection { transport, ip, .. } = connection.clone();
+    let wanted = port(connection);
+    match transport {
+        Transport::Tcp => {
+            let bound = socket(Endpoint::Tcp(ip, *wanted)).await?;
+            if let Endpoint::Tcp(_, chosen) = bound.0.endpoint() {
+                *wanted = *chosen;
+            }
+            Ok(bound)
+        }
+        Transport::Ipc if *wanted == 0 => {
+            // What follows the dash counts up to the first name that is free.
+            for number in 1..u16::MAX {
+                let path = PathBuf::from(format!("{ip}-{number}"));
+                // Binding would ask whether anybody listens at a file that is there, which they would notice.
+                if path.exists() {
+                    continue;
+                }
+                *wanted = number;
+                match socket(Endpoint::Ipc(path)).await {
+                    // Another kernel was faster.
+                    Err(error) if error.is_in_use() => {}
+                    bound => return bound,
+                }
+            }
+            *wanted = u16::MAX;
+            socket(Endpoint::Ipc(format!("{ip}-{wanted}").into())).await
+        }
+        Transport::Ipc => socket(Endpoint::Ipc(format!("{ip}-{wanted}").into())).await,
+    }
+}
+
+impl Closer {
+    /// Where the sockets listen: no port is 0.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Frees the ports, writes what is queued for at most one second, and disconnects all clients.
+    ///
+    /// What is sent from now on is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped before it is done, the sockets close all the same.
+    pub async fn close(self) {
+        // Each has its second at the same time: all begin to close before one is waited for.
+        let closing = self.servers.map(Server::close);
+        for closed in closing {
+            closed.await;
+        }
+    }
+}
+
+/// The requests of one channel, and the way back to who sent them.
+///
+/// It may be moved to another thread and awaited on another runtime: signatures are checked there.
+#[derive(Debug)]
+pub struct Channel {
+    router: Router,
+    sender: ChannelSender,
+}
+
+impl Channel {
+    /// Waits for the next message with a valid signature. Others are passed over, with a warning to the log.
+    ///
+    /// Up to 256 messages wait to be taken, then clients that send more wait too. `None` when the sockets are closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost when this is dropped.
+    pub async fn recv(&mut self) -> Option<Message> {
+        loop {
+            match self.sender.session.decode(self.router.recv().await?) {
+                Ok(message) => return Some(message),
+                Err(error) => tracing::warn!(%error, "a message was passed over"),
+            }
+        }
+    }
+
+    /// What sends on this channel.
+    #[must_use]
+    pub fn sender(&self) -> &ChannelSender {
+        &self.sender
+    }
+}
+
+/// Sends replies and requests to single clients, from any thread.
+#[derive(Clone, Debug)]
+pub struct ChannelSender {
+    session: Arc<Session>,
+    router: RouterSender,
+}
+
+impl ChannelSender {
+    /// Signs a message and queues it for the client it is for, which its identities tell.
+    ///
+    /// `false` when that client is not there any more; one that leaves more than 512 MiB unread is disconnected.
+    pub fn send(&self, message: &Message) -> bool {
+        let mut frames = self.session.encode(message);
+        if message.identities.is_empty() {
+            return false;
+        }
+        let client = frames.remove(0);
+        self.router.send(&client, frames)
+    }
+
+    /// What makes messages to send.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+/// Publishes output, from any thread. It never waits for a client.
+#[derive(Clone, Debug)]
+pub struct IoPub {
+    session: Arc<Session>,
+    publisher: Publisher,
+}
+
+impl IoPub {
+    /// Signs a message and queues it for all who subscribed to its topic, which is its one identity.
+    ///
+    /// Messages of one thread arrive in their order. For a client that has more than 32 MiB unread, one of
+    /// [`Class::Stream`] is dropped; a client with more than 64 MiB is disconnected.
+    pub fn publish(&self, message: &Message, class: Class) {
+        if self.publisher.is_heard() {
+            self.publisher.publish(self.session.encode(message), class);
+        }
+    }
+
+    /// Tells a new subscriber, and no other, that it will miss nothing from now on. See [JEP 65][jep].
+    ///
+    /// [jep]: https://jupyter.org/enhancement-proposals/65-jupyter-xpub/jupyter-xpub.html
+    pub fn welcome(&self, subscription: &Subscription) {
+        let topic = String::from_utf8_lossy(&subscription.topic);
+        let welcome =
+            self.session.message("iopub_welcome", &Json::empty(), &json!({ "subscription": topic }));
+        let welcome = welcome.expect("an object of one text is json").on_topic(subscription.topic.clone());
+        self.publisher.send_to(subscription.subscriber, self.session.encode(&welcome));
+    }
+
+    /// How many messages were dropped so far, counted once for each client that lacks one.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.publisher.dropped()
+    }
+
+    /// What makes messages to publish.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of the sockets, with peers made of the same codec.
+
+mod client;
+
+mod channels;
+
+mod handshake;
+
+mod publisher;
+
+mod router;

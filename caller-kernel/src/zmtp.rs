@@ -1,0 +1,50 @@
+//! The sockets of a kernel: the binding side of ZMTP 3.1, which also speaks 3.0.
+//!
+//! A kernel only binds, and needs three kinds of socket: a [`Router`] (shell, control, stdin), a [`Publisher`] that
+//! knows its subscribers (iopub), and an echo (the [`Heartbeat`]). Each peer has a queue and a task of its own, so what
+//! one peer does or leaves undone is felt by that peer alone.
+//!
+//! From bytes to messages, the pure half knows no socket: [`frame`] cuts bytes into frames, [`command`] reads commands,
+//! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake. The other half does the work:
+//! [`endpoint`] listens, [`server`] accepts, [`peer`] reads and writes, [`queue`] holds what is to be written.
+//!
+//! Follows [ZMTP 3.1](https://rfc.zeromq.org/spec/37/) and [ZMTP 3.0](https://rfc.zeromq.org/spec/23/).
+
+mod limits;
+
+pub(crate) mod frame;
+
+pub(crate) mod greeting;
+
+pub(crate) mod command;
+
+pub(crate) mod traffic;
+
+pub(crate) mod mechanism;
+
+mod queue;
+
+mod peer;
+
+mod endpoint;
+
+#[cfg(unix)]
+mod ipc;
+
+mod server;
+
+mod router;
+
+mod publisher;
+
+mod heartbeat;
+
+pub use {endpoint::BindError, publisher::Subscription, queue::Class};
+pub(crate) use {
+    endpoint::Endpoint,
+    heartbeat::Heartbeat,
+    limits::Limits,
+    publisher::Publisher,
+    router::{Router, RouterSender},
+    server::Server,
+};

@@ -1,0 +1,244 @@
+//! One connection, from its greeting to its end.
+
+use super::{
+    command,
+    frame::{self, Decoder, FrameError},
+    greeting::{self, Greeting, GreetingError},
+    limits::Limits,
+    mechanism::{HandshakeError, Mechanism},
+    queue::{Ended, Outgoing, Queue},
+    server::Socket,
+    traffic::{Assembler, Inbound, TrafficError},
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use std::{io, pin::pin, sync::Arc};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+    time,
+};
+
+/// A peer that has joined a socket.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Unlike that of any other peer of the socket, ever.
+    pub(crate) id: u64,
+    /// What it is addressed by: its own choice, or ours if it made none.
+    pub(crate) identity: Bytes,
+    pub(crate) queue: Queue,
+}
+
+/// Why a connection ended, other than by the socket's closing or the peer's leaving in order.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PeerError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the handshake took too long")]
+    Slow,
+    #[error(transparent)]
+    Greeting(#[from] GreetingError),
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    #[error("a socket of type `{}` cannot talk to this one", .0.escape_ascii())]
+    SocketType(Bytes),
+    #[error("an identity begins with a zero byte or is longer than 255 bytes")]
+    Identity,
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// What a connection is run with.
+#[derive(Debug)]
+pub(crate) struct Setting<S> {
+    pub(crate) socket: Arc<S>,
+    pub(crate) mechanism: Mechanism,
+    pub(crate) limits: Limits,
+    pub(crate) id: u64,
+    /// Changes, or loses its sender, when the socket closes.
+    pub(crate) closing: watch::Receiver<()>,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve<S: Socket>(
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    setting: Setting<S>,
+) -> Result<(), PeerError> {
+    let Setting { socket, mut mechanism, limits, id, mut closing } = setting;
+    let mut decoder = Decoder::new(&limits);
+    let handshake = handshake::<S>(&mut reader, &mut writer, &mut mechanism, &mut decoder);
+    let properties = tokio::select! {
+        done = time::timeout(limits.handshake, handshake) => done.map_err(|_| PeerError::Slow)??,
+        _ = closing.changed() => return Ok(()),
+    };
+    let identity = match &*properties.identity {
+        // As libzmq does it: a zero byte, which none of the peers' own begins with, and a number.
+        [] => [&[0], &u32::try_from(id).unwrap_or(u32::MAX).to_be_bytes()[..]].concat().into(),
+        [0, ..] => return Err(PeerError::Identity),
+        own if own.len() > 255 => return Err(PeerError::Identity),
+        // A copy, as the rest of a read would live as long as the identity.
+        own => Bytes::copy_from_slice(own),
+    };
+    let peer = Arc::new(Peer { id, identity, queue: Queue::new(limits.soft, limits.hard) });
+    socket.join(&peer);
+    let member = Member { socket, peer };
+    let written = converse(&mut reader, &mut writer, &mut decoder, &limits, &member, &mut closing).await?;
+    drop(member);
+    if written {
+        linger(&mut reader, &mut writer).await?;
+    }
+    Ok(())
+}
+
+/// Reads and writes until the peer leaves (`false`), or the socket closes and all is written (`true`).
+async fn converse<S: Socket>(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    decoder: &mut Decoder,
+    limits: &Limits,
+    Member { socket, peer }: &Member<S>,
+    closing: &mut watch::Receiver<()>,
+) -> Result<bool, PeerError> {
+    let mut reading = pin!(read(reader, decoder, limits, &**socket, peer));
+    let mut writing = pin!(write(writer, &peer.queue));
+    let mut broken = false;
+    loop {
+        tokio::select! {
+            read = &mut reading => return read.map(|()| false),
+            // A peer that has left can be told nothing, but what it said last is still to be read: its end follows.
+            written = &mut writing, if !broken => match written {
+                Ok(()) => return Ok(true),
+                Err(error) => {
+                    tracing::debug!(peer = peer.id, %error, "a peer cannot be written to");
+                    broken = true;
+                    peer.queue.close();
+                }
+            },
+            why = peer.queue.ended() => return Err(why.into()),
+            // Closing has the writing end, once all is written.
+            _ = closing.changed(), if !peer.queue.is_closing() => peer.queue.close(),
+        }
+    }
+}
+
+/// A peer is one of its socket until its task ends, in whatever way.
+struct Member<S: Socket> {
+    socket: Arc<S>,
+    peer: Arc<Peer>,
+}
+
+impl<S: Socket> Drop for Member<S> {
+    fn drop(&mut self) {
+        // Who still knows the queue finds it closed.
+        self.peer.queue.close();
+        self.socket.leave(&self.peer);
+    }
+}
+
+async fn handshake<S: Socket>(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    mechanism: &mut Mechanism,
+    decoder: &mut Decoder,
+) -> Result<command::Properties, PeerError> {
+    writer.write_all(&Greeting::new(mechanism.name(), mechanism.as_server()).encode()).await?;
+    let mut greeting = [0; greeting::LENGTH];
+    // In two steps, so that one who speaks something else, and waits for us, is not waited for.
+    reader.read_exact(&mut greeting[..greeting::SIGNATURE]).await?;
+    greeting::check(&greeting[..greeting::SIGNATURE])?;
+    reader.read_exact(&mut greeting[greeting::SIGNATURE..]).await?;
+    mechanism.agree(&Greeting::decode(&greeting)?.mechanism)?;
+    send(writer, mechanism.start()).await?;
+    loop {
+        let Some(frame) = decoder.next()? else {
+            if reader.read_buf(decoder.room()).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            continue;
+        };
+        let progress = mechanism.receive(frame)?;
+        send(writer, progress.send).await?;
+        let Some(properties) = progress.done else { continue };
+        if !S::PEERS.iter().any(|kind| kind.as_bytes() == properties.socket_type) {
+            return Err(PeerError::SocketType(properties.socket_type));
+        }
+        return Ok(properties);
+    }
+}
+
+async fn send(writer: &mut (impl AsyncWrite + Unpin), commands: Vec<Bytes>) -> io::Result<()> {
+    let mut out = BytesMut::new();
+    for command in commands {
+        frame::put_command(&mut out, &command);
+    }
+    writer.write_all(&out).await
+}
+
+/// Reads until the peer leaves.
+async fn read<S: Socket>(
+    reader: &mut (impl AsyncRead + Unpin),
+    decoder: &mut Decoder,
+    limits: &Limits,
+    socket: &S,
+    peer: &Arc<Peer>,
+) -> Result<(), PeerError> {
+    let mut assembler = Assembler::new(limits);
+    loop {
+        while let Some(frame) = decoder.next()? {
+            match assembler.push(frame)? {
+                Some(Inbound::Ping(context)) => peer.queue.pong(Bytes::copy_from_slice(&context)),
+                Some(inbound) => socket.receive(peer, inbound).await,
+                None => {}
+            }
+        }
+        if reader.read_buf(decoder.room()).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Bodies from here on are written as they are; shorter ones are gathered first.
+const LARGE: usize = 16 << 10;
+
+/// Writes until the queue is closed and empty.
+async fn write(writer: &mut (impl AsyncWrite + Unpin), queue: &Queue) -> Result<(), PeerError> {
+    let mut out = BytesMut::new();
+    while let Some(batch) = queue.next().await {
+        if let Some(context) = &batch.pong {
+            frame::put_command(&mut out, &command::encode("PONG", context));
+        }
+        for Outgoing { parts, .. } in &batch.messages {
+            for (index, part) in parts.iter().enumerate() {
+                frame::put_head(&mut out, part.len(), index + 1 < parts.len());
+                if part.len() < LARGE {
+                    out.put_slice(part);
+                } else {
+                    writer.write_all(&out).await?;
+                    out.clear();
+                    writer.write_all(part).await?;
+                }
+            }
+        }
+        writer.write_all(&out).await?;
+        out.clear();
+        queue.written(batch);
+    }
+    Ok(())
+}
+
+/// Says that no more comes, and waits until the peer has seen it.
+///
+/// A connection closed over unread input is reset, and a reset may overtake what was written last.
+async fn linger(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> Result<(), PeerError> {
+    writer.shutdown().await?;
+    let mut unread = [0; 4096];
+    while reader.read(&mut unread).await? > 0 {}
+    Ok(())
+}
