@@ -2,9 +2,9 @@
 //!
 //! A cell is a coroutine in the thread of its caller. Where it waits (`sleep`, `pending:wait()`, an exposed async
 //! function), the thread goes on with other calls; no `await` is needed. Code that computes for long is suspended every few
-//! milliseconds for the same reason, and can be interrupted anywhere, with three exceptions of Lua itself: a single call
-//! of a library function (such as `string.find` with a pattern that backtracks for ever), a finalizer (`__gc`), and what
-//! Rust code does before it returns.
+//! milliseconds for the same reason, and can be interrupted anywhere, with these exceptions: a single call of a library
+//! function (such as `string.find` with a pattern that backtracks for ever), a finalizer (`__gc`), the `__close` of a
+//! variable of the very function that is interrupted (it is let run to its end), and what Rust code does before it returns.
 //!
 //! Globals persist between cells, locals do not. An expression at the end of a cell is its result, unless a semicolon
 //! follows. A table or userdata whose metatable has `__mime`, a function that gives a table of data by MIME type, is

@@ -12,7 +12,7 @@ use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Value
 use super::{
     docs::Doc,
     failure::message_of,
-    hook::Stopped,
+    hook::is_stop_error,
     runtime::Runtime,
     task::{Waiting, panic_text},
 };
@@ -148,7 +148,6 @@ fn is_final(error: &mlua::Error) -> bool {
     match error {
         mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => is_final(cause),
         mlua::Error::MemoryError(_) => true,
-        mlua::Error::ExternalError(error) => error.is::<Stopped>(),
-        _ => false,
+        other => is_stop_error(other),
     }
 }

@@ -30,18 +30,18 @@ impl Failure {
     /// Described where it happens, in the handler of the error.
     pub(crate) fn here(lua: &Lua, runtime: &Rc<Runtime>, value: Value) -> Self {
         let frames = frames(lua, runtime);
-        Self { frames, ..Self::elsewhere(lua, runtime, value) }
+        Self { frames, ..Self::elsewhere(runtime, value) }
     }
 
     /// Described when the stack is gone.
-    pub(crate) fn elsewhere(lua: &Lua, runtime: &Rc<Runtime>, value: Value) -> Self {
-        let (ename, evalue) = describe(lua, runtime, &value);
+    pub(crate) fn elsewhere(runtime: &Rc<Runtime>, value: Value) -> Self {
+        let (ename, evalue) = describe(runtime, &value);
         Self { value, ename, evalue, frames: Vec::new() }
     }
 
     /// An error of mlua itself.
     pub(crate) fn of_error(lua: &Lua, runtime: &Rc<Runtime>, error: &mlua::Error) -> Self {
-        let failure = Self::elsewhere(lua, runtime, Value::Error(Box::new(error.clone())));
+        let failure = Self::elsewhere(runtime, Value::Error(Box::new(error.clone())));
         Self { value: text(lua, &failure.evalue), ..failure }
     }
 
@@ -78,7 +78,7 @@ fn text(lua: &Lua, text: &str) -> Value {
 }
 
 /// The kind of an error, and its message.
-fn describe(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> (String, String) {
+fn describe(runtime: &Rc<Runtime>, value: &Value) -> (String, String) {
     match value {
         Value::String(text) => of_text(text.to_string_lossy()),
         Value::Error(error) => of_mlua(error),
@@ -140,8 +140,14 @@ pub(crate) fn message_of(error: &mlua::Error) -> String {
             format!("bad argument #{pos}{name}: {}", message_of(cause))
         }
         mlua::Error::FromLuaConversionError { from, to, message } => {
-            let more = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
-            format!("{to} expected, got {from}{more}")
+            // The types of Rust mean nothing here; where one of Lua stands for them, the message about it adds nothing.
+            match lua_type(to) {
+                Some(name) => format!("{name} expected, got {from}"),
+                None => {
+                    let more = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+                    format!("{to} expected, got {from}{more}")
+                }
+            }
         }
         other => other.to_string(),
     };
@@ -149,6 +155,16 @@ pub(crate) fn message_of(error: &mlua::Error) -> String {
         Some((message, _)) => message.to_owned(),
         None => text,
     }
+}
+
+/// What people who write Lua call a type of Rust.
+fn lua_type(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "f32" | "f64" => "number",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "integer",
+        "String" | "BString" | "LuaString" => "string",
+        _ => return None,
+    })
 }
 
 /// The places in the running coroutine that are a user's, each with its line of the cell.

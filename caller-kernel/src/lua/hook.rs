@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Instant};
 
-use mlua::{HookTriggers, Lua, VmState};
+use mlua::{HookTriggers, Lua, Value, VmState};
 
 use super::runtime::Runtime;
 
@@ -15,6 +15,19 @@ pub(crate) enum Stopped {
     Closing,
     #[error("stopped: it took too long to answer")]
     Patience,
+}
+
+/// Whether an error is one that the hook raised.
+pub(super) fn is_stop(value: &Value) -> bool {
+    value.as_error().is_some_and(is_stop_error)
+}
+
+pub(super) fn is_stop_error(error: &mlua::Error) -> bool {
+    match error {
+        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => is_stop_error(cause),
+        mlua::Error::ExternalError(error) => error.is::<Stopped>(),
+        _ => false,
+    }
 }
 
 /// Has the running coroutine looked at, and every one that is made from now on.
@@ -33,6 +46,9 @@ fn look(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<VmState> {
         None => runtime.patience.get().filter(|until| Instant::now() >= *until).map(|_| Stopped::Patience),
     };
     if let Some(stop) = stop {
+        if let Some(task) = &task {
+            task.stop();
+        }
         // A loop around `pcall` swallows the error; so it comes again with every instruction, until all of it has ended.
         // The hook is this coroutine's own: what it makes has none, but it gets to make nothing.
         if runtime.hounded.borrow_mut().insert(address(lua)) {

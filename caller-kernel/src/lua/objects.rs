@@ -14,8 +14,6 @@ pub(crate) fn register<T: Display + 'static>(lua: &Lua, name: &'static str, meth
         registry.add_meta_function("__eq", |_, (one, other): (AnyUserData, AnyUserData)| {
             Ok(one.to_pointer() == other.to_pointer())
         });
-        // Whoever changes them would change them for all.
-        registry.add_meta_field("__metatable", false);
     })
 }
 

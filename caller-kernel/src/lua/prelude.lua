@@ -41,6 +41,20 @@ do
   end
 end
 
+-- The hook that stops code calls the handlers of `xpcall` before it has ended itself, and so unseen by itself: one that
+-- loops would never be stopped.
+do
+  local protected, stopped = xpcall, parts.stopped
+  function xpcall(f, handler, ...)
+    return protected(f, function(e)
+      if stopped(e) then
+        return e
+      end
+      return handler(e)
+    end, ...)
+  end
+end
+
 -- Printing.
 local out, err = parts.out, parts.err
 

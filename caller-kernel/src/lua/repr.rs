@@ -20,6 +20,9 @@ const TEXT: usize = 2_000;
 /// How long a table may be to stand in one line.
 const LINE: usize = 80;
 
+/// How many values may be shown within each other, by metamethods that show something. Each takes from the stack.
+const NESTED: usize = 16;
+
 /// What `metatable[name]` is, for a table or userdata that has one.
 pub(crate) fn metafield(value: &Value, name: &str) -> Option<Value> {
     let field = match value {
@@ -32,6 +35,17 @@ pub(crate) fn metafield(value: &Value, name: &str) -> Option<Value> {
 
 /// A value in all its formats. A metamethod `__mime` gives a table of data by MIME type, and a second one of metadata.
 pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+    let nested = runtime.shown.get();
+    if nested >= NESTED {
+        return Err(mlua::Error::runtime("a value shows itself while it is shown; leave that out of its metamethods"));
+    }
+    runtime.shown.set(nested + 1);
+    let made = make_bundle(lua, runtime, value);
+    runtime.shown.set(nested);
+    made
+}
+
+fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
     let mut bundle = MimeBundle::default();
     match metafield(value, "__mime") {
         Some(Value::Function(rich)) => {
@@ -154,6 +168,8 @@ impl Printer<'_> {
             return text;
         }
         let address = table.to_pointer().addr();
+        // Brackets, a comma, white space.
+        self.left = self.left.saturating_sub(4 + 2 * depth);
         if self.path.contains(&address) {
             return "<cycle>".to_owned();
         }
@@ -172,7 +188,7 @@ impl Printer<'_> {
         }
         let inner = "  ".repeat(depth + 1);
         let outer = "  ".repeat(depth);
-        format!("{{\n{inner}{}\n{outer}}}", parts.join(&format!(",\n{inner}")))
+        format!("{{\n{inner}{}\n{outer}}}", rows(parts).join(&format!(",\n{inner}")))
     }
 
     fn entries(&mut self, table: &Table, depth: usize) -> Vec<String> {
@@ -211,6 +227,24 @@ impl Printer<'_> {
         }
         parts
     }
+}
+
+/// Short entries stand side by side, as many as a line takes.
+fn rows(parts: Vec<String>) -> Vec<String> {
+    if parts.iter().any(|part| part.contains('\n') || part.chars().count() > LINE / 4) {
+        return parts;
+    }
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts {
+        match rows.last_mut() {
+            Some(row) if row.chars().count() + part.chars().count() + 2 <= LINE => {
+                row.push_str(", ");
+                row.push_str(&part);
+            }
+            _ => rows.push(part),
+        }
+    }
+    rows
 }
 
 /// Numbers before texts before all else.

@@ -39,6 +39,8 @@ pub(crate) struct Runtime {
     pub(super) hounded: RefCell<HashSet<usize>>,
     /// When code that Rust called outside of any task is to end.
     pub(super) patience: Cell<Option<Instant>>,
+    /// How many values are being shown within each other.
+    pub(super) shown: Cell<usize>,
 }
 
 impl Runtime {

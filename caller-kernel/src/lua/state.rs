@@ -44,6 +44,7 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         current: RefCell::default(),
         hounded: RefCell::default(),
         patience: Cell::default(),
+        shown: Cell::default(),
     });
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
@@ -52,6 +53,7 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     comms::install(&api)?;
     let parts = lua.create_table()?;
     parts.set("waiting", Lua::poll_pending())?;
+    parts.set("stopped", lua.create_function(|_, value: Value| Ok(hook::is_stop(&value)))?)?;
     let began = Instant::now();
     parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     console::install(&api, &parts)?;

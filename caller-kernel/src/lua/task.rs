@@ -21,11 +21,18 @@ use crate::shell::Interrupted;
 /// How long the `<close>` variables of a coroutine that was dropped may take.
 const CLOSING: Duration = Duration::from_millis(100);
 
+/// How many tasks may be within each other, as groups are.
+const DEPTH: usize = 16;
+
 /// What a coroutine of ours does, beside what Lua knows of it.
 pub(crate) struct Task {
     /// The address of the coroutine.
     thread: usize,
     role: Role,
+    /// How many tasks are around it, each of which takes from the stack of the thread.
+    depth: usize,
+    /// Whether it was stopped somewhere inside, whatever was made of that.
+    stopped: Cell<bool>,
     /// How many interrupts there had been that do not concern it.
     seen: Cell<u64>,
     /// When others get a turn.
@@ -47,6 +54,10 @@ type Wanted = LocalFuture<'static, mlua::Result<MultiValue>>;
 impl Task {
     pub(super) fn is_interrupted(&self, runtime: &Runtime) -> bool {
         runtime.interrupter.times() > self.seen.get()
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.set(true);
     }
 
     pub(crate) fn role(&self) -> Role {
@@ -99,6 +110,12 @@ impl Running {
         function: Function,
         arguments: impl IntoLuaMulti,
     ) -> mlua::Result<Self> {
+        let outer = runtime.current();
+        let depth = outer.as_ref().map_or(0, |outer| outer.depth + 1);
+        if depth > DEPTH {
+            let text = format!("nested too deep: there are {DEPTH} groups around this; make calls instead");
+            return Err(mlua::Error::runtime(text));
+        }
         let coroutine = lua.create_thread(runtime.driver.clone())?;
         let mut all = arguments.into_lua_multi(lua)?;
         let describe = {
@@ -114,13 +131,15 @@ impl Running {
         all.push_front(Value::Function(describe));
         all.push_front(Value::Function(function));
         // What belongs to a cell ends with it, and so is as old as it.
-        let seen = match runtime.current() {
+        let seen = match &outer {
             Some(outer) if role == Role::Cell => outer.seen.get(),
             _ => runtime.interrupter.times(),
         };
         let task = Task {
             thread: coroutine.to_pointer().addr(),
             role,
+            depth,
+            stopped: Cell::new(false),
             seen: Cell::new(seen),
             until: Cell::new(Instant::now()),
             suspended: Cell::new(false),
@@ -147,6 +166,10 @@ impl Running {
     fn finish(&self, mut values: MultiValue) -> Result<MultiValue, Failure> {
         let good = matches!(values.pop_front(), Some(Value::Boolean(true)));
         let failure = self.task.failure.borrow_mut().take();
+        if good && self.task.stopped.get() {
+            let value = Value::Error(Box::new(mlua::Error::external(Stopped::Interrupt)));
+            return Err(Failure::elsewhere(&self.runtime, value));
+        }
         if good {
             return Ok(values);
         }
@@ -154,7 +177,7 @@ impl Running {
         Err(match failure {
             Some(failure) if failure.is_of(&value) => failure,
             // There was no memory or no stack left to describe it where it happened.
-            _ => Failure::elsewhere(&self.lua, &self.runtime, value),
+            _ => Failure::elsewhere(&self.runtime, value),
         })
     }
 
@@ -256,6 +279,9 @@ impl Future for Waiting {
         let wanted = self.slot.take();
         if self.is_interrupted() {
             drop(wanted);
+            if let Some((task, _)) = &self.task {
+                task.stop();
+            }
             return Poll::Ready(Err(mlua::Error::external(Stopped::Interrupt)));
         }
         let Some(mut wanted) = wanted else {

@@ -7,6 +7,7 @@ mod exposed;
 mod hostile;
 mod interrupts;
 mod questions;
+mod tmp;
 
 use std::{
     cell::Cell as StdCell,
@@ -23,30 +24,30 @@ use caller_tokio::Tokio;
 use crate::recording::{Recording, bundle};
 
 /// A shell with a front end that writes down what happens.
-pub struct Notebook {
-    pub shell: LuaShell,
-    pub output: Arc<Recording>,
+pub(crate) struct Notebook {
+    pub(crate) shell: LuaShell,
+    pub(crate) output: Arc<Recording>,
     count: StdCell<u32>,
 }
 
 impl Notebook {
     /// One on the caller of this thread.
-    pub fn new(language: &LuaLanguage) -> Self {
+    pub(crate) fn new(language: &LuaLanguage) -> Self {
         Self { shell: language.make().unwrap(), output: Recording::new(), count: StdCell::new(0) }
     }
 
     /// The cell as it goes to the shell.
-    pub fn cell(&self, code: &str) -> Cell {
+    pub(crate) fn cell(&self, code: &str) -> Cell {
         self.count.set(self.count.get() + 1);
         Cell::new(code, self.count.get(), self.output.clone())
     }
 
-    pub fn execute(&self, code: &str) -> LocalFuture<'static, Result<Option<MimeBundle>, CellError>> {
+    pub(crate) fn execute(&self, code: &str) -> LocalFuture<'static, Result<Option<MimeBundle>, CellError>> {
         self.shell.execute(self.cell(code))
     }
 
     /// Runs a cell, and gives all that came of it.
-    pub async fn run(&self, code: &str) -> String {
+    pub(crate) async fn run(&self, code: &str) -> String {
         match self.execute(code).await {
             Ok(None) => {}
             Ok(Some(result)) => self.output.put(format!("result:{}", bundle(&result))),
@@ -56,7 +57,7 @@ impl Notebook {
     }
 
     /// The error that a cell ends with.
-    pub async fn error(&self, code: &str) -> CellError {
+    pub(crate) async fn error(&self, code: &str) -> CellError {
         let error = self.execute(code).await.expect_err("the cell should fail");
         self.output.take();
         error
@@ -64,7 +65,7 @@ impl Notebook {
 }
 
 /// Runs a test on a caller of its own.
-pub fn on_caller<T: Send + 'static>(test: impl AsyncFnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn on_caller<T: Send + 'static>(test: impl AsyncFnOnce() -> T + Send + 'static) -> T {
     let caller = Caller::builder().name("shell").backend(Tokio::new()).spawn().unwrap();
     let given = caller.call_soon(test).wait_blocking();
     caller.stop();
@@ -73,10 +74,10 @@ pub fn on_caller<T: Send + 'static>(test: impl AsyncFnOnce() -> T + Send + 'stat
 }
 
 /// Runs a test with a notebook of this language.
-pub fn notebook_of(language: LuaLanguage, test: impl AsyncFnOnce(Notebook) + Send + 'static) {
+pub(crate) fn notebook_of(language: LuaLanguage, test: impl AsyncFnOnce(Notebook) + Send + 'static) {
     on_caller(async move || test(Notebook::new(&language)).await);
 }
 
-pub fn notebook(test: impl AsyncFnOnce(Notebook) + Send + 'static) {
+pub(crate) fn notebook(test: impl AsyncFnOnce(Notebook) + Send + 'static) {
     notebook_of(LuaLanguage::new(), test);
 }

@@ -12,7 +12,7 @@ use caller_kernel::shell::{CommMessage, Display, MimeBundle, Output, Stream};
 
 /// Writes down what it is told, a line each, and answers what it is asked.
 #[derive(Default)]
-pub struct Recording(Mutex<State>);
+pub(crate) struct Recording(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl Recording {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
@@ -31,22 +31,22 @@ impl Recording {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn answer(&self, text: &str) {
+    pub(crate) fn answer(&self, text: &str) {
         self.state().answers.push_back(text.to_owned());
     }
 
     /// What was written down since the last time.
-    pub fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         mem::take(&mut self.state().lines).join("\n")
     }
 
-    pub fn put(&self, line: String) {
+    pub(crate) fn put(&self, line: String) {
         self.state().lines.push(line);
     }
 }
 
 /// A bundle in one line, with a made-up id not shown.
-pub fn bundle(bundle: &MimeBundle) -> String {
+pub(crate) fn bundle(bundle: &MimeBundle) -> String {
     let mut text = String::new();
     for (mime, data) in &bundle.data {
         match data.as_str() {

@@ -42,7 +42,12 @@ fn input_is_waited_for() {
 #[test]
 fn comms_go_both_ways() {
     notebook(async |nb| {
-        assert_snapshot!(nb.run("c = comm.open('slider', {value = 1})\nc:send({value = 2}, {buffers = {'x'}})").await, @"");
+        assert_snapshot!(nb.run("c = comm.open('slider', {value = 1})\nc:send({value = 2}, {buffers = {'x'}})").await, @r#"
+        comm_open: … slider {"value":1}
+        Error: In [1]:1: metamethod __metatable is restricted
+          In [1]:1: in the cell
+            1 │ c = comm.open('slider', {value = 1})
+        "#);
         nb.run("comm.register_target('echo', function(c, data) c:on_msg(function(d) c:send(d) end) c:on_close(function() print('bye') end) print('open', data.n) end)").await;
         let shell = &nb.shell;
         let there = OUTPUT.scope(nb.output.clone(), async {
