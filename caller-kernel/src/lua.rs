@@ -54,8 +54,8 @@ pub use mlua::{self, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti};
 
 use self::{data::Globals, runtime::Runtime};
 use crate::shell::{
-    Cell, CellError, CommInfo, CommMessage, Completion, Detail, HelpLink, Inspection, Interrupter, IsComplete, Language,
-    LanguageInfo, MimeBundle, Shell, Snapshot,
+    Cell, CellError, CommInfo, CommMessage, Completion, Detail, HelpLink, Inspection, Interrupter,
+    IsComplete, Language, LanguageInfo, MimeBundle, Shell, Snapshot,
 };
 
 /// The name of code that is no cell's.
@@ -238,7 +238,8 @@ impl Shell for LuaShell {
     }
 
     fn inspect(&self, code: &str, cursor: usize, detail: Detail) -> Option<Inspection> {
-        self.runtime.impatiently(PATIENCE, || inspect::inspect(&self.lua, &self.runtime, code, cursor, detail))
+        self.runtime
+            .impatiently(PATIENCE, || inspect::inspect(&self.lua, &self.runtime, code, cursor, detail))
     }
 
     fn is_complete(&self, code: &str) -> IsComplete {

@@ -57,6 +57,13 @@ impl From<&str> for Raise {
 
 /// The text of an error, without the place in our code where the call was made.
 pub(crate) fn error_text(error: &caller::Error) -> String {
+    let failures = error.failures();
+    if !failures.is_empty() {
+        let calls = if failures.len() == 1 { "1 call".to_owned() } else { format!("{} calls", failures.len()) };
+        let body = error.failure().map(|body| format!("the body of the group failed: {body}\n")).unwrap_or_default();
+        let lines: Vec<_> = failures.iter().map(|failure| format!("- {}", error_text(failure))).collect();
+        return format!("{body}{calls} of the group failed:\n{}", lines.join("\n"));
+    }
     let text = error.to_string();
     let site = error.function().zip(error.location());
     let site = site.map(|(function, at)| format!("`{function}` ({}:{}) ", at.file(), at.line()));
@@ -106,7 +113,7 @@ impl Api<'_> {
             }));
             let called = called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload))));
             // All of it stands in what the task can drop: `lua` too, which it would keep alive from within.
-            Waiting::new(&runtime, async move {
+            Waiting::new(lua.weak(), &runtime, async move {
                 let outcome = match called {
                     Ok(future) => future.await,
                     Err(raise) => Err(raise),

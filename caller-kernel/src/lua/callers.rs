@@ -236,15 +236,19 @@ fn statics(api: &Api<'_>) -> mlua::Result<()> {
     )?;
     table.set(
         "named",
-        api.function(Doc::new("Caller.named(name)", "A caller that runs, by its name; nil if there is none."), |_, name: String| {
-            Ok(Caller::all().into_iter().find(|caller| caller.name() == name).map(CallerValue))
-        })?,
+        api.function(
+            Doc::new("Caller.named(name)", "A caller that runs, by its name; nil if there is none."),
+            |_, name: String| {
+                Ok(Caller::all().into_iter().find(|caller| caller.name() == name).map(CallerValue))
+            },
+        )?,
     )?;
     table.set(
         "all",
-        api.function(Doc::new("Caller.all()", "All callers that run, in the order they were made."), |_, ()| {
-            Ok(Caller::all().into_iter().map(CallerValue).collect::<Vec<_>>())
-        })?,
+        api.function(
+            Doc::new("Caller.all()", "All callers that run, in the order they were made."),
+            |_, ()| Ok(Caller::all().into_iter().map(CallerValue).collect::<Vec<_>>()),
+        )?,
     )?;
     lua.globals().set("Caller", table)?;
     lua.globals().set(

@@ -31,8 +31,9 @@ pub(crate) fn compile(lua: &Lua, name: &str, text: &str) -> Result<Chunk, CellEr
     let shows = tokens.last().is_none_or(|last| last.text(&code) != ";");
     let function = match result_at(lua, &code, &tokens) {
         Some((start, end)) => {
-            let (before, result, after) = (&code[..start], &code[start..end], &code[end..]);
-            load(lua, name, &format!("{before}return (...)({result}\n){after}"))
+            let (before, after) = (&code[..start], &code[end..]);
+            let result = without_return(&code[start..end]);
+            load(lua, name, &format!("{before}return (...)({result}){after}"))
         }
         None => load(lua, name, &code),
     };
@@ -42,10 +43,11 @@ pub(crate) fn compile(lua: &Lua, name: &str, text: &str) -> Result<Chunk, CellEr
 
 /// Compiles an expression.
 pub(crate) fn expression(lua: &Lua, name: &str, text: &str) -> Result<Function, CellError> {
-    // As in a cell; the newline is for a comment at its end.
-    let whole = load(lua, name, &format!("return {text}\n"));
+    // Without a comment at its end.
+    let text = lexer::code_tokens(text).last().map_or("", |last| &text[..last.at.end]);
+    let whole = load(lua, name, &format!("return {text}"));
     let whole = whole.map_err(|error| failure::syntax(text, name, &error))?;
-    Ok(load(lua, name, &format!("return (...)({text}\n)")).unwrap_or(whole))
+    Ok(load(lua, name, &format!("return (...)({text})")).unwrap_or(whole))
 }
 
 /// Whether a cell could be run as it is.
@@ -56,6 +58,10 @@ pub(crate) fn is_complete(lua: &Lua, text: &str) -> IsComplete {
         return IsComplete::Complete;
     }
     let Err(error) = load(lua, "cell", &code) else { return IsComplete::Complete };
+    // A text in quotes does not go on in the next line.
+    if tokens.last().is_some_and(|last| last.open && last.text(&code).starts_with(['"', '\''])) {
+        return IsComplete::Invalid;
+    }
     let goes_on = |error: &mlua::Error| matches!(error, mlua::Error::SyntaxError { incomplete_input: true, .. });
     let mut unfinished = goes_on(&error);
     for start in starts(&code, &tokens) {
@@ -104,12 +110,14 @@ fn is_mode(line: &str) -> bool {
 /// Where the expression stands that is the result, if the cell ends in one.
 fn result_at(lua: &Lua, code: &str, tokens: &[Token]) -> Option<(usize, usize)> {
     let last = tokens.last()?;
-    let end = if last.text(code) == ";" { tokens.get(tokens.len().checked_sub(2)?)?.at.end } else { last.at.end };
+    let end =
+        if last.text(code) == ";" { tokens.get(tokens.len().checked_sub(2)?)?.at.end } else { last.at.end };
     let is_expression = |start: usize| {
-        start < end
-            && load(lua, "cell", &format!("return {}", &code[start..end])).is_ok()
+        let text = if start < end { without_return(&code[start..end]) } else { "" };
+        !text.trim().is_empty()
+            && load(lua, "cell", &format!("return {text}")).is_ok()
             // `a)(b` is one only by accident of the brackets around it.
-            && load(lua, "cell", &format!("return (...)({}\n)", &code[start..end])).is_ok()
+            && load(lua, "cell", &format!("return (...)({text})")).is_ok()
     };
     let first = tokens.first()?.at.start;
     if is_expression(first) {
@@ -119,13 +127,22 @@ fn result_at(lua: &Lua, code: &str, tokens: &[Token]) -> Option<(usize, usize)> 
     starts(code, tokens).into_iter().find_map(|start| {
         // Lua would read on from the line before, if it could: only a name never continues an expression.
         let apart = !whole || code[start..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let found = start != first && apart && is_expression(start) && load(lua, "cell", &code[..start]).is_ok();
+        let found =
+            start != first && apart && is_expression(start) && load(lua, "cell", &code[..start]).is_ok();
         found.then_some((start, end))
     })
 }
 
-/// Where the last statements may begin: at the first token of a line and behind semicolons, outside of all blocks; the last
-/// one first.
+/// An expression without the `return` that a user wrote before it.
+fn without_return(text: &str) -> &str {
+    match text.strip_prefix("return") {
+        Some(rest) if !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') => rest,
+        _ => text,
+    }
+}
+
+/// Where the last statements may begin, the last one first: at the first token of a line, behind semicolons, and at a
+/// `return`, outside of all blocks.
 fn starts(code: &str, tokens: &[Token]) -> Vec<usize> {
     let mut depth = 0;
     let mut before: Option<&Token> = None;
@@ -133,7 +150,7 @@ fn starts(code: &str, tokens: &[Token]) -> Vec<usize> {
     for token in tokens {
         let new_line = before.is_none_or(|before| code[before.at.end..token.at.start].contains('\n'));
         let after_semicolon = before.is_some_and(|before| before.text(code) == ";");
-        if depth == 0 && (new_line || after_semicolon) {
+        if depth == 0 && (new_line || after_semicolon || token.text(code) == "return") {
             starts.push(token.at.start);
         }
         depth += lexer::nesting(token, code);

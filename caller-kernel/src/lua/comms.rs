@@ -114,7 +114,8 @@ async fn handle(
     handler: Function,
     arguments: impl FnOnce(&Lua) -> mlua::Result<MultiValue>,
 ) -> bool {
-    let running = arguments(lua).and_then(|arguments| Running::new(lua, runtime, Role::Call, handler, arguments));
+    let running =
+        arguments(lua).and_then(|arguments| Running::new(lua, runtime, Role::Call, handler, arguments));
     let lines = match running {
         Ok(running) => match running.await {
             Ok(_) => return true,
@@ -200,10 +201,8 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
             }
         })?,
     )?;
-    methods.set(
-        "id",
-        api.function(Doc::new("comm:id()", "Its id."), |_, this: This| Ok(this.0.id.clone()))?,
-    )?;
+    methods
+        .set("id", api.function(Doc::new("comm:id()", "Its id."), |_, this: This| Ok(this.0.id.clone()))?)?;
     methods.set(
         "target",
         api.function(Doc::new("comm:target()", "The name of its target."), |_, this: This| {

@@ -61,7 +61,9 @@ fn fields(lua: &Lua, runtime: &Rc<Runtime>, base: &Value, start: &str, found: &m
             found.entry(name).or_insert_with_key(|name| Match {
                 text: name.clone(),
                 kind: kind(&value),
-                signature: value.as_function().and_then(|function| inspect::signature(runtime, name, function)),
+                signature: value
+                    .as_function()
+                    .and_then(|function| inspect::signature(runtime, name, function)),
             });
         }
     }

@@ -37,7 +37,11 @@ fn output() -> Outcome<Arc<dyn Output>> {
 }
 
 /// What is to be shown for a value: a table of data by MIME type as it is, anything else as a result would be.
-fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+fn shown(
+    lua: &Lua,
+    runtime: &std::rc::Rc<super::runtime::Runtime>,
+    value: &Value,
+) -> mlua::Result<MimeBundle> {
     match value {
         Value::Table(table) if repr::is_mime_table(table) => {
             Ok(MimeBundle { data: repr::mime_data(lua, table)?, ..MimeBundle::default() })
@@ -58,10 +62,13 @@ pub(super) fn fresh_id() -> String {
 pub(super) fn install(api: &Api<'_>, parts: &Table) -> mlua::Result<()> {
     let (lua, runtime) = (api.lua, api.runtime);
     for (name, stream) in [("out", Stream::Stdout), ("err", Stream::Stderr)] {
-        parts.set(name, lua.create_function(move |_, text: LuaString| {
-            write(stream, &text.as_bytes());
-            Ok(())
-        })?)?;
+        parts.set(
+            name,
+            lua.create_function(move |_, text: LuaString| {
+                write(stream, &text.as_bytes());
+                Ok(())
+            })?,
+        )?;
     }
     let show = {
         let runtime = runtime.clone();

@@ -6,7 +6,8 @@ use mlua::{Lua, LuaSerdeExt, Table, Value};
 
 /// A value of Rust as Lua has it. What is not there is nil.
 pub(crate) fn from_serde<T: serde::Serialize + ?Sized>(lua: &Lua, value: &T) -> mlua::Result<Value> {
-    let options = mlua::serde::ser::Options::new().serialize_none_to_null(false).serialize_unit_to_null(false);
+    let options =
+        mlua::serde::ser::Options::new().serialize_none_to_null(false).serialize_unit_to_null(false);
     lua.to_value_with(value, options)
 }
 
@@ -76,7 +77,9 @@ impl Globals {
             }
         }
         let globals = lua.globals();
-        self.named.iter().try_for_each(|(name, plain)| globals.raw_set(lua.create_string(name)?, value(plain)?))
+        self.named
+            .iter()
+            .try_for_each(|(name, plain)| globals.raw_set(lua.create_string(name)?, value(plain)?))
     }
 }
 

@@ -302,7 +302,11 @@ impl Item {
             },
             None => {
                 let parameters = if matches!(self.what, What::Value(_)) { "" } else { "(...)" };
-                Doc { name: self.name.clone(), parameters: parameters.to_owned(), text: self.docs.trim().to_owned() }
+                Doc {
+                    name: self.name.clone(),
+                    parameters: parameters.to_owned(),
+                    text: self.docs.trim().to_owned(),
+                }
             }
         }
     }

@@ -4,12 +4,7 @@ use std::{any::Any, rc::Rc};
 
 use mlua::{Lua, Value};
 
-use super::{
-    hook::Stopped,
-    repr,
-    runtime::Runtime,
-    task::panic_text,
-};
+use super::{hook::Stopped, repr, runtime::Runtime, task::panic_text};
 use crate::shell::{CellError, INTERRUPTED};
 
 /// An error that nobody caught: the value, and what is said of it.
@@ -27,21 +22,15 @@ pub(crate) struct Failure {
 const SHOWN: usize = 10;
 
 impl Failure {
-    /// Described where it happens, in the handler of the error.
-    pub(crate) fn here(lua: &Lua, runtime: &Rc<Runtime>, value: Value) -> Self {
-        let frames = frames(lua, runtime);
-        Self { frames, ..Self::elsewhere(runtime, value) }
-    }
-
-    /// Described when the stack is gone.
-    pub(crate) fn elsewhere(runtime: &Rc<Runtime>, value: Value) -> Self {
+    /// An error that Lua code raised.
+    pub(crate) fn of_value(runtime: &Rc<Runtime>, value: Value) -> Self {
         let (ename, evalue) = describe(runtime, &value);
         Self { value, ename, evalue, frames: Vec::new() }
     }
 
     /// An error of mlua itself.
     pub(crate) fn of_error(lua: &Lua, runtime: &Rc<Runtime>, error: &mlua::Error) -> Self {
-        let failure = Self::elsewhere(runtime, Value::Error(Box::new(error.clone())));
+        let failure = Self::of_value(runtime, Value::Error(Box::new(error.clone())));
         Self { value: text(lua, &failure.evalue), ..failure }
     }
 
@@ -51,9 +40,9 @@ impl Failure {
         Self { value: text(lua, &evalue), ename: "Panic".to_owned(), evalue, frames: Vec::new() }
     }
 
-    /// Whether it is about this value.
-    pub(crate) fn is_of(&self, value: &Value) -> bool {
-        self.value == *value || matches!((&self.value, value), (Value::Error(_), Value::Error(_)))
+    /// With the places that were noted when it happened.
+    pub(crate) fn at(self, frames: Vec<String>) -> Self {
+        Self { frames, ..self }
     }
 
     /// As the error of a cell that was interrupted, whatever it made of that.
@@ -84,7 +73,8 @@ fn describe(runtime: &Rc<Runtime>, value: &Value) -> (String, String) {
         Value::Error(error) => of_mlua(error),
         Value::Nil => ("Error".to_owned(), "nil, which says nothing; raise a text".to_owned()),
         Value::Table(_) | Value::UserData(_) => {
-            let name = repr::metafield(value, "__name").and_then(|name| Some(name.as_string()?.to_string_lossy()));
+            let name =
+                repr::metafield(value, "__name").and_then(|name| Some(name.as_string()?.to_string_lossy()));
             let message = match repr::metafield(value, "__tostring") {
                 Some(_) => match runtime.tostring.call::<mlua::LuaString>(value.clone()) {
                     Ok(text) => text.to_string_lossy(),
@@ -105,11 +95,17 @@ fn of_text(text: String) -> (String, String) {
     if text == "not enough memory" {
         return memory();
     }
-    ("Error".to_owned(), text)
+    // A function of Lua's own may name the place of ours that called it.
+    let ours = text.strip_prefix(super::OURS).and_then(|rest| rest.strip_prefix(':'));
+    let rest = ours.and_then(|rest| rest.split_once(": ")).map(|(_, rest)| rest.to_owned());
+    ("Error".to_owned(), rest.unwrap_or(text))
 }
 
 fn memory() -> (String, String) {
-    ("MemoryError".to_owned(), "not enough memory; free some (set globals to nil), or raise the limit".to_owned())
+    (
+        "MemoryError".to_owned(),
+        "not enough memory; free some (set globals to nil), or raise the limit".to_owned(),
+    )
 }
 
 fn of_mlua(error: &mlua::Error) -> (String, String) {
@@ -161,14 +157,16 @@ pub(crate) fn message_of(error: &mlua::Error) -> String {
 fn lua_type(name: &str) -> Option<&'static str> {
     Some(match name {
         "f32" | "f64" => "number",
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "integer",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            "integer"
+        }
         "String" | "BString" | "LuaString" => "string",
         _ => return None,
     })
 }
 
 /// The places in the running coroutine that are a user's, each with its line of the cell.
-fn frames(lua: &Lua, runtime: &Rc<Runtime>) -> Vec<String> {
+pub(crate) fn frames(lua: &Lua, runtime: &Rc<Runtime>) -> Vec<String> {
     let depth = depth(lua);
     let mut shown = Vec::new();
     let mut level = 0;
@@ -183,6 +181,17 @@ fn frames(lua: &Lua, runtime: &Rc<Runtime>) -> Vec<String> {
         level += 1;
     }
     shown
+}
+
+/// The innermost place of a user's, as error messages begin with it. Empty if there is none, for instance since it was left
+/// by a tail call.
+pub(crate) fn place(lua: &Lua) -> String {
+    let place = |debug: &mlua::debug::Debug<'_>| {
+        let source = debug.source();
+        let place = source.short_src.as_deref().filter(|place| source.what != "C" && !is_ours(place))?;
+        Some(format!("{place}:{}: ", debug.current_line()?))
+    };
+    (1..16).find_map(|level| lua.inspect_stack(level, place).flatten()).unwrap_or_default()
 }
 
 /// How many levels the stack has. Asking for one costs its number of steps, so they are not tried one by one.

@@ -96,7 +96,10 @@ pub(super) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
     methods.set(
         "cancel",
         api.function(
-            Doc::new("group:cancel(message)", "Cancels the body and the calls of the group. False if it has ended."),
+            Doc::new(
+                "group:cancel(message)",
+                "Cancels the body and the calls of the group. False if it has ended.",
+            ),
             |_, (this, message): (This, Option<String>)| {
                 Ok(this.0.cancel(message.as_deref().unwrap_or("cancelled by a cell")))
             },

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Instant};
 
-use mlua::{HookTriggers, Lua, Value, VmState};
+use mlua::{HookTriggers, Lua, VmState};
 
 use super::runtime::Runtime;
 
@@ -18,13 +18,11 @@ pub(crate) enum Stopped {
 }
 
 /// Whether an error is one that the hook raised.
-pub(super) fn is_stop(value: &Value) -> bool {
-    value.as_error().is_some_and(is_stop_error)
-}
-
 pub(super) fn is_stop_error(error: &mlua::Error) -> bool {
     match error {
-        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => is_stop_error(cause),
+        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => {
+            is_stop_error(cause)
+        }
         mlua::Error::ExternalError(error) => error.is::<Stopped>(),
         _ => false,
     }
@@ -37,15 +35,19 @@ pub(super) fn install(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<()> {
     lua.set_global_hook(triggers, move |lua, _| look(lua, &owned))
 }
 
-fn look(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<VmState> {
-    let task = runtime.current();
-    let stop = match &task {
+/// Why what runs is to end, if it is.
+pub(super) fn reason(runtime: &Rc<Runtime>) -> Option<Stopped> {
+    match runtime.current() {
         Some(task) if task.is_interrupted(runtime) => Some(Stopped::Interrupt),
         Some(task) if task.is_overdue() => Some(Stopped::Closing),
         Some(_) => None,
         None => runtime.patience.get().filter(|until| Instant::now() >= *until).map(|_| Stopped::Patience),
-    };
-    if let Some(stop) = stop {
+    }
+}
+
+fn look(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<VmState> {
+    let task = runtime.current();
+    if let Some(stop) = reason(runtime) {
         if let Some(task) = &task {
             task.stop();
         }

@@ -46,7 +46,9 @@ pub(super) fn inspect(
 
 /// The way to what the cursor touches; where that is nothing, to the function in whose brackets it stands.
 fn at_cursor(code: &str, tokens: &[Token], byte: usize) -> Option<Vec<Step>> {
-    let touched = tokens.iter().position(|token| token.kind == Kind::Name && token.at.start <= byte && byte <= token.at.end);
+    let touched = tokens
+        .iter()
+        .position(|token| token.kind == Kind::Name && token.at.start <= byte && byte <= token.at.end);
     if let Some(at) = touched {
         return path::steps(code, &tokens[..=at]);
     }
@@ -107,7 +109,8 @@ fn source(runtime: &Rc<Runtime>, function: &Function) -> Option<(String, Vec<Str
     let place = info.short_src.filter(|place| info.what != "C" && !is_ours(place))?;
     let (first, last) = (info.line_defined?, info.last_line_defined?);
     let text = runtime.sources.borrow().get(&place);
-    let lines = text.iter().flat_map(|text| text.lines().skip(first.saturating_sub(1)).take(last + 1 - first));
+    let lines =
+        text.iter().flat_map(|text| text.lines().skip(first.saturating_sub(1)).take(last + 1 - first));
     let lines = lines.map(str::to_owned).collect();
     Some((format!("{place}:{first}"), lines))
 }

@@ -5,7 +5,11 @@ use std::fmt::Display;
 use mlua::{AnyUserData, Lua, Table, UserDataRef};
 
 /// Makes userdata of a type known: its methods, its name, and its text.
-pub(crate) fn register<T: Display + 'static>(lua: &Lua, name: &'static str, methods: Table) -> mlua::Result<()> {
+pub(crate) fn register<T: Display + 'static>(
+    lua: &Lua,
+    name: &'static str,
+    methods: Table,
+) -> mlua::Result<()> {
     lua.register_userdata_type::<T>(|registry| {
         use mlua::{UserDataFields, UserDataMethods};
         registry.add_meta_field("__index", methods);
@@ -28,6 +32,8 @@ pub(crate) fn register_equal<T: Display + PartialEq + 'static>(
         registry.add_meta_field("__index", index);
         registry.add_meta_field("__name", name);
         registry.add_meta_method("__tostring", |_, this, ()| Ok(this.to_string()));
-        registry.add_meta_function("__eq", |_, (one, other): (UserDataRef<T>, UserDataRef<T>)| Ok(*one == *other));
+        registry.add_meta_function("__eq", |_, (one, other): (UserDataRef<T>, UserDataRef<T>)| {
+            Ok(*one == *other)
+        });
     })
 }

@@ -47,7 +47,8 @@ pub(crate) fn place(code: &str, cursor: usize) -> Option<Place> {
     {
         return None;
     }
-    let partial = last.filter(|last| last.at.end == cursor && matches!(last.kind, Kind::Name | Kind::Keyword));
+    let partial =
+        last.filter(|last| last.at.end == cursor && matches!(last.kind, Kind::Name | Kind::Keyword));
     let before = &tokens[..tokens.len() - usize::from(partial.is_some())];
     let start = partial.map_or(cursor, |partial| partial.at.start);
     let (base, is_method) = match before.last().map(|sign| sign.text(code)) {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use caller::{DoneCallback, Pending, PendingHandle, Resolver, current_pending};
+use caller::{DoneCallback, Pending, PendingGroup, PendingHandle, Resolver, current_pending};
 use mlua::{AnyUserData, IntoLua, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::{
@@ -41,7 +41,9 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn new() -> Rc<Self> {
-        Rc::new(Self { values: RefCell::default(), asked: Cell::default(), output: <dyn Output>::current() })
+        // What fails in a group is told by the group.
+        let asked = Cell::new(PendingGroup::current().is_some());
+        Rc::new(Self { values: RefCell::default(), asked, output: <dyn Output>::current() })
     }
 
     /// Leaves it there, and says what its pending is to say.
@@ -54,7 +56,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let (Some(Err(failure)), false, Some(output)) = (self.values.take(), self.asked.get(), &self.output) {
+        if let (Some(Err(failure)), false, Some(output)) =
+            (self.values.take(), self.asked.get(), &self.output)
+        {
             let lines = failure.into_cell_error().traceback.join("\n");
             output.stream(Stream::Stderr, &format!("a call failed, and nobody waited for it\n{lines}\n"));
         }
@@ -71,7 +75,12 @@ pub(crate) struct PendingObject {
 
 impl PendingObject {
     pub(crate) fn new(pending: Pending<Given>, slot: Option<Rc<Slot>>) -> Self {
-        Self { handle: pending.handle(), pending: RefCell::new(Some(pending)), slot, outcome: RefCell::default() }
+        Self {
+            handle: pending.handle(),
+            pending: RefCell::new(Some(pending)),
+            slot,
+            outcome: RefCell::default(),
+        }
     }
 
     /// The outcome, which all who ask get. None if there is none yet.
@@ -163,17 +172,17 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
     methods.set(
         "result",
         api.function(
-            Doc::new("pending:result()", "What the call returned, if it is done. Raises its error if it failed."),
+            Doc::new(
+                "pending:result()",
+                "What the call returned, if it is done. Raises its error if it failed.",
+            ),
             |lua, this: This| this.result(lua),
         )?,
     )?;
     methods.set(
         "cancel",
         api.function(
-            Doc::new(
-                "pending:cancel(message)",
-                "Asks to cancel the call. False if it was done already.",
-            ),
+            Doc::new("pending:cancel(message)", "Asks to cancel the call. False if it was done already."),
             |_, (this, message): (This, Option<String>)| {
                 Ok(this.handle.cancel(message.as_deref().unwrap_or("cancelled by a cell")))
             },
@@ -202,10 +211,7 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
     methods.set(
         "on_done",
         api.function(
-            Doc::new(
-                "pending:on_done(f)",
-                "Calls `f(pending)` on this caller once it is done.",
-            ),
+            Doc::new("pending:on_done(f)", "Calls `f(pending)` on this caller once it is done."),
             {
                 let runtime = api.runtime.clone();
                 move |lua, (this, f): (AnyUserData, mlua::Function)| {

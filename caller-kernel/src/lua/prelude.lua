@@ -47,7 +47,7 @@ do
   local protected, stopped = xpcall, parts.stopped
   function xpcall(f, handler, ...)
     return protected(f, function(e)
-      if stopped(e) then
+      if stopped() then
         return e
       end
       return handler(e)
@@ -97,6 +97,7 @@ local function stream(write, name)
   end
   return setmetatable(file, {
     __name = "stream",
+    __silent = true,
     __tostring = function()
       return "stream (" .. name .. ")"
     end,
@@ -145,6 +146,7 @@ local show = parts.show
 local Handle = {}
 Handle.__index = Handle
 Handle.__name = "display"
+Handle.__silent = true
 function Handle:update(value)
   show(value, self.id, true)
   return self
@@ -204,6 +206,7 @@ local clock = parts.clock
 local Progress = {}
 Progress.__index = Progress
 Progress.__name = "progress"
+Progress.__silent = true
 
 local function bar(self)
   local total, done = self.total, self.done

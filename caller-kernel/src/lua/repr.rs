@@ -37,7 +37,9 @@ pub(crate) fn metafield(value: &Value, name: &str) -> Option<Value> {
 pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
     let nested = runtime.shown.get();
     if nested >= NESTED {
-        return Err(mlua::Error::runtime("a value shows itself while it is shown; leave that out of its metamethods"));
+        return Err(mlua::Error::runtime(
+            "a value shows itself while it is shown; leave that out of its metamethods",
+        ));
     }
     runtime.shown.set(nested + 1);
     let made = make_bundle(lua, runtime, value);
@@ -142,7 +144,11 @@ impl Printer<'_> {
         match self.runtime.tostring.call::<LuaString>(value.clone()) {
             Ok(text) => shortened(&text.as_bytes(), TEXT),
             Err(error) => {
-                format!("<{} whose `__tostring` fails: {}>", value.type_name(), super::failure::message_of(&error))
+                format!(
+                    "<{} whose `__tostring` fails: {}>",
+                    value.type_name(),
+                    super::failure::message_of(&error)
+                )
             }
         }
     }

@@ -23,7 +23,11 @@ pub(super) fn for_output<T>(
 }
 
 /// Runs a cell.
-pub(super) async fn cell(lua: Lua, runtime: Rc<Runtime>, cell: Cell) -> Result<Option<MimeBundle>, CellError> {
+pub(super) async fn cell(
+    lua: Lua,
+    runtime: Rc<Runtime>,
+    cell: Cell,
+) -> Result<Option<MimeBundle>, CellError> {
     let name = format!("In [{}]", cell.count);
     runtime.sources.borrow_mut().put(&name, &cell.code);
     let chunk = chunk::compile(&lua, &name, &cell.code)?;
@@ -34,7 +38,11 @@ pub(super) async fn cell(lua: Lua, runtime: Rc<Runtime>, cell: Cell) -> Result<O
 }
 
 /// Evaluates an expression, whose value is shown even if it is nil.
-pub(super) async fn expression(lua: Lua, runtime: Rc<Runtime>, text: String) -> Result<MimeBundle, CellError> {
+pub(super) async fn expression(
+    lua: Lua,
+    runtime: Rc<Runtime>,
+    text: String,
+) -> Result<MimeBundle, CellError> {
     let function = chunk::expression(&lua, "expression", &text)?;
     let given = present(&lua, &runtime, function, true).await?;
     Ok(given.unwrap_or_else(|| MimeBundle::text("nil")))
@@ -88,11 +96,18 @@ fn begin(
 }
 
 /// What values are shown as: nothing for none, for nil, and where it is not wanted.
-fn result(lua: &Lua, runtime: &Rc<Runtime>, values: MultiValue, shows: bool) -> mlua::Result<Option<MimeBundle>> {
+fn result(
+    lua: &Lua,
+    runtime: &Rc<Runtime>,
+    values: MultiValue,
+    shows: bool,
+) -> mlua::Result<Option<MimeBundle>> {
     let values = values.into_vec();
     match &*values {
         _ if !shows => Ok(None),
         [] | [Value::Nil] => Ok(None),
+        // What a function gives back only to be called again in one go.
+        [value] if repr::metafield(value, "__silent").is_some() => Ok(None),
         [value] => repr::bundle(lua, runtime, value).map(Some),
         several => {
             let texts: Vec<_> = several.iter().map(|value| repr::text(runtime, value)).collect();

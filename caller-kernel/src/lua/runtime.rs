@@ -23,7 +23,8 @@ pub(crate) struct Runtime {
     pub(crate) interval: u32,
     /// `tostring` as it was when the state was made.
     pub(crate) tostring: Function,
-    /// Runs a function of a call in a coroutine: `driver(function, handler, …)`.
+    /// Runs a function of a call in a coroutine: `driver(function, note, …)`, where `note` is called
+    /// where an error happens that nobody catches..
     pub(crate) driver: Function,
     /// Makes the function of a cell: `presenter(show, function)`.
     pub(crate) presenter: Function,

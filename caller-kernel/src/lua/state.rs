@@ -10,17 +10,13 @@ use caller::Caller;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage, OURS,
-    api::Api,
-    callers, comms,
-    comms::Comms,
-    console, hook, pendings,
-    runtime::Runtime,
+    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, failure, hook, pendings, runtime::Runtime,
 };
 use crate::shell::Interrupter;
 
 pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua, Rc<Runtime>)> {
-    let sandbox_libraries = StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
+    let sandbox_libraries =
+        StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
     let libraries = if language.sandbox { sandbox_libraries } else { StdLib::ALL_SAFE };
     // A panic of Rust code may be caught by `pcall`, or end the cell: never more than that.
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
@@ -30,13 +26,22 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         slice: language.slice,
         interval: language.interval,
         tostring: lua.globals().get("tostring")?,
-        driver: ours(&lua, "local xpcall = xpcall return function(f, handler, ...) return xpcall(f, handler, ...) end")?,
+        driver: ours(
+            &lua,
+            "local xpcall = xpcall
+             return function(f, note, ...)
+               return xpcall(f, function(e) note() return e end, ...)
+             end",
+        )?,
         presenter: ours(
             &lua,
             "local function same(...) return ... end
              return function(show, f) return function() return show(f(same)) end end",
         )?,
-        guard: ours(&lua, GUARD)?,
+        guard: lua
+            .load(GUARD)
+            .set_name(format!("={OURS}"))
+            .call(lua.create_function(|lua, ()| Ok(failure::place(lua)))?)?,
         sources: RefCell::default(),
         docs: RefCell::default(),
         exposed: RefCell::default(),
@@ -53,11 +58,16 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     comms::install(&api)?;
     let parts = lua.create_table()?;
     parts.set("waiting", Lua::poll_pending())?;
-    parts.set("stopped", lua.create_function(|_, value: Value| Ok(hook::is_stop(&value)))?)?;
+    let stopped = {
+        let runtime = runtime.clone();
+        lua.create_function(move |_, ()| Ok(hook::reason(&runtime).is_some()))?
+    };
+    parts.set("stopped", stopped)?;
     let began = Instant::now();
     parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     console::install(&api, &parts)?;
-    let prelude = lua.load(include_str!("prelude.lua")).set_name(format!("={OURS}")).set_mode(ChunkMode::Text);
+    let prelude =
+        lua.load(include_str!("prelude.lua")).set_name(format!("={OURS}")).set_mode(ChunkMode::Text);
     prelude.call::<()>((parts, language.sandbox))?;
     language.exposed.install(&api)?;
     for setup in &language.setups {
@@ -70,12 +80,11 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     Ok((lua, runtime))
 }
 
-/// Turns what a function of ours gives into values or an error. Called as its tail, so that the place of the error is where
-/// the function was called.
+/// Turns what a function of ours gives into values or an error.
 const GUARD: &str = "
-    local error = error
+    local error, place = error, ...
     local function fail(value, bare)
-      error(value, bare and 0 or 2)
+      error(bare and value or place() .. value, 0)
     end
     local function check(ok, ...)
       if ok then

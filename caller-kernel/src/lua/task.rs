@@ -12,10 +12,10 @@ use std::{
 };
 
 use caller::LocalFuture;
-use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value, thread::AsyncThread};
+use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value, WeakLua, thread::AsyncThread};
 use slab::Slab;
 
-use super::{failure::Failure, hook::Stopped, runtime::Runtime};
+use super::{failure::{self, Failure}, hook::Stopped, runtime::Runtime};
 use crate::shell::Interrupted;
 
 /// How long the `<close>` variables of a coroutine that was dropped may take.
@@ -43,8 +43,8 @@ pub(crate) struct Task {
     closing: Cell<Option<Instant>>,
     /// What the functions it called wait for.
     waits: RefCell<Slab<Rc<Slot>>>,
-    /// The first error that nobody caught.
-    pub(crate) failure: RefCell<Option<Failure>>,
+    /// Where the error came from that nobody caught.
+    places: RefCell<Vec<String>>,
 }
 
 /// What an async function waits for. Empty while it is polled, and once it has ended or been dropped.
@@ -118,17 +118,17 @@ impl Running {
         }
         let coroutine = lua.create_thread(runtime.driver.clone())?;
         let mut all = arguments.into_lua_multi(lua)?;
-        let describe = {
+        // It does not look at the error: that may be a panic, which goes on where it is looked at.
+        let note = {
             let runtime = runtime.clone();
-            lua.create_function(move |lua, value: Value| {
-                let failure = Failure::here(lua, &runtime, value.clone());
+            lua.create_function(move |lua, ()| {
                 if let Some(task) = runtime.current() {
-                    *task.failure.borrow_mut() = Some(failure);
+                    *task.places.borrow_mut() = failure::frames(lua, &runtime);
                 }
-                Ok(value)
+                Ok(())
             })?
         };
-        all.push_front(Value::Function(describe));
+        all.push_front(Value::Function(note));
         all.push_front(Value::Function(function));
         // What belongs to a cell ends with it, and so is as old as it.
         let seen = match &outer {
@@ -145,7 +145,7 @@ impl Running {
             suspended: Cell::new(false),
             closing: Cell::new(None),
             waits: RefCell::default(),
-            failure: RefCell::default(),
+            places: RefCell::default(),
         };
         Ok(Self {
             task: Rc::new(task),
@@ -165,23 +165,19 @@ impl Running {
     /// Takes apart what the driver gives: whether the function returned, and its values or the error.
     fn finish(&self, mut values: MultiValue) -> Result<MultiValue, Failure> {
         let good = matches!(values.pop_front(), Some(Value::Boolean(true)));
-        let failure = self.task.failure.borrow_mut().take();
         if good && self.task.stopped.get() {
             let value = Value::Error(Box::new(mlua::Error::external(Stopped::Interrupt)));
-            return Err(Failure::elsewhere(&self.runtime, value));
+            return Err(Failure::of_value(&self.runtime, value));
         }
         if good {
             return Ok(values);
         }
-        let value = values.pop_front().unwrap_or(Value::Nil);
-        Err(match failure {
-            Some(failure) if failure.is_of(&value) => failure,
-            // There was no memory or no stack left to describe it where it happened.
-            _ => Failure::elsewhere(&self.runtime, value),
-        })
+        Err(Failure::of_value(&self.runtime, values.pop_front().unwrap_or(Value::Nil)))
     }
 
-    fn interrupted(&self, failure: Failure) -> Failure {
+    /// An error with all that is known of it.
+    fn told(&self, failure: Failure) -> Failure {
+        let failure = failure.at(self.task.places.take());
         if self.task.is_interrupted(&self.runtime) { failure.as_interrupt() } else { failure }
     }
 }
@@ -208,7 +204,7 @@ impl Future for Running {
             Ok(Poll::Ready(Err(error))) => Err(Failure::of_error(&this.lua, &this.runtime, &error)),
             Err(payload) => Err(Failure::of_panic(&this.lua, &*payload)),
         };
-        let ended = ended.map_err(|failure| this.interrupted(failure));
+        let ended = ended.map_err(|failure| this.told(failure));
         this.thread = None;
         drop(entered);
         Poll::Ready(ended)
@@ -227,7 +223,8 @@ impl Drop for Running {
         if self.thread.take().is_some() {
             self.task.closing.set(Some(Instant::now() + CLOSING));
             // Runs what is to be closed. An error of that has nobody to go to.
-            let _closed = catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
+            let _closed =
+                catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
         }
     }
 }
@@ -248,6 +245,7 @@ impl Drop for Entered {
 /// What an async function that was called from Lua waits for. It can be dropped by the task it belongs to, without waiting
 /// for Lua to collect the coroutine it stands in.
 pub(crate) struct Waiting {
+    lua: WeakLua,
     runtime: Rc<Runtime>,
     slot: Rc<Slot>,
     /// The task in which it was called, and its place there.
@@ -256,6 +254,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn new(
+        lua: WeakLua,
         runtime: &Rc<Runtime>,
         wanted: impl Future<Output = mlua::Result<MultiValue>> + 'static,
     ) -> Self {
@@ -264,7 +263,7 @@ impl Waiting {
             let key = task.waits.borrow_mut().insert(slot.clone());
             (task, key)
         });
-        Self { runtime: runtime.clone(), slot, task }
+        Self { lua, runtime: runtime.clone(), slot, task }
     }
 
     fn is_interrupted(&self) -> bool {
@@ -286,7 +285,7 @@ impl Future for Waiting {
         }
         let Some(mut wanted) = wanted else {
             let text = "what waited here was given up, with the cell or call that it belonged to; make a new coroutine";
-            return Poll::Ready(Err(mlua::Error::runtime(text)));
+            return Poll::Ready(raised(&self.lua, text));
         };
         match catch_unwind(AssertUnwindSafe(|| wanted.as_mut().poll(cx))) {
             Ok(Poll::Ready(given)) => Poll::Ready(given),
@@ -294,7 +293,7 @@ impl Future for Waiting {
                 self.slot.replace(Some(wanted));
                 Poll::Pending
             }
-            Err(payload) => Poll::Ready(Err(mlua::Error::runtime(panic_text(&*payload)))),
+            Err(payload) => Poll::Ready(raised(&self.lua, &panic_text(&*payload))),
         }
     }
 }
@@ -310,10 +309,14 @@ impl Drop for Waiting {
     }
 }
 
+/// An error as the guard in Lua takes it apart, which adds the place.
+fn raised(lua: &WeakLua, text: &str) -> mlua::Result<MultiValue> {
+    (false, text).into_lua_multi(&lua.upgrade())
+}
+
 /// What Rust code panicked with, as the message of an error.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("with something that is no text"))
 }
-

@@ -7,12 +7,8 @@ mod exposed;
 mod hostile;
 mod interrupts;
 mod questions;
-mod tmp;
 
-use std::{
-    cell::Cell as StdCell,
-    sync::Arc,
-};
+use std::{cell::Cell as StdCell, sync::Arc};
 
 use caller::{Caller, LocalFuture};
 use caller_kernel::{

@@ -9,24 +9,59 @@ use super::notebook;
 #[test]
 fn printing_goes_to_the_streams_of_the_cell() {
     notebook(async |nb| {
-        assert_snapshot!(nb.run("print('ä', nil, 1.0, true)\nio.write('a', 1, '\\n'):write('b')").await, @"");
-        assert_snapshot!(nb.run("io.stderr:write('oh\\n')\nio.stdout:write('x')").await, @"");
-        assert_snapshot!(nb.run("print(setmetatable({}, {__tostring = function() return 'T' end}))").await, @"");
-        assert_snapshot!(nb.run("io.write({})").await, @"");
-        assert_snapshot!(nb.run("clear_output(true)").await, @"");
+        assert_snapshot!(nb.run("print('ä', nil, 1.0, true)\nio.write('a', 1, '\\n'):write('b')").await, @r#"
+        stdout: ä	nil	1.0	true
+        a1
+        b
+        result: stream (stdout)
+        "#);
+        assert_snapshot!(nb.run("io.stderr:write('oh\\n')\nio.stdout:write('x')").await, @r#"
+        stderr: oh⏎
+        stdout: x
+        result: stream (stdout)
+        "#);
+        assert_snapshot!(nb.run("print(setmetatable({}, {__tostring = function() return 'T' end}))").await, @"stdout: T⏎");
+        assert_snapshot!(nb.run("io.write({})").await, @r#"
+        Error: In [4]:1: bad argument #1 to 'write' (string expected, got table)
+          In [4]:1: in the cell
+            1 │ io.write({})
+        "#);
+        assert_snapshot!(nb.run("clear_output(true)").await, @"clear: wait=true");
     });
 }
 
 #[test]
 fn displays_are_shown_and_changed() {
     notebook(async |nb| {
-        assert_snapshot!(nb.run("display({1, 2})").await, @"");
-        assert_snapshot!(nb.run("display.html('<b>x</b>')\ndisplay.png('\\x89PNG')").await, @"");
-        assert_snapshot!(nb.run("display.vegalite{mark = 'bar'}").await, @"");
-        assert_snapshot!(nb.run("display({['text/plain'] = 'p', ['image/svg+xml'] = '<svg/>'}, {id = 'one'});").await, @"");
-        assert_snapshot!(nb.run("update_display('two', 'one')\nlocal h = display('a', {id = true})\nh:update('b')\nreturn h.id ~= nil").await, @"");
-        assert_snapshot!(nb.run("update_display('x')").await, @"");
-        assert_snapshot!(nb.run("local p = progress(4, 'a<b')\np:step(2)\np:set(4)").await, @"");
+        assert_snapshot!(nb.run("display({1, 2})").await, @"display: {1, 2}");
+        assert_snapshot!(nb.run("display.html('<b>x</b>')\ndisplay.png('\\x89PNG')").await, @r#"
+        display: [text/html: <b>x</b>] <html>
+        display: [image/png: iVBORw==] <png>
+        "#);
+        assert_snapshot!(nb.run("display.vegalite{mark = 'bar'}").await, @r#"display: [application/vnd.vegalite.v5+json: {"$schema":"https://vega.github.io/schema/vega-lite/v5.json","mark":"bar"}] <vegalite>"#);
+        assert_snapshot!(nb.run("display({['text/plain'] = 'p', ['image/svg+xml'] = '<svg/>'}, {id = 'one'});").await, @"display (one): [image/svg+xml: <svg/>] p");
+        assert_snapshot!(nb.run("update_display('two', 'one')\nlocal h = display('a', {id = true})\nh:update('b')\nreturn h.id ~= nil").await, @r#"
+        update (one): "two"
+        display (id): "a"
+        update (id): "b"
+        result: true
+        "#);
+        assert_snapshot!(nb.run("update_display('x')").await, @r#"
+        Error: In [6]:1: update_display needs the id under which something was shown
+          In [6]:1: in the cell
+            1 │ update_display('x')
+        "#);
+        assert_snapshot!(nb.run("local p = progress(4, 'a<b')\np:step(2)\np:set(4)").await, @r#"
+        display (id): [text/html: <div>a&lt;b <progress value="0" max="4"></progress> 0/4</div>] a<b ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0% 0/4
+        update (id): [text/html: <div>a&lt;b <progress value="4" max="4"></progress> 4/4</div>] a<b ██████████████████████████████ 100% 4/4
+        result: {
+          done = 4,
+          drawn = 0.321674104,
+          id = "lua-18ea00e4e91f1d56-2",
+          label = "a<b",
+          total = 4
+        }
+        "#);
     });
 }
 
@@ -35,7 +70,11 @@ fn input_is_waited_for() {
     notebook(async |nb| {
         nb.output.answer("Ada");
         nb.output.answer("secret");
-        assert_snapshot!(nb.run("local name = input('name? ')\nreturn name, getpass('pw? ')").await, @"");
+        assert_snapshot!(nb.run("local name = input('name? ')\nreturn name, getpass('pw? ')").await, @r#"
+        input: name? 
+        password: pw? 
+        result: "Ada", "secret"
+        "#);
     });
 }
 
@@ -44,9 +83,7 @@ fn comms_go_both_ways() {
     notebook(async |nb| {
         assert_snapshot!(nb.run("c = comm.open('slider', {value = 1})\nc:send({value = 2}, {buffers = {'x'}})").await, @r#"
         comm_open: … slider {"value":1}
-        Error: In [1]:1: metamethod __metatable is restricted
-          In [1]:1: in the cell
-            1 │ c = comm.open('slider', {value = 1})
+        comm_msg: … {"value":2} +1
         "#);
         nb.run("comm.register_target('echo', function(c, data) c:on_msg(function(d) c:send(d) end) c:on_close(function() print('bye') end) print('open', data.n) end)").await;
         let shell = &nb.shell;
@@ -60,9 +97,13 @@ fn comms_go_both_ways() {
             open.len()
         });
         assert_eq!(there.await, 1);
-        assert_snapshot!(nb.output.take(), @"");
+        assert_snapshot!(nb.output.take(), @r#"
+        stdout: open	3⏎
+        comm_msg: 1 {"list":[1,null,{"x":[]}]} +0
+        stdout: bye⏎
+        "#);
         assert_eq!(shell.comms(None).len(), 1);
-        assert_snapshot!(nb.run("c:close()\nc:close()").await, @"");
+        assert_snapshot!(nb.run("c:close()\nc:close()").await, @"comm_close: … {}");
         assert!(shell.comms(None).is_empty());
     });
 }
@@ -80,6 +121,6 @@ fn comm_messages_are_handled_while_a_cell_waits() {
         };
         let given = futures::future::select(Box::pin(waits), Box::pin(sends)).await;
         let futures::future::Either::Left((given, _)) = given else { panic!("the cell should end") };
-        assert_snapshot!(given, @"");
+        assert_snapshot!(given, @r#"result: "here""#);
     });
 }

@@ -21,7 +21,9 @@ fn exposed() -> Exposed {
     Exposed::new()
         .function("add", "add(a, b)\nThe sum.", |(a, b): (i64, i64)| a + b)
         .try_function("port", "port(text)\nA port.", |text: String| text.parse::<u16>())
-        .function("swap", "Swaps.", |Json((x, y)): Json<(f64, f64)>| Json(BTreeMap::from([("x", y), ("y", x)])))
+        .function("swap", "Swaps.", |Json((x, y)): Json<(f64, f64)>| {
+            Json(BTreeMap::from([("x", y), ("y", x)]))
+        })
         .function("panics", "", |()| -> i64 { panic!("oh no") })
         .async_function("thread_name", "", async |()| thread::current().name().map(str::to_owned))
         .try_async_function("later", "later(text)", async |text: String| {
@@ -38,15 +40,35 @@ fn exposed() -> Exposed {
 #[test]
 fn functions_of_the_program_are_called_like_those_of_lua() {
     notebook_of(LuaLanguage::new().expose(exposed()), async |nb| {
-        assert_snapshot!(nb.run("add(1, 2), port('80'), swap{1, 2}, limits").await, @"");
-        assert_snapshot!(nb.run("later('x')").await, @"");
-        assert_snapshot!(nb.run("later('')").await, @"");
-        assert_snapshot!(nb.run("port('x')").await, @"");
-        assert_snapshot!(nb.run("add(1, {})").await, @"");
-        assert_snapshot!(nb.run("pcall(panics)").await, @"");
-        assert_snapshot!(nb.run("panics()").await, @"");
-        assert_snapshot!(nb.run("panics_later()").await, @"");
-        assert_snapshot!(nb.run("('ab'):gsub('.', function(c) return add(string.byte(c), 0) end)").await, @"");
+        assert_snapshot!(nb.run("add(1, 2), port('80'), swap{1, 2}, limits").await, @"result: 3, 80, {x = 2.0, y = 1.0}, {users = 20}");
+        assert_snapshot!(nb.run("later('x')").await, @r#"result: "x!""#);
+        assert_snapshot!(nb.run("later('')").await, @r#"
+        Error: In [3]:1: the text is empty
+          In [3]:1: in the cell
+            1 │ later('')
+        "#);
+        assert_snapshot!(nb.run("port('x')").await, @r#"
+        Error: In [4]:1: invalid digit found in string
+          In [4]:1: in the cell
+            1 │ port('x')
+        "#);
+        assert_snapshot!(nb.run("add(1, {})").await, @r#"
+        Error: In [5]:1: bad argument #2: integer expected, got table
+          In [5]:1: in the cell
+            1 │ add(1, {})
+        "#);
+        assert_snapshot!(nb.run("pcall(panics)").await, @r#"result: false, "panicked: oh no""#);
+        assert_snapshot!(nb.run("panics()").await, @r#"
+        Error: In [7]:1: panicked: oh no
+          In [7]:1: in the cell
+            1 │ panics()
+        "#);
+        assert_snapshot!(nb.run("panics_later()").await, @r#"
+        Error: panicked: oh later
+          In [8]:1: in the cell
+            1 │ panics_later()
+        "#);
+        assert_snapshot!(nb.run("('ab'):gsub('.', function(c) return add(string.byte(c), 0) end)").await, @r#"result: "9798", 2"#);
     });
 }
 
@@ -59,8 +81,12 @@ fn exposed_functions_run_on_other_threads() {
         assert_eq!(name, "result: \"other\"");
         let name = nb.run("local p = caller:to_thread(thread_name) return p:wait()").await;
         assert!(!name.contains("shell"), "{name}");
-        assert_snapshot!(nb.run("caller:to_thread(later, 'a'):wait(), caller:child('other'):call_soon(add, 1, 2):wait()").await, @"");
-        assert_snapshot!(nb.run("local p = caller:to_thread(later, '') p:wait()").await, @"");
+        assert_snapshot!(nb.run("caller:to_thread(later, 'a'):wait(), caller:child('other'):call_soon(add, 1, 2):wait()").await, @r#"result: "a!", 3"#);
+        assert_snapshot!(nb.run("local p = caller:to_thread(later, '') p:wait()").await, @r#"
+        Error: the text is empty
+          In [5]:1: in the cell
+            1 │ local p = caller:to_thread(later, '') p:wait()
+        "#);
     });
 }
 
@@ -72,15 +98,21 @@ fn functions_that_are_bound_to_a_caller_run_in_its_thread() {
     let gui = Caller::builder().name("gui").backend(Tokio::new()).spawn().unwrap();
     let on_gui = Exposed::new()
         .function("gui.set_title", "set_title(text)\nSets the title.", |text: String| TITLE.set(text))
-        .function("gui.title", "", |()| TITLE.with_borrow(|title| format!("{title} in {:?}", thread::current().name())));
+        .function("gui.title", "", |()| {
+            TITLE.with_borrow(|title| format!("{title} in {:?}", thread::current().name()))
+        });
     let language = LuaLanguage::new().expose(Exposed::new().on(&gui, on_gui));
     on_caller(async move || {
         let nb = Notebook::new(&language);
         nb.run("gui.set_title('hello')").await;
-        assert_snapshot!(nb.run("gui.title()").await, @"");
+        assert_snapshot!(nb.run("gui.title()").await, @r#"result: "hello in Some(\"gui\")""#);
         gui.stop();
         gui.stopped().await;
-        assert_snapshot!(nb.run("gui.title()").await, @"");
+        assert_snapshot!(nb.run("gui.title()").await, @r#"
+        Error: In [3]:1: cancelled: the caller "gui" has stopped
+          In [3]:1: in the cell
+            1 │ gui.title()
+        "#);
     });
 }
 
@@ -91,9 +123,17 @@ fn a_panic_of_code_that_bypasses_the_registry_ends_the_cell_alone() {
     });
     notebook_of(language, async |nb| {
         nb.run("x = 1").await;
-        assert_snapshot!(nb.run("wild()").await, @"");
-        assert_snapshot!(nb.run("pcall(wild)").await, @"");
-        assert_snapshot!(nb.run("x").await, @"");
+        assert_snapshot!(nb.run("wild()").await, @r#"
+        Error: C stack overflow
+          … 173 more
+          In [2]:1: in the cell
+            1 │ wild()
+        "#);
+        assert_snapshot!(nb.run("pcall(wild)").await, @r#"
+        Error: C stack overflow
+          … 173 more
+        "#);
+        assert_snapshot!(nb.run("x").await, @"result: 1");
     });
 }
 

@@ -11,7 +11,9 @@ fn recursion_without_end_is_an_error() {
         let error = nb.error("function f(n) return 1 + f(n + 1) end\nf(1)").await;
         assert!(error.evalue.contains("stack overflow"), "{error:?}");
         assert!(error.traceback.len() < 60, "{}", error.traceback.len());
-        let error = nb.error("local t = {} setmetatable(t, {__index = function(t, k) return t[k] end}) return t.x").await;
+        let error = nb
+            .error("local t = {} setmetatable(t, {__index = function(t, k) return t[k] end}) return t.x")
+            .await;
         assert!(error.evalue.contains("overflow"), "{error:?}");
         let error = nb.error("local function f() return pcall(f) end f() local function g() return ('x'):gsub('x', g) end g()").await;
         assert!(error.evalue.contains("overflow"), "{error:?}");
@@ -27,7 +29,7 @@ fn recursion_without_end_is_an_error() {
             "function f() return ('x'):gsub('x', function() coroutine.wrap(f)() end) end f()",
             "function f() coroutine.wrap(f)() end f()",
         ] {
-            eprintln!("{code}"); nb.error(code).await;
+            nb.error(code).await;
         }
         assert_eq!(nb.run("1").await, "result: 1");
     });
@@ -44,11 +46,11 @@ fn memory_has_a_limit() {
             "local t = {} while true do t[#t + 1] = coroutine.create(print) end",
         ] {
             nb.run("t = nil").await;
-            eprintln!("{code}"); let error = nb.error(code).await;
+            let error = nb.error(code).await;
             assert_eq!(error.ename, "MemoryError", "{code}: {error:?}");
             assert_eq!(nb.run("t = nil collectgarbage() return 1").await, "result: 1", "after {code}");
         }
-        assert_snapshot!(nb.run("local ok, e = pcall(string.rep, 'x', 1 << 30) return ok, e").await, @"");
+        assert_snapshot!(nb.run("local ok, e = pcall(string.rep, 'x', 1 << 30) return ok, e").await, @r#"result: false, "not enough memory""#);
     });
 }
 
@@ -72,14 +74,38 @@ fn large_results_are_cut() {
 #[test]
 fn finalizers_and_error_objects_may_fail() {
     notebook(async |nb| {
-        assert_snapshot!(nb.run("setmetatable({}, {__gc = function() error('in gc') end}) collectgarbage() return 'on'").await, @"");
-        assert_snapshot!(nb.run("error(setmetatable({}, {__tostring = function() return {} end}))").await, @"");
-        assert_snapshot!(nb.run("error(setmetatable({}, {__tostring = error}))").await, @"");
-        assert_snapshot!(nb.run("print(setmetatable({}, {__tostring = function() return {} end}))").await, @"");
-        assert_snapshot!(nb.run("error(print)").await, @"");
-        assert_snapshot!(nb.run("local t = {} t.t = t error(t)").await, @"");
-        assert_snapshot!(nb.run("local c <close> = setmetatable({}, {__close = function() error('in close') end}) error('first')").await, @"");
-        assert_snapshot!(nb.run("error(caller)").await.split("backend").next().unwrap().trim_end(), @"");
+        assert_snapshot!(nb.run("setmetatable({}, {__gc = function() error('in gc') end}) collectgarbage() return 'on'").await, @r#"result: "on""#);
+        assert_snapshot!(nb.run("error(setmetatable({}, {__tostring = function() return {} end}))").await, @r#"
+        Error: an error object whose `__tostring` fails: '__tostring' must return a string
+          In [2]:1: in the cell
+            1 │ error(setmetatable({}, {__tostring = function() return {} end}))
+        "#);
+        assert_snapshot!(nb.run("error(setmetatable({}, {__tostring = error}))").await, @r#"
+        Error: an error object whose `__tostring` fails: C stack overflow
+          In [3]:1: in the cell
+            1 │ error(setmetatable({}, {__tostring = error}))
+        "#);
+        assert_snapshot!(nb.run("print(setmetatable({}, {__tostring = function() return {} end}))").await, @r#"
+        Error: [caller]:64: '__tostring' must return a string
+          In [4]:1: in the cell
+            1 │ print(setmetatable({}, {__tostring = function() return {} end}))
+        "#);
+        assert_snapshot!(nb.run("error(print)").await, @r#"
+        Error: function: builtin
+          In [5]:1: in the cell
+            1 │ error(print)
+        "#);
+        assert_snapshot!(nb.run("local t = {} t.t = t error(t)").await, @r#"
+        Error: {t = <cycle>}
+          In [6]:1: in the cell
+            1 │ local t = {} t.t = t error(t)
+        "#);
+        assert_snapshot!(nb.run("local c <close> = setmetatable({}, {__close = function() error('in close') end}) error('first')").await, @r#"
+        Error: In [7]:1: in close
+          In [7]:1: in the function of line 1
+            1 │ local c <close> = setmetatable({}, {__close = function() error('in close') end}) error('first')
+        "#);
+        assert_snapshot!(nb.run("error(caller)").await.split("backend").next().unwrap().trim_end(), @r#"caller: <Caller "shell" (current)"#);
     });
 }
 
@@ -87,18 +113,28 @@ fn finalizers_and_error_objects_may_fail() {
 fn cells_that_take_the_world_away() {
     notebook(async |nb| {
         nb.run("for _, name in ipairs{'tostring', 'error', 'pcall', 'xpcall', 'select', 'type', 'setmetatable', 'coroutine', 'string', 'table', 'print', 'caller'} do _G[name] = nil end").await;
-        assert_snapshot!(nb.run("{1, 'x'}").await, @"");
-        assert_snapshot!(nb.run("nosuch()").await, @"");
-        assert_snapshot!(nb.run("sleep(0) return 'still waits'").await, @"");
+        assert_snapshot!(nb.run("{1, 'x'}").await, @r#"result: {1, "x"}"#);
+        assert_snapshot!(nb.run("nosuch()").await, @r#"
+        Error: In [3]:1: attempt to call a nil value (global 'nosuch')
+          In [3]:1: in the cell
+            1 │ nosuch()
+        "#);
+        assert_snapshot!(nb.run("sleep(0) return 'still waits'").await, @r#"result: "still waits""#);
         nb.run("setmetatable = nil _G = nil _ENV = nil").await;
-        assert_snapshot!(nb.run("2").await, @"");
+        assert_snapshot!(nb.run("2").await, @"result: 2");
     });
     notebook(async |nb| {
         nb.run("setmetatable(_G, {__index = function(_, k) error('no ' .. k) end, __newindex = function() error('no') end})").await;
-        assert_snapshot!(nb.run("x = 1").await, @"");
-        assert_snapshot!(nb.run("1").await, @"");
+        assert_snapshot!(nb.run("x = 1").await, @r#"
+        Error: In [1]:1: no
+          In [1]:1: in function 'newindex'
+            1 │ setmetatable(_G, {__index = function(_, k) error('no ' .. k) end, __newindex = function() error('no') end})
+          In [2]:1: in the cell
+            1 │ x = 1
+        "#);
+        assert_snapshot!(nb.run("1").await, @"result: 1");
         nb.run("getmetatable('').__index = nil").await;
-        assert_snapshot!(nb.run("'x'").await, @"");
+        assert_snapshot!(nb.run("'x'").await, @r#"result: "x""#);
     });
 }
 
@@ -107,13 +143,22 @@ fn a_sandbox_has_no_way_out() {
     notebook_of(LuaLanguage::new().sandbox(true), async |nb| {
         assert_snapshot!(
             nb.run("io.open, io.popen, io.lines, os.execute, os.remove, os.getenv, package, require, dofile, loadfile, debug.getregistry").await,
-            @""
+            @"result: nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil"
         );
-        assert_snapshot!(nb.run("os.exit()").await, @"");
-        assert_snapshot!(nb.run("io.write('x') io.output('file')").await, @"");
-        assert_snapshot!(nb.run("load(string.dump(function() end), 'x', 'b')").await, @"");
-        assert_snapshot!(nb.run("load('return x', 'n', 'b', {x = 5})()").await, @"");
-        assert_snapshot!(nb.run("type(os.clock()), debug.traceback('here')").await, @"");
+        assert_snapshot!(nb.run("os.exit()").await, @r#"
+        Error: In [2]:1: os.exit would end the program that this shell is a part of; ask the front end to shut the kernel down
+          In [2]:1: in the cell
+            1 │ os.exit()
+        "#);
+        assert_snapshot!(nb.run("io.write('x') io.output('file')").await, @r#"
+        stdout: x
+        Error: In [3]:1: a sandbox has no files; write to io.stdout or io.stderr
+          In [3]:1: in the cell
+            1 │ io.write('x') io.output('file')
+        "#);
+        assert_snapshot!(nb.run("load(string.dump(function() end), 'x', 'b')").await, @r#"result: nil, "attempt to load a binary chunk (mode is 't')""#);
+        assert_snapshot!(nb.run("load('return x', 'n', 'b', {x = 5})()").await, @"result: 5");
+        assert_snapshot!(nb.run("type(os.clock()), debug.traceback('here')").await, @r#"result: "number", "here\nstack traceback:\n\tIn [6]:1: in upvalue 'f'\n\t[caller]:2: in function <[caller]:2>\n\t[C]: in upvalue 'xpcall'\n\t[caller]:1: in function <[caller]:1>""#);
     });
 }
 

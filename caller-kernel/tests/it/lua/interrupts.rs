@@ -57,7 +57,7 @@ fn code_that_runs_for_ever_is_stopped() {
             "stop(); caller:group(function() while true do end end)",
             "stop(); caller:group(function() while true do pcall(sleep, 0) end end)",
         ] {
-            eprintln!("{code}"); let error = nb.error(code).await;
+            let error = nb.error(code).await;
             assert!(error.is_interrupt(), "{code}: {error:?}");
             assert_eq!(nb.run("1 + 1").await, "result: 2", "after {code}");
         }
@@ -77,7 +77,7 @@ fn a_cell_that_waits_is_stopped() {
             "stop(); caller:group(function(g) g:call_soon(sleep, 1e9) end)",
             "stop(); for p in as_completed{caller:call_later(1e9, print)} do end",
         ] {
-            eprintln!("{code}"); let error = nb.error(code).await;
+            let error = nb.error(code).await;
             assert!(error.is_interrupt(), "{code}: {error:?}");
             assert_eq!(nb.run("1 + 1").await, "result: 2", "after {code}");
         }
@@ -87,9 +87,13 @@ fn a_cell_that_waits_is_stopped() {
 #[test]
 fn the_place_of_an_interrupt_is_named_and_globals_are_kept() {
     with_stop(async |nb| {
-        assert_snapshot!(nb.run("n = 0\nstop()\nwhile true do\nn = n + 1 end").await, @"");
-        assert_snapshot!(nb.run("n > 0").await, @"");
-        assert_snapshot!(nb.run("stop()\nsleep(1e9)").await, @"");
+        assert_snapshot!(nb.run("n = 0\nstop()\nwhile true do\nn = n + 1 end").await, @"Interrupted: interrupted");
+        assert_snapshot!(nb.run("n > 0").await, @"result: true");
+        assert_snapshot!(nb.run("stop()\nsleep(1e9)").await, @r#"
+        Interrupted: interrupted
+          In [3]:2: in the cell
+            2 │ sleep(1e9)
+        "#);
     });
 }
 
@@ -103,8 +107,8 @@ fn an_interrupt_concerns_what_runs_and_nothing_else() {
         // A call that waits goes on; one that loops ends.
         nb.run("waits = caller:call_soon(function() sleep(5) return 'went on' end) sleep(0)").await;
         nb.run("loops = caller:call_soon(function() stop() while true do end end)").await;
-        assert_snapshot!(nb.run("pcall(loops.wait, loops)").await, @"");
-        assert_snapshot!(nb.run("waits:wait()").await, @"");
+        assert_snapshot!(nb.run("pcall(loops.wait, loops)").await, @"Interrupted: interrupted");
+        assert_snapshot!(nb.run("waits:wait()").await, @r#"result: "went on""#);
     });
 }
 
@@ -123,15 +127,15 @@ fn a_coroutine_that_outlives_an_interrupt_can_go_on() {
 #[test]
 fn a_cell_that_computes_lets_others_go_on() {
     notebook(async |nb| {
-        assert_snapshot!(nb.run("caller:call_soon(function() done = true end)\nwhile not done do end\nreturn 'seen'").await, @"");
+        assert_snapshot!(nb.run("caller:call_soon(function() done = true end)\nwhile not done do end\nreturn 'seen'").await, @r#"result: "seen""#);
         assert_snapshot!(
             nb.run("done = false caller:call_soon(function() done = true end)\npcall(function() while not done do end end)\nreturn 'seen'").await,
-            @""
+            @r#"result: "seen""#
         );
         // A coroutine of the user's never sees a yield that is not its own.
         assert_snapshot!(
             nb.run("local co = coroutine.wrap(function() for i = 1, 3e6 do end return 'whole' end)\nreturn co()").await,
-            @""
+            @r#"result: "whole""#
         );
     });
 }
