@@ -82,8 +82,10 @@ pub struct LuaLanguage {
     memory_limit: Option<usize>,
     slice: Duration,
     interval: u32,
-    setups: Vec<Arc<dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync>>,
+    setups: Vec<Arc<Setup>>,
 }
+
+type Setup = dyn Fn(&Lua) -> mlua::Result<()> + Send + Sync;
 
 impl LuaLanguage {
     /// All libraries but `debug`, no limit of memory.

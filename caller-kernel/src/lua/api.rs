@@ -59,8 +59,10 @@ impl From<&str> for Raise {
 pub(crate) fn error_text(error: &caller::Error) -> String {
     let failures = error.failures();
     if !failures.is_empty() {
-        let calls = if failures.len() == 1 { "1 call".to_owned() } else { format!("{} calls", failures.len()) };
-        let body = error.failure().map(|body| format!("the body of the group failed: {body}\n")).unwrap_or_default();
+        let calls =
+            if failures.len() == 1 { "1 call".to_owned() } else { format!("{} calls", failures.len()) };
+        let body =
+            error.failure().map(|body| format!("the body of the group failed: {body}\n")).unwrap_or_default();
         let lines: Vec<_> = failures.iter().map(|failure| format!("- {}", error_text(failure))).collect();
         return format!("{body}{calls} of the group failed:\n{}", lines.join("\n"));
     }

@@ -62,7 +62,8 @@ pub(crate) fn is_complete(lua: &Lua, text: &str) -> IsComplete {
     if tokens.last().is_some_and(|last| last.open && last.text(&code).starts_with(['"', '\''])) {
         return IsComplete::Invalid;
     }
-    let goes_on = |error: &mlua::Error| matches!(error, mlua::Error::SyntaxError { incomplete_input: true, .. });
+    let goes_on =
+        |error: &mlua::Error| matches!(error, mlua::Error::SyntaxError { incomplete_input: true, .. });
     let mut unfinished = goes_on(&error);
     for start in starts(&code, &tokens) {
         // What is no statement may be an expression that goes on.

@@ -44,8 +44,11 @@ struct Item {
 #[derive(Clone)]
 enum What {
     Function(Arc<dyn Function>),
-    Value(Arc<dyn Fn(&Lua) -> mlua::Result<Value> + Send + Sync>),
+    Value(Arc<MakeValue>),
 }
+
+/// Makes the value of one state.
+type MakeValue = dyn Fn(&Lua) -> mlua::Result<Value> + Send + Sync;
 
 /// Work that runs on any thread.
 pub(crate) type Work = Box<dyn FnOnce() -> LocalFuture<'static, Result<Given, BoxError>> + Send>;

@@ -46,7 +46,7 @@ impl Failure {
     }
 
     /// As the error of a cell that was interrupted, whatever it made of that.
-    pub(crate) fn as_interrupt(self) -> Self {
+    pub(crate) fn into_interrupt(self) -> Self {
         Self { ename: INTERRUPTED.to_owned(), evalue: "interrupted".to_owned(), ..self }
     }
 

@@ -27,8 +27,10 @@ pub(crate) enum Given {
     /// It ran in this state: the values are in its slot.
     Here,
     /// It ran elsewhere: this makes the values of this state.
-    Made(Box<dyn FnOnce(&Lua) -> mlua::Result<MultiValue> + Send>),
+    Made(Box<MakeValues>),
 }
+
+type MakeValues = dyn FnOnce(&Lua) -> mlua::Result<MultiValue> + Send;
 
 /// Where a call that runs in this state leaves what it gives.
 pub(crate) struct Slot {

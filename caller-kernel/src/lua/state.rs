@@ -10,7 +10,8 @@ use caller::Caller;
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, failure, hook, pendings, runtime::Runtime,
+    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, failure, hook, pendings,
+    runtime::Runtime,
 };
 use crate::shell::Interrupter;
 

@@ -15,7 +15,11 @@ use caller::LocalFuture;
 use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value, WeakLua, thread::AsyncThread};
 use slab::Slab;
 
-use super::{failure::{self, Failure}, hook::Stopped, runtime::Runtime};
+use super::{
+    failure::{self, Failure},
+    hook::Stopped,
+    runtime::Runtime,
+};
 use crate::shell::Interrupted;
 
 /// How long the `<close>` variables of a coroutine that was dropped may take.
@@ -178,7 +182,7 @@ impl Running {
     /// An error with all that is known of it.
     fn told(&self, failure: Failure) -> Failure {
         let failure = failure.at(self.task.places.take());
-        if self.task.is_interrupted(&self.runtime) { failure.as_interrupt() } else { failure }
+        if self.task.is_interrupted(&self.runtime) { failure.into_interrupt() } else { failure }
     }
 }
 

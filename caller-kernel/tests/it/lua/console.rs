@@ -13,12 +13,10 @@ fn printing_goes_to_the_streams_of_the_cell() {
         stdout: ä	nil	1.0	true
         a1
         b
-        result: stream (stdout)
         "#);
         assert_snapshot!(nb.run("io.stderr:write('oh\\n')\nio.stdout:write('x')").await, @r#"
         stderr: oh⏎
         stdout: x
-        result: stream (stdout)
         "#);
         assert_snapshot!(nb.run("print(setmetatable({}, {__tostring = function() return 'T' end}))").await, @"stdout: T⏎");
         assert_snapshot!(nb.run("io.write({})").await, @r#"
@@ -54,13 +52,6 @@ fn displays_are_shown_and_changed() {
         assert_snapshot!(nb.run("local p = progress(4, 'a<b')\np:step(2)\np:set(4)").await, @r#"
         display (id): [text/html: <div>a&lt;b <progress value="0" max="4"></progress> 0/4</div>] a<b ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░   0% 0/4
         update (id): [text/html: <div>a&lt;b <progress value="4" max="4"></progress> 4/4</div>] a<b ██████████████████████████████ 100% 4/4
-        result: {
-          done = 4,
-          drawn = 0.321674104,
-          id = "lua-18ea00e4e91f1d56-2",
-          label = "a<b",
-          total = 4
-        }
         "#);
     });
 }

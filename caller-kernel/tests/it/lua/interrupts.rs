@@ -87,7 +87,11 @@ fn a_cell_that_waits_is_stopped() {
 #[test]
 fn the_place_of_an_interrupt_is_named_and_globals_are_kept() {
     with_stop(async |nb| {
-        assert_snapshot!(nb.run("n = 0\nstop()\nwhile true do\nn = n + 1 end").await, @"Interrupted: interrupted");
+        assert_snapshot!(nb.run("n = 0\nstop()\nwhile true do\nn = n + 1 end").await, @r#"
+        Interrupted: interrupted
+          In [1]:4: in the cell
+            4 │ n = n + 1 end
+        "#);
         assert_snapshot!(nb.run("n > 0").await, @"result: true");
         assert_snapshot!(nb.run("stop()\nsleep(1e9)").await, @r#"
         Interrupted: interrupted

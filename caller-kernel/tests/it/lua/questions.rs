@@ -176,7 +176,7 @@ fn whether_code_is_complete() {
         "f(" incomplete "  "
         "{1," incomplete "  "
         "x = [[" incomplete ""
-        "x = 'a" incomplete ""
+        "x = 'a" invalid
         "x = = 1" invalid
         "end" invalid
         "for i = 1, 2 do\nend" complete
@@ -200,8 +200,8 @@ fn user_expressions_are_evaluated() {
         };
         assert_snapshot!(ask("x + 1").await, @"21");
         assert_snapshot!(ask("nosuch").await, @"nil");
-        assert_snapshot!(ask("nosuch.field").await, @"Error: expression:2: attempt to index a nil value (global 'nosuch')");
-        assert_snapshot!(ask("x +").await, @"SyntaxError: expression:2: unexpected symbol near <eof>");
+        assert_snapshot!(ask("nosuch.field").await, @"Error: expression:1: attempt to index a nil value (global 'nosuch')");
+        assert_snapshot!(ask("x +").await, @"SyntaxError: expression:1: unexpected symbol near <eof>");
         assert_snapshot!(ask("x -- comment").await, @"20");
         assert_snapshot!(ask("sleep(0)").await, @"nil");
     });
