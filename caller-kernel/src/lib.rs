@@ -1,8 +1,7 @@
 //! A Jupyter kernel between a running Rust program and a notebook.
 //!
-//! So far there is the floor of it: a [`Connection`], the [`Sockets`] that listen there, and the [`Message`]s that come
-//! and go. This crate will hold the kernel to embed in a program, the `Shell` trait for the language of its cells, a Lua
-//! shell, and the `caller-kernel` command.
+//! [`shell`] says what a language of cells is to the kernel. [`lua`] is such a language: Lua 5.4, whose cells are
+//! coroutines in the thread of one caller, so that they wait without blocking it.
 #![forbid(unsafe_code)]
 
 mod zmtp;
@@ -12,6 +11,10 @@ mod wire;
 mod connection;
 
 mod sockets;
+
+pub mod shell;
+
+pub mod lua;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;

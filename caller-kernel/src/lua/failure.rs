@@ -1,0 +1,254 @@
+//! An error of Lua code, as people read it.
+
+use std::{any::Any, rc::Rc};
+
+use mlua::{Lua, Value};
+
+use super::{hook::Stopped, repr, runtime::Runtime, task::panic_text};
+use crate::shell::{CellError, INTERRUPTED};
+
+/// An error that nobody caught: the value, and what is said of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// The error itself, for whoever waits for a call that failed.
+    pub(crate) value: Value,
+    pub(crate) ename: String,
+    pub(crate) evalue: String,
+    /// Where it came from, the innermost first.
+    frames: Vec<String>,
+}
+
+/// How many places are shown at each end of a deep stack.
+const SHOWN: usize = 10;
+
+impl Failure {
+    /// An error that Lua code raised.
+    pub(crate) fn of_value(runtime: &Rc<Runtime>, value: Value) -> Self {
+        let (ename, evalue) = describe(runtime, &value);
+        Self { value, ename, evalue, frames: Vec::new() }
+    }
+
+    /// An error of mlua itself.
+    pub(crate) fn of_error(lua: &Lua, runtime: &Rc<Runtime>, error: &mlua::Error) -> Self {
+        let failure = Self::of_value(runtime, Value::Error(Box::new(error.clone())));
+        Self { value: text(lua, &failure.evalue), ..failure }
+    }
+
+    /// A panic of Rust code that went past everything.
+    pub(crate) fn of_panic(lua: &Lua, payload: &(dyn Any + Send)) -> Self {
+        let evalue = panic_text(payload);
+        Self { value: text(lua, &evalue), ename: "Panic".to_owned(), evalue, frames: Vec::new() }
+    }
+
+    /// With the places that were noted when it happened.
+    pub(crate) fn at(self, frames: Vec<String>) -> Self {
+        Self { frames, ..self }
+    }
+
+    /// As the error of a cell that was interrupted, whatever it made of that.
+    pub(crate) fn into_interrupt(self) -> Self {
+        Self { ename: INTERRUPTED.to_owned(), evalue: "interrupted".to_owned(), ..self }
+    }
+
+    pub(crate) fn into_cell_error(self) -> CellError {
+        let mut traceback = vec![format!("{}: {}", self.ename, self.evalue)];
+        traceback.extend(self.frames);
+        CellError { ename: self.ename, evalue: self.evalue, traceback }
+    }
+}
+
+/// What others learn of it: it crosses threads.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .0.evalue)]
+pub(crate) struct Told(pub(crate) CellError);
+
+fn text(lua: &Lua, text: &str) -> Value {
+    lua.create_string(text).map_or(Value::Nil, Value::String)
+}
+
+/// The kind of an error, and its message.
+fn describe(runtime: &Rc<Runtime>, value: &Value) -> (String, String) {
+    match value {
+        Value::String(text) => of_text(text.to_string_lossy()),
+        Value::Error(error) => of_mlua(error),
+        Value::Nil => ("Error".to_owned(), "nil, which says nothing; raise a text".to_owned()),
+        Value::Table(_) | Value::UserData(_) => {
+            let name =
+                repr::metafield(value, "__name").and_then(|name| Some(name.as_string()?.to_string_lossy()));
+            let message = match repr::metafield(value, "__tostring") {
+                Some(_) => match runtime.tostring.call::<mlua::LuaString>(value.clone()) {
+                    Ok(text) => text.to_string_lossy(),
+                    Err(error) => {
+                        format!("an error object whose `__tostring` fails: {}", message_of(&error))
+                    }
+                },
+                None => repr::text(runtime, value),
+            };
+            (name.unwrap_or_else(|| "Error".to_owned()), message)
+        }
+        other => ("Error".to_owned(), repr::text(runtime, other)),
+    }
+}
+
+fn of_text(text: String) -> (String, String) {
+    // Lua raises this text, and nothing else, when there is no memory.
+    if text == "not enough memory" {
+        return memory();
+    }
+    // A function of Lua's own may name the place of ours that called it.
+    let ours = text.strip_prefix(super::OURS).and_then(|rest| rest.strip_prefix(':'));
+    let rest = ours.and_then(|rest| rest.split_once(": ")).map(|(_, rest)| rest.to_owned());
+    ("Error".to_owned(), rest.unwrap_or(text))
+}
+
+fn memory() -> (String, String) {
+    (
+        "MemoryError".to_owned(),
+        "not enough memory; free some (set globals to nil), or raise the limit".to_owned(),
+    )
+}
+
+fn of_mlua(error: &mlua::Error) -> (String, String) {
+    match root(error) {
+        mlua::Error::MemoryError(_) => memory(),
+        mlua::Error::SyntaxError { message, .. } => ("SyntaxError".to_owned(), message.clone()),
+        mlua::Error::ExternalError(outer) if outer.is::<Stopped>() => {
+            (INTERRUPTED.to_owned(), outer.to_string())
+        }
+        other => of_text(message_of(other)),
+    }
+}
+
+/// What an error of mlua is about, without the layers around it.
+fn root(error: &mlua::Error) -> &mlua::Error {
+    match error {
+        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => root(cause),
+        other => other,
+    }
+}
+
+/// The message of an error of mlua, without the stack traces that it gathers.
+pub(crate) fn message_of(error: &mlua::Error) -> String {
+    let text = match root(error) {
+        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
+        mlua::Error::BadArgument { pos, name, cause, .. } => {
+            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+            format!("bad argument #{pos}{name}: {}", message_of(cause))
+        }
+        mlua::Error::FromLuaConversionError { from, to, message } => {
+            // The types of Rust mean nothing here; where one of Lua stands for them, the message about it adds nothing.
+            match lua_type(to) {
+                Some(name) => format!("{name} expected, got {from}"),
+                None => {
+                    let more = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
+                    format!("{to} expected, got {from}{more}")
+                }
+            }
+        }
+        other => other.to_string(),
+    };
+    match text.split_once("\nstack traceback:") {
+        Some((message, _)) => message.to_owned(),
+        None => text,
+    }
+}
+
+/// What people who write Lua call a type of Rust.
+fn lua_type(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "f32" | "f64" => "number",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            "integer"
+        }
+        "String" | "BString" | "LuaString" => "string",
+        _ => return None,
+    })
+}
+
+/// The places in the running coroutine that are a user's, each with its line of the cell.
+pub(crate) fn frames(lua: &Lua, runtime: &Rc<Runtime>) -> Vec<String> {
+    let depth = depth(lua);
+    let mut shown = Vec::new();
+    let mut level = 0;
+    while level < depth {
+        if depth > 3 * SHOWN && level == 2 * SHOWN {
+            let skipped = depth - 3 * SHOWN;
+            shown.push(format!("  … {skipped} more"));
+            level += skipped;
+            continue;
+        }
+        shown.extend(lua.inspect_stack(level, |debug| frame(runtime, debug)).flatten());
+        level += 1;
+    }
+    shown
+}
+
+/// The innermost place of a user's, as error messages begin with it. Empty if there is none, for instance since it was left
+/// by a tail call.
+pub(crate) fn place(lua: &Lua) -> String {
+    let place = |debug: &mlua::debug::Debug<'_>| {
+        let source = debug.source();
+        let place = source.short_src.as_deref().filter(|place| source.what != "C" && !is_ours(place))?;
+        Some(format!("{place}:{}: ", debug.current_line()?))
+    };
+    (1..16).find_map(|level| lua.inspect_stack(level, place).flatten()).unwrap_or_default()
+}
+
+/// How many levels the stack has. Asking for one costs its number of steps, so they are not tried one by one.
+fn depth(lua: &Lua) -> usize {
+    let exists = |level| lua.inspect_stack(level, |_| ()).is_some();
+    let mut above = 1;
+    while exists(above) {
+        above *= 2;
+    }
+    let mut below = above / 2;
+    while above - below > 1 {
+        let middle = below + (above - below) / 2;
+        if exists(middle) { below = middle } else { above = middle }
+    }
+    above
+}
+
+fn frame(runtime: &Rc<Runtime>, debug: &mlua::debug::Debug<'_>) -> Option<String> {
+    let source = debug.source();
+    let place = source.short_src.as_deref()?.to_owned();
+    if matches!(source.what, "C") || is_ours(&place) {
+        return None;
+    }
+    let line = debug.current_line()?;
+    let names = debug.names();
+    let what = match (source.what, names.name.as_deref()) {
+        ("main", _) => "in the cell".to_owned(),
+        (_, Some(name)) => format!("in function '{name}'"),
+        (_, None) => match source.line_defined {
+            Some(defined) => format!("in the function of line {defined}"),
+            None => "in a function".to_owned(),
+        },
+    };
+    let mut text = format!("  {place}:{line}: {what}");
+    if let Some(code) = runtime.sources.borrow().line(&place, line) {
+        text.push_str(&format!("\n    {line} │ {}", code.trim_end()));
+    }
+    Some(text)
+}
+
+/// Whether a chunk of this name is no code of the user's.
+pub(crate) fn is_ours(place: &str) -> bool {
+    place == super::OURS || place.starts_with("__mlua")
+}
+
+/// The error of a cell that cannot be compiled.
+pub(crate) fn syntax(source: &str, name: &str, error: &mlua::Error) -> CellError {
+    let message = message_of(error);
+    let mut failed = CellError::new("SyntaxError", message.clone());
+    let line = message.strip_prefix(name).and_then(|rest| {
+        let digits: String = rest.strip_prefix(':')?.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    });
+    if let Some(line) = line
+        && let Some(code) = source.lines().nth(line.saturating_sub(1))
+    {
+        failed.traceback.push(format!("    {line} │ {}", code.trim_end()));
+    }
+    failed
+}

@@ -1,0 +1,131 @@
+//! What is known about what stands at the cursor.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, Value};
+
+use super::{
+    docs::Doc,
+    failure::is_ours,
+    lexer::{self, Kind, Token},
+    path::{self, Step},
+    repr,
+    runtime::Runtime,
+};
+use crate::shell::{Detail, Inspection, MimeBundle};
+
+/// How many lines of source are shown briefly.
+const LINES: usize = 20;
+
+pub(super) fn inspect(
+    lua: &Lua,
+    runtime: &Rc<Runtime>,
+    code: &str,
+    cursor: usize,
+    detail: Detail,
+) -> Option<Inspection> {
+    let byte = path::byte_at(code, cursor);
+    let tokens = lexer::code_tokens(code);
+    let steps = at_cursor(code, &tokens, byte)?;
+    let value = path::resolve(lua, &steps)?;
+    let name = name_of(&steps);
+    let mut text = match &value {
+        Value::Function(function) => of_function(runtime, &name, function, detail),
+        _ => {
+            let shown = repr::text(runtime, &value);
+            format!("{name}: {}\n{shown}", type_of(&value))
+        }
+    };
+    let doc = runtime.docs.borrow().at(&name, &value);
+    if let Some(doc) = doc.filter(|doc| !doc.text.is_empty()) {
+        text.push_str("\n\n");
+        text.push_str(&doc.text);
+    }
+    Some(MimeBundle::text(text))
+}
+
+/// The way to what the cursor touches; where that is nothing, to the function in whose brackets it stands.
+fn at_cursor(code: &str, tokens: &[Token], byte: usize) -> Option<Vec<Step>> {
+    let touched = tokens
+        .iter()
+        .position(|token| token.kind == Kind::Name && token.at.start <= byte && byte <= token.at.end);
+    if let Some(at) = touched {
+        return path::steps(code, &tokens[..=at]);
+    }
+    let before = tokens.iter().take_while(|token| token.at.start < byte).count();
+    let mut depth = 0;
+    for at in (0..before).rev() {
+        match tokens[at].text(code) {
+            ")" if tokens[at].at.end <= byte => depth += 1,
+            "(" if depth == 0 => return path::steps(code, &tokens[..at]),
+            "(" => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn name_of(steps: &[Step]) -> String {
+    let mut name = String::new();
+    for step in steps {
+        match step {
+            Step::Name(part) if name.is_empty() => name.push_str(part),
+            Step::Name(part) => {
+                name.push('.');
+                name.push_str(part);
+            }
+            Step::Index(at) => name.push_str(&format!("[{at}]")),
+            Step::Literal => name.push_str("string"),
+        }
+    }
+    name
+}
+
+fn type_of(value: &Value) -> String {
+    match repr::metafield(value, "__name") {
+        Some(Value::String(name)) => name.to_string_lossy(),
+        _ if value.is_integer() => "integer".to_owned(),
+        _ => value.type_name().to_owned(),
+    }
+}
+
+fn of_function(runtime: &Rc<Runtime>, name: &str, function: &Function, detail: Detail) -> String {
+    if let Some(doc) = runtime.docs.borrow().of(function) {
+        return format!("function {}", doc.signature());
+    }
+    let Some((place, lines)) = source(runtime, function) else { return format!("function {name}\nbuiltin") };
+    let head = signature(runtime, name, function).unwrap_or_else(|| name.to_owned());
+    let shown = if detail == Detail::Full { lines.len() } else { lines.len().min(LINES) };
+    let mut text = format!("function {head}\n{place}\n\n{}", lines[..shown].join("\n"));
+    if shown < lines.len() {
+        text.push_str(&format!("\n… {} more lines", lines.len() - shown));
+    }
+    text
+}
+
+/// Where a Lua function was defined, and the lines of its source.
+fn source(runtime: &Rc<Runtime>, function: &Function) -> Option<(String, Vec<String>)> {
+    let info = function.info();
+    let place = info.short_src.filter(|place| info.what != "C" && !is_ours(place))?;
+    let (first, last) = (info.line_defined?, info.last_line_defined?);
+    let text = runtime.sources.borrow().get(&place);
+    let lines =
+        text.iter().flat_map(|text| text.lines().skip(first.saturating_sub(1)).take(last + 1 - first));
+    let lines = lines.map(str::to_owned).collect();
+    Some((format!("{place}:{first}"), lines))
+}
+
+/// How a function is called: from its docs, or from the text of its definition.
+pub(super) fn signature(runtime: &Rc<Runtime>, name: &str, function: &Function) -> Option<String> {
+    if let Some(doc) = runtime.docs.borrow().of(function) {
+        let Doc { parameters, .. } = &*doc;
+        return Some(format!("{name}{parameters}"));
+    }
+    let (_, lines) = source(runtime, function)?;
+    let text = lines.join("\n");
+    let tokens = lexer::code_tokens(&text);
+    let at = tokens.iter().position(|token| token.text(&text) == "function")?;
+    let open = tokens[at..].iter().find(|token| token.text(&text) == "(")?;
+    let close = tokens[at..].iter().find(|token| token.text(&text) == ")")?;
+    Some(format!("{name}{}", text.get(open.at.start..close.at.end)?))
+}

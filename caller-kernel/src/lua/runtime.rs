@@ -1,0 +1,95 @@
+//! What one Lua state has beside its globals: its caller, who runs, what was defined where.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, HashSet, VecDeque},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use caller::Caller;
+use mlua::Function;
+
+use super::{comms::Comms, docs::Docs, expose::Callable, task::Task};
+use crate::shell::Interrupter;
+
+/// Shared by everything that belongs to one Lua state. It is owned by closures in that state, so it never owns the state.
+pub(crate) struct Runtime {
+    pub(crate) caller: Caller,
+    pub(crate) interrupter: Interrupter,
+    /// How long code runs before others of the same thread get a turn.
+    pub(crate) slice: Duration,
+    /// How many instructions pass between two looks at the clock.
+    pub(crate) interval: u32,
+    /// `tostring` as it was when the state was made.
+    pub(crate) tostring: Function,
+    /// Runs a function of a call in a coroutine: `driver(function, note, …)`, where `note` is called
+    /// where an error happens that nobody catches..
+    pub(crate) driver: Function,
+    /// Makes the function of a cell: `presenter(show, function)`.
+    pub(crate) presenter: Function,
+    /// Of each wrapped function: turns `(false, error)` into a raised error.
+    pub(crate) guard: Function,
+    pub(crate) sources: RefCell<Sources>,
+    pub(crate) docs: RefCell<Docs>,
+    /// Exposed functions by the address of what stands for them in Lua.
+    pub(crate) exposed: RefCell<HashMap<usize, Rc<Callable>>>,
+    pub(crate) comms: Comms,
+    pub(super) current: RefCell<Option<Rc<Task>>>,
+    /// The coroutines whose every instruction is looked at, since they are to end.
+    pub(super) hounded: RefCell<HashSet<usize>>,
+    /// When code that Rust called outside of any task is to end.
+    pub(super) patience: Cell<Option<Instant>>,
+    /// How many values are being shown within each other.
+    pub(super) shown: Cell<usize>,
+}
+
+impl Runtime {
+    /// The task that is being polled, if one is.
+    pub(crate) fn current(&self) -> Option<Rc<Task>> {
+        self.current.borrow().clone()
+    }
+
+    /// Calls into Lua for a question of the front end, such as a completion: code that takes too long is stopped.
+    pub(crate) fn impatiently<R>(&self, time: Duration, ask: impl FnOnce() -> R) -> R {
+        let outer = self.patience.replace(Some(Instant::now() + time));
+        let answer = ask();
+        self.patience.set(outer);
+        answer
+    }
+}
+
+/// The texts of the cells, by the name under which error messages know them.
+#[derive(Default)]
+pub(crate) struct Sources {
+    texts: HashMap<String, Rc<str>>,
+    order: VecDeque<String>,
+    bytes: usize,
+}
+
+/// How much text of cells is kept: the oldest goes first.
+const KEPT_BYTES: usize = 8 << 20;
+
+impl Sources {
+    pub(crate) fn put(&mut self, name: &str, text: &str) {
+        if let Some(old) = self.texts.insert(name.to_owned(), text.into()) {
+            self.bytes -= old.len();
+            self.order.retain(|known| known != name);
+        }
+        self.bytes += text.len();
+        self.order.push_back(name.to_owned());
+        while self.bytes > KEPT_BYTES && self.order.len() > 1 {
+            let oldest = self.order.pop_front().and_then(|name| self.texts.remove(&name));
+            self.bytes -= oldest.map_or(0, |text| text.len());
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Rc<str>> {
+        self.texts.get(name).cloned()
+    }
+
+    /// A line, counted from one.
+    pub(crate) fn line(&self, name: &str, line: usize) -> Option<String> {
+        self.texts.get(name)?.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+    }
+}

@@ -1,0 +1,140 @@
+//! Making a Lua state: its libraries, its limits, and all that a cell finds in it.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Instant,
+};
+
+use caller::Caller;
+use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
+
+use super::{
+    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, failure, hook, pendings,
+    runtime::Runtime,
+};
+use crate::shell::Interrupter;
+
+pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua, Rc<Runtime>)> {
+    let sandbox_libraries =
+        StdLib::COROUTINE | StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::MATH | StdLib::OS;
+    let libraries = if language.sandbox { sandbox_libraries } else { StdLib::ALL_SAFE };
+    // A panic of Rust code may be caught by `pcall`, or end the cell: never more than that.
+    let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
+    let runtime = Rc::new(Runtime {
+        caller,
+        interrupter: Interrupter::new(),
+        slice: language.slice,
+        interval: language.interval,
+        tostring: lua.globals().get("tostring")?,
+        driver: ours(
+            &lua,
+            "local xpcall = xpcall
+             return function(f, note, ...)
+               return xpcall(f, function(e) note() return e end, ...)
+             end",
+        )?,
+        presenter: ours(
+            &lua,
+            "local function same(...) return ... end
+             return function(show, f) return function() return show(f(same)) end end",
+        )?,
+        guard: lua
+            .load(GUARD)
+            .set_name(format!("={OURS}"))
+            .call(lua.create_function(|lua, ()| Ok(failure::place(lua)))?)?,
+        sources: RefCell::default(),
+        docs: RefCell::default(),
+        exposed: RefCell::default(),
+        comms: Comms::default(),
+        current: RefCell::default(),
+        hounded: RefCell::default(),
+        patience: Cell::default(),
+        shown: Cell::default(),
+    });
+    restrict(&lua, language.sandbox)?;
+    let api = Api { lua: &lua, runtime: &runtime };
+    pendings::install(&api)?;
+    callers::install(&api)?;
+    comms::install(&api)?;
+    let parts = lua.create_table()?;
+    parts.set("waiting", Lua::poll_pending())?;
+    let stopped = {
+        let runtime = runtime.clone();
+        lua.create_function(move |_, ()| Ok(hook::reason(&runtime).is_some()))?
+    };
+    parts.set("stopped", stopped)?;
+    let began = Instant::now();
+    parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
+    console::install(&api, &parts)?;
+    let prelude =
+        lua.load(include_str!("prelude.lua")).set_name(format!("={OURS}")).set_mode(ChunkMode::Text);
+    prelude.call::<()>((parts, language.sandbox))?;
+    language.exposed.install(&api)?;
+    for setup in &language.setups {
+        setup(&lua)?;
+    }
+    hook::install(&lua, &runtime)?;
+    if let Some(limit) = language.memory_limit {
+        lua.set_memory_limit(limit)?;
+    }
+    Ok((lua, runtime))
+}
+
+/// Turns what a function of ours gives into values or an error.
+const GUARD: &str = "
+    local error, place = error, ...
+    local function fail(value, bare)
+      error(bare and value or place() .. value, 0)
+    end
+    local function check(ok, ...)
+      if ok then
+        return ...
+      end
+      return fail(...)
+    end
+    return function(raw)
+      return function(...)
+        return check(raw(...))
+      end
+    end
+";
+
+fn ours(lua: &Lua, code: &str) -> mlua::Result<Function> {
+    lua.load(code).set_name(format!("={OURS}")).set_mode(ChunkMode::Text).eval()
+}
+
+/// Takes out what would harm the program, and in a sandbox what reaches outside of it.
+fn restrict(lua: &Lua, sandbox: bool) -> mlua::Result<()> {
+    let globals = lua.globals();
+    // Compiled code that was tampered with can do anything, so only text is loaded.
+    let load: Function = ours(
+        lua,
+        "local load, select = load, select
+         return function(chunk, name, mode, ...)
+           if select('#', ...) > 0 then
+             return load(chunk, name, 't', (...))
+           end
+           return load(chunk, name, 't')
+         end",
+    )?;
+    globals.set("load", load)?;
+    let traceback = lua.create_function(|lua, message: Value| match message {
+        Value::Nil => Ok(Value::String(lua.create_string(lua.traceback(None, 1)?.as_bytes())?)),
+        Value::String(text) => Ok(Value::String(lua.traceback(Some(&text.to_string_lossy()), 1)?)),
+        other => Ok(other),
+    })?;
+    let debug = lua.create_table()?;
+    debug.set("traceback", traceback)?;
+    globals.set("debug", debug)?;
+    if sandbox {
+        for name in ["dofile", "loadfile", "require", "package", "io"] {
+            globals.set(name, Value::Nil)?;
+        }
+        let os: Table = globals.get("os")?;
+        for name in ["execute", "exit", "getenv", "remove", "rename", "setlocale", "tmpname"] {
+            os.set(name, Value::Nil)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! What cells do, as a front end sees it.
+
+mod lua;
+mod recording;
