@@ -155,12 +155,12 @@ async fn closing_writes_what_is_queued() {
     client.write(&[&[0, 200][..], &[7; 200]].concat().repeat(1000)).await;
     recv(&mut router).await;
     let part = Bytes::from(vec![7; 100_000]);
-    for _ in 0..50 {
+    for _ in 0..20 {
         assert!(router.sender().send(b"me", vec![part.clone()]));
     }
     let endpoint = server.endpoint().clone();
     let reading = async {
-        for _ in 0..50 {
+        for _ in 0..20 {
             assert_eq!(client.recv().await.unwrap(), [&part]);
         }
         assert_eq!(client.recv().await, None);
