@@ -143,8 +143,19 @@ pub(crate) fn seconds(seconds: f64) -> Outcome<Duration> {
     Ok(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
-/// Ends after a time of the caller's clock.
+/// Ends after a time of the caller's clock, and not before others had a turn.
 pub(crate) async fn sleep(time: Duration) {
+    if time.is_zero() {
+        let mut first = true;
+        let turn = poll_fn(|cx| {
+            if std::mem::replace(&mut first, false) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        });
+        return turn.await;
+    }
     let (_resolver, pending) = Resolver::<()>::new();
     let _timed_out = pending.wait().timeout(time).await;
 }
