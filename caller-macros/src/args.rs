@@ -158,6 +158,12 @@ impl Args {
             ));
         }
         input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(syn::Error::new(
+                name.span(),
+                format_args!("`{name}` needs a value; write {}", arg.form()),
+            ));
+        }
         self.value(arg, input)
     }
 

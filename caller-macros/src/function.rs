@@ -4,12 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
-    Type, ext::IdentExt, parse_quote, spanned::Spanned,
+    Type, ext::IdentExt, parse_quote, spanned::Spanned, visit_mut::VisitMut,
 };
 
 use crate::{
     errors::Errors,
-    owned::{Anonymous, Owned},
+    owned::{Anonymous, Names, Owned},
+    spans,
 };
 
 /// How `self` goes along.
@@ -37,6 +38,8 @@ pub(crate) struct Argument {
     pub(crate) shown: TokenStream,
     /// Without an `impl Trait`.
     pub(crate) named: Type,
+    /// Whether there was one.
+    pub(crate) is_anonymous: bool,
 }
 
 /// The function.
@@ -56,8 +59,8 @@ impl Function {
     pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
         check_qualifiers(&sig, errors);
         check_generics(&sig.generics, errors);
-        let mentions_self = mentions_self(sig.to_token_stream());
-        let mut receiver = Receiver::None { associated: associated.is_some() || mentions_self };
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
+        let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
         let mut arguments: Vec<Argument> = Vec::new();
         let mut patterns = Vec::new();
         for input in sig.inputs {
@@ -81,7 +84,7 @@ impl Function {
                 }
             }
         }
-        let mut owned = Owned::new(errors);
+        let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
         let taken: Vec<String> =
             patterns.iter().filter_map(|(pat, _)| plain_name(pat)).map(Ident::to_string).collect();
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
@@ -89,10 +92,14 @@ impl Function {
                 Some(name) => name.clone(),
                 None => fresh(&format!("arg{at}"), &taken, pat.span()),
             };
-            name.set_span(name.span().resolved_at(Span::mixed_site()));
-            let shown = ty.to_token_stream();
+            // At the type, which is what may be wrong with it.
+            name.set_span(ty.span().resolved_at(Span::mixed_site()));
             owned.argument(&mut ty);
-            arguments.push(Argument { name, shown, named: *ty });
+            let shown = ty.to_token_stream();
+            let before = names.0.len();
+            names.visit_type_mut(&mut ty);
+            let is_anonymous = names.0.len() > before;
+            arguments.push(Argument { name, shown, named: *ty, is_anonymous });
         }
         let output = match sig.output {
             ReturnType::Default => None,
@@ -101,7 +108,7 @@ impl Function {
                 Some(*ty)
             }
         };
-        let anonymous = owned.anonymous;
+        let anonymous = names.0;
         let is_async = sig.asyncness.is_some();
         Self { name: sig.ident, is_async, generics: sig.generics, anonymous, receiver, arguments, output }
     }
@@ -128,15 +135,19 @@ impl Function {
     }
 
     /// What the `Ok` of its result holds.
-    pub(crate) fn value_of_result(&self, krate: &TokenStream) -> TokenStream {
+    pub(crate) fn value_of_result(&self, krate: &TokenStream) -> Type {
         let output = self.output();
-        match result_arguments(&output) {
-            Some(PathArguments::AngleBracketed(arguments)) => match arguments.args.first() {
-                Some(GenericArgument::Type(value)) => value.to_token_stream(),
-                _ => quote!(<#output as #krate::__private::Fallible>::Value),
-            },
+        let by_text = match result_arguments(&output) {
+            Some(PathArguments::AngleBracketed(arguments)) => arguments.args.first(),
+            _ => None,
+        };
+        match by_text {
+            Some(GenericArgument::Type(value)) => value.clone(),
             // `fmt::Result` and other aliases.
-            _ => quote!(<#output as #krate::__private::Fallible>::Value),
+            _ => {
+                let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
+                parse_quote!(<#output as #fallible>::Value)
+            }
         }
     }
 
@@ -211,6 +222,11 @@ impl Function {
         quote!((#(#all,)*))
     }
 
+    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result.
+    pub(crate) fn place(&self) -> Span {
+        self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
+    }
+
     fn moves_self(&self) -> bool {
         matches!(self.receiver, Receiver::Value { .. })
     }
@@ -264,7 +280,7 @@ fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
 }
 
 fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
-    const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or a `Cell`";
+    const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
     let token = found.self_token;
@@ -347,10 +363,10 @@ fn fresh(wanted: &str, taken: &[String], span: Span) -> Ident {
     Ident::new(&name, span)
 }
 
-fn mentions_self(tokens: TokenStream) -> bool {
+fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
     tokens.into_iter().any(|token| match token {
-        proc_macro2::TokenTree::Ident(ident) => ident == "Self",
-        proc_macro2::TokenTree::Group(group) => mentions_self(group.stream()),
+        proc_macro2::TokenTree::Ident(ident) => wanted(&ident),
+        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), wanted),
         _ => false,
     })
 }

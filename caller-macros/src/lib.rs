@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bounds;
 mod entry;
 mod errors;
 mod function;
@@ -10,6 +11,7 @@ mod item;
 mod owned;
 mod passed;
 mod queued;
+mod spans;
 mod verbs;
 
 use proc_macro::TokenStream;

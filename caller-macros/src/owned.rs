@@ -17,7 +17,7 @@ pub(crate) struct Anonymous {
     pub(crate) bounds: Punctuated<TypeParamBound, syn::Token![+]>,
 }
 
-/// Looks through types, and gives each `impl Trait` a name.
+/// Looks through types.
 pub(crate) struct Owned<'a> {
     errors: &'a mut Errors,
     place: Place,
@@ -25,7 +25,6 @@ pub(crate) struct Owned<'a> {
     bound: Vec<Ident>,
     /// How many signatures are around, in which borrowing says nothing of who calls.
     signatures: usize,
-    pub(crate) anonymous: Vec<Anonymous>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,7 +35,7 @@ enum Place {
 
 impl<'a> Owned<'a> {
     pub(crate) fn new(errors: &'a mut Errors) -> Self {
-        Self { errors, place: Place::Argument, bound: Vec::new(), signatures: 0, anonymous: Vec::new() }
+        Self { errors, place: Place::Argument, bound: Vec::new(), signatures: 0 }
     }
 
     pub(crate) fn argument(&mut self, ty: &mut Type) {
@@ -131,17 +130,23 @@ impl VisitMut for Owned<'_> {
             return;
         }
         visit_mut::visit_type_impl_trait_mut(self, ty);
+        // The wrapper needs them, and the function might not say so.
+        ty.bounds.push(parse_quote!(::core::marker::Send));
+        ty.bounds.push(parse_quote!('static));
     }
+}
 
+/// Gives each `impl Trait` of an argument a name.
+pub(crate) struct Names(pub(crate) Vec<Anonymous>);
+
+impl VisitMut for Names {
     fn visit_type_mut(&mut self, ty: &mut Type) {
         visit_mut::visit_type_mut(self, ty);
-        if let Type::ImplTrait(anonymous) = ty
-            && self.place == Place::Argument
-        {
-            let name = format_ident!("__Impl{}", self.anonymous.len(), span = Span::call_site());
+        if let Type::ImplTrait(anonymous) = ty {
+            let name = format_ident!("__Impl{}", self.0.len(), span = Span::call_site());
             let bounds = std::mem::take(&mut anonymous.bounds);
             *ty = parse_quote!(#name);
-            self.anonymous.push(Anonymous { name, bounds });
+            self.0.push(Anonymous { name, bounds });
         }
     }
 }

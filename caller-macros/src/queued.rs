@@ -2,13 +2,15 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::ext::IdentExt;
+use syn::{Type, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
+    bounds::{self, Outcome},
     errors::Errors,
     function::{Function, Receiver},
     passed::Passed,
+    spans,
     verbs::{Head, hidden, read},
 };
 
@@ -61,12 +63,13 @@ impl<'a> Queued<'a> {
     }
 
     /// What the pending gives.
-    fn value(&self) -> TokenStream {
-        if self.fallible {
-            self.function.value_of_result(&self.krate)
-        } else {
-            self.function.output().to_token_stream()
-        }
+    fn value(&self) -> Type {
+        if self.fallible { self.function.value_of_result(&self.krate) } else { self.function.output() }
+    }
+
+    fn clause(&self, named: bool) -> TokenStream {
+        let outcome = if self.pending { Outcome::Value(self.value()) } else { Outcome::Unattended };
+        bounds::clause(self.function, &self.krate, named, &outcome)
     }
 
     fn is_method(&self) -> bool {
@@ -76,7 +79,7 @@ impl<'a> Queued<'a> {
     fn wrapper(&self) -> TokenStream {
         let Self { args, function, krate, name, .. } = self;
         let Head { passed: Passed { always, docs }, vis } = self.head;
-        let (parameters, where_clause) = (function.parameters(), &function.generics.where_clause);
+        let (parameters, where_clause) = (function.parameters(), self.clause(false));
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
         let here = function.own("caller");
         let (object, values) = match &function.receiver {
@@ -112,6 +115,7 @@ impl<'a> Queued<'a> {
             #[doc = ""]
             #docs
             #errors
+            #[allow(trivial_bounds, reason = "they say where a type is wrong")]
             #[track_caller]
             #vis fn #name #parameters(#inputs) -> #output #where_clause {
                 let #here = #krate::__private::caller(#caller);
@@ -124,7 +128,7 @@ impl<'a> Queued<'a> {
     fn handle(&self) -> TokenStream {
         let Self { args, function, krate, .. } = self;
         let Head { passed: Passed { always, .. }, vis } = self.head;
-        let (parameters, where_clause) = (function.named_parameters(), &function.generics.where_clause);
+        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
         let name = match &args.name {
             Some(name) => format_ident!("{}_queue", name.unraw(), span = name.span()),
             None => function.beside("queue"),
@@ -145,7 +149,7 @@ impl<'a> Queued<'a> {
         quote! {
             #always
             #[doc = #summary]
-            #[allow(dead_code, reason = "what nobody asks for is there all the same")]
+            #[allow(dead_code, trivial_bounds, reason = "what nobody asks for is there all the same")]
             #[must_use]
             #vis fn #name #parameters(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
                 let #here = #krate::__private::caller(#caller);
@@ -158,7 +162,7 @@ impl<'a> Queued<'a> {
     fn item(&self) -> TokenStream {
         let Self { function, krate, item, .. } = self;
         let always = &self.head.passed.always;
-        let (parameters, where_clause) = (function.named_parameters(), &function.generics.where_clause);
+        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
         let this = function.own("this");
         let (types, values, output) = (function.types(), function.values(&this), function.output());
         let call = function.call(&this);
@@ -170,7 +174,10 @@ impl<'a> Queued<'a> {
                 quote!((#krate::__private::Answer<#value>, #types)),
                 quote!((#answer, #values)),
                 quote!(()),
-                quote!(#krate::__private::#does(#answer, async move { #call }).await),
+                spans::at(
+                    function.place(),
+                    quote!(#krate::__private::#does(#answer, async move { #call }).await),
+                ),
             )
         } else {
             (types, values, output.to_token_stream(), call)
@@ -183,6 +190,7 @@ impl<'a> Queued<'a> {
         quote! {
             #always
             #[doc(hidden)]
+            #[allow(trivial_bounds, reason = "they say where a type is wrong")]
             fn #item #parameters()
             -> impl ::core::ops::AsyncFn(#object #arguments) -> #result + ::core::marker::Send + 'static
             #where_clause

@@ -5,10 +5,12 @@ use quote::{format_ident, quote};
 
 use crate::{
     args::{Arg, Args, Attribute},
+    bounds::{self, Outcome},
     errors::Errors,
     function::{Function, Receiver},
     item::Item,
     passed::Passed,
+    spans,
 };
 
 /// A verb, as its attribute has it.
@@ -128,7 +130,6 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let fallible = verb != Verb::CallDirect && args.fallible.unwrap_or_else(|| function.returns_result());
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
     let Head { passed: Passed { always, docs }, vis } = head;
-    let (parameters, where_clause) = (function.parameters(), &function.generics.where_clause);
 
     let here = function.own("caller");
     let this = function.own("this");
@@ -150,14 +151,17 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         _ => quote!(async |#pattern| #call),
     };
     let delay = delay.map(|delay| quote!(#delay,));
-    let output = (verb != Verb::CallDirect).then(|| {
-        let value = if fallible {
-            function.value_of_result(&krate)
-        } else {
-            quote::ToTokens::to_token_stream(&function.output())
-        };
-        quote!(-> #krate::Pending<#value>)
-    });
+    let (outcome, output) = if verb == Verb::CallDirect {
+        (Outcome::Unattended, None)
+    } else {
+        let value = if fallible { function.value_of_result(&krate) } else { function.output() };
+        let output = quote!(-> #krate::Pending<#value>);
+        (Outcome::Value(value), Some(output))
+    };
+    let (parameters, where_clause) =
+        (function.parameters(), bounds::clause(function, &krate, false, &outcome));
+    let body = quote!(#krate::__private::#does(#here, #delay #closure, #values));
+    let body = spans::at(function.place(), body);
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
     let summary = verb.summary(&function.name);
     quote! {
@@ -165,10 +169,11 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         #[doc = #summary]
         #[doc = ""]
         #docs
+        #[allow(trivial_bounds, reason = "they say where a type is wrong")]
         #[track_caller]
         #vis fn #name #parameters(#inputs) #output #where_clause {
             let #here = #krate::__private::caller(#caller);
-            #krate::__private::#does(#here, #delay #closure, #values) #semicolon
+            #body #semicolon
         }
     }
 }

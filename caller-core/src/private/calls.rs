@@ -1,5 +1,4 @@
-//! The verbs, for a function that captures nothing and its arguments as one value. So what is not `Send` is told of
-//! the arguments, and not of a closure that holds them.
+//! The verbs, for a function that captures nothing and its arguments as one value.
 
 use std::{panic::Location, time::Duration};
 

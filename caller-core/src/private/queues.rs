@@ -33,7 +33,7 @@ where
 pub fn queue<F, A, R>(caller: Result<Caller>, function: F) -> Option<QueueHandle>
 where
     F: AsyncFn(A) -> R + 'static,
-    A: 'static,
+    A: Send + 'static,
 {
     caller.ok()?.queue_handle(function)
 }
@@ -42,7 +42,7 @@ pub fn method_queue<F, S, A, R>(caller: Result<Caller>, function: F, object: &Ar
 where
     F: AsyncFn(Arc<S>, A) -> R + 'static,
     S: 'static,
-    A: 'static,
+    A: Send + 'static,
 {
     caller.ok()?.queue_handle_method(function, object)
 }

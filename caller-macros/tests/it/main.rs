@@ -3,4 +3,5 @@
 mod entry;
 mod hygiene;
 mod queued;
+mod ui;
 mod verbs;
