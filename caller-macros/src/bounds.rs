@@ -35,7 +35,8 @@ pub(crate) fn clause(function: &Function, krate: &TokenStream, named: bool, resu
     let output = function.output();
     match result {
         Outcome::Value(value) if !is_plain(value) => needed.push(crosses(value)),
-        Outcome::Unattended if function.output.is_some() => {
+        // A `Result` is fine but for its error, which is told of with the call.
+        Outcome::Unattended if function.output.is_some() && !function.returns_result() => {
             let bound = spans::at(output.span(), quote!(#krate::Unattended + 'static));
             needed.push(quote!(#output: #bound));
         }
@@ -65,6 +66,8 @@ fn is_plain(ty: &Type) -> bool {
         Type::Array(array) => is_plain(&array.elem),
         Type::Group(group) => is_plain(&group.elem),
         Type::Paren(paren) => is_plain(&paren.elem),
+        // Always `Send`; and a `for<…>` would be read as one of the whole clause.
+        Type::FnPtr(_) => true,
         Type::Reference(reference) => is_named(&reference.elem, "str"),
         Type::Path(path) if path.qself.is_none() => path.path.segments.last().is_some_and(|last| {
             let known = |ident: &Ident| PLAIN.iter().any(|plain| ident == plain);

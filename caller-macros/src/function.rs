@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
-    Type, ext::IdentExt, parse_quote, spanned::Spanned, visit_mut::VisitMut,
+    Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
 };
 
 use crate::{
@@ -19,8 +19,8 @@ pub(crate) enum Receiver {
     None { associated: bool },
     /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
     Shared { token: syn::Token![self], pass: Pass },
-    /// It is the first of the arguments.
-    Value { token: syn::Token![self], ty: Type },
+    /// It is the first of the arguments. The type is written if it is not `Self`.
+    Value { token: syn::Token![self], ty: Type, written: bool },
 }
 
 /// What a method with a shared `self` asks for.
@@ -146,7 +146,7 @@ impl Function {
             // `fmt::Result` and other aliases.
             _ => {
                 let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
-                parse_quote!(<#output as #fallible>::Value)
+                parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
             }
         }
     }
@@ -197,7 +197,8 @@ impl Function {
         let receiver = match &self.receiver {
             Receiver::None { .. } => None,
             Receiver::Shared { token, .. } => Some(quote!(#token: &::std::sync::Arc<Self>)),
-            Receiver::Value { token, ty } => Some(quote!(#token: #ty)),
+            Receiver::Value { token, ty, written: true } => Some(quote!(#token: #ty)),
+            Receiver::Value { token, .. } => Some(quote!(#token)),
         };
         let arguments = self.arguments.iter().map(|Argument { name, shown, .. }| quote!(#name: #shown));
         let all = receiver.into_iter().chain(extra).chain(arguments);
@@ -294,7 +295,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             }
             Receiver::Shared { token, pass: Pass::Reference }
         }
-        ReceiverKind::Value => Receiver::Value { token, ty: parse_quote!(Self) },
+        ReceiverKind::Value => Receiver::Value { token, ty: parse_quote!(Self), written: false },
         ReceiverKind::Typed(_, ty) => match *ty {
             Type::Reference(reference) => {
                 if let Some(lifetime) = &reference.lifetime {
@@ -309,7 +310,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             ty if is_arc(&ty) => Receiver::Shared { token, pass: Pass::Arc },
             mut ty => {
                 Owned::new(errors).argument(&mut ty);
-                Receiver::Value { token, ty }
+                Receiver::Value { token, ty, written: true }
             }
         },
         // Forms that Rust does not have yet.

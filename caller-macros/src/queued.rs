@@ -144,8 +144,8 @@ impl<'a> Queued<'a> {
         };
         let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
         let here = function.own("caller");
-        let summary = format!("The queue of [`{}`](Self::{0}), while it runs.", self.name);
-        let summary = if function.is_in_impl() { summary } else { summary.replace("(Self::", "(") };
+        let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
+        let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
         quote! {
             #always
             #[doc = #summary]

@@ -318,14 +318,15 @@ async fn many<T, const N: usize>(
     (left, _): (u8, u8),
     mut own: String,
     _unused: (),
-    shown: impl Display + Send + 'static,
-    all: Vec<impl Display + Send + 'static>,
-    function: impl Fn(&str) -> String + Send + 'static,
+    shown: impl Display,
+    all: Vec<impl Display>,
+    function: impl for<'a> Fn(&'a str) -> String,
+    pointer: for<'a> fn(&'a str) -> &'a str,
 ) -> String
 where
-    T: Display + Send + 'static,
+    T: Display,
 {
-    own.push_str(&function("!"));
+    own.push_str(pointer(&function("!")));
     let all: Vec<_> = all.iter().map(ToString::to_string).collect();
     let (first, last) = (&values[0], &values[N - 1]);
     format!("{first} {last} {left} {own} {shown} {}", all.join("+"))
@@ -334,8 +335,16 @@ where
 #[test]
 fn generics_patterns_and_impl_trait() {
     inside(async || {
-        let gathered =
-            gather([1, 2, 3], (4, 5), "own".to_owned(), (), 'c', vec![1.5, 2.5], |text| text.repeat(2));
+        let gathered = gather(
+            [1, 2, 3],
+            (4, 5),
+            "own".to_owned(),
+            (),
+            'c',
+            vec![1.5, 2.5],
+            |text| text.repeat(2),
+            str::trim,
+        );
         assert_eq!(gathered.await.unwrap(), "1 3 4 own!! c 1.5+2.5");
         assert!(gather_queue::<u8, 3, char, f64, fn(&str) -> String>().is_none(), "those are other types");
     });

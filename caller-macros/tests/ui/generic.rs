@@ -8,10 +8,9 @@ async fn queued<T>(_: T) {}
 #[caller::call_soon]
 async fn anonymous(_: Vec<impl Clone>) {}
 
-fn calls(local: &u8) {
+fn calls() {
     let _ = queued_queued(Rc::new(1));
     let _ = anonymous_soon(vec![Rc::new(1)]);
-    let _ = queued_queued(local);
 }
 
 fn main() {}
