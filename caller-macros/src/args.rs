@@ -104,12 +104,12 @@ impl Args {
                     errors.add(error);
                     skip_to_comma(input);
                 }
-                if !input.is_empty() {
-                    if let Err(error) = input.parse::<Token![,]>() {
-                        errors.add(error);
-                        skip_to_comma(input);
-                        let _comma = input.parse::<Option<Token![,]>>();
-                    }
+                if !input.is_empty()
+                    && let Err(error) = input.parse::<Token![,]>()
+                {
+                    errors.add(error);
+                    skip_to_comma(input);
+                    let _comma = input.parse::<Option<Token![,]>>();
                 }
             }
             Ok(())

@@ -17,7 +17,15 @@ const PLAIN: [&str; 24] = [
 ];
 
 /// The `where` of something that is generated: that of the function, and what crosses threads.
-pub(crate) fn clause(function: &Function, krate: &TokenStream, named: bool, result: &Outcome) -> TokenStream {
+///
+/// `value` is what a pending gives; without it nobody waits for the result. Where the `impl Trait`s of the arguments have
+/// names, `named`, their types can be spoken of too.
+pub(crate) fn clause(
+    function: &Function,
+    krate: &TokenStream,
+    named: bool,
+    value: Option<&Type>,
+) -> TokenStream {
     let given = function.generics.where_clause.iter().flat_map(|clause| &clause.predicates);
     let given = given.map(ToTokens::to_token_stream);
     let mut needed = Vec::new();
@@ -33,25 +41,17 @@ pub(crate) fn clause(function: &Function, krate: &TokenStream, named: bool, resu
     });
     needed.extend(arguments.map(|argument| crosses(&argument.named)));
     let output = function.output();
-    match result {
-        Outcome::Value(value) if !is_plain(value) => needed.push(crosses(value)),
+    match value {
+        Some(value) if !is_plain(value) => needed.push(crosses(value)),
         // A `Result` is fine but for its error, which is told of with the call.
-        Outcome::Unattended if function.output.is_some() && !function.returns_result() => {
+        None if function.output.is_some() && !function.returns_result() => {
             let bound = spans::at(output.span(), quote!(#krate::Unattended + 'static));
             needed.push(quote!(#output: #bound));
         }
-        Outcome::Value(_) | Outcome::Unattended => {}
+        _ => {}
     }
     let all: Vec<_> = given.chain(needed).collect();
     if all.is_empty() { TokenStream::new() } else { quote!(where #(#all),*) }
-}
-
-/// What becomes of the result.
-pub(crate) enum Outcome {
-    /// A pending gives this.
-    Value(Type),
-    /// Nobody waits for it.
-    Unattended,
 }
 
 fn crosses(ty: &Type) -> TokenStream {

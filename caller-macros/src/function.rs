@@ -20,7 +20,7 @@ pub(crate) enum Receiver {
     /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
     Shared { token: syn::Token![self], pass: Pass },
     /// It is the first of the arguments. The type is written if it is not `Self`.
-    Value { token: syn::Token![self], ty: Type, written: bool },
+    Value { token: syn::Token![self], ty: Box<Type>, written: bool },
 }
 
 /// What a method with a shared `self` asks for.
@@ -216,7 +216,7 @@ impl Function {
     /// The types of that tuple.
     pub(crate) fn types(&self) -> TokenStream {
         let this = match &self.receiver {
-            Receiver::Value { ty, .. } => Some(ty),
+            Receiver::Value { ty, .. } => Some(&**ty),
             _ => None,
         };
         let all = this.into_iter().chain(self.arguments.iter().map(|argument| &argument.named));
@@ -295,7 +295,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             }
             Receiver::Shared { token, pass: Pass::Reference }
         }
-        ReceiverKind::Value => Receiver::Value { token, ty: parse_quote!(Self), written: false },
+        ReceiverKind::Value => Receiver::Value { token, ty: Box::new(parse_quote!(Self)), written: false },
         ReceiverKind::Typed(_, ty) => match *ty {
             Type::Reference(reference) => {
                 if let Some(lifetime) = &reference.lifetime {
@@ -310,7 +310,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             ty if is_arc(&ty) => Receiver::Shared { token, pass: Pass::Arc },
             mut ty => {
                 Owned::new(errors).argument(&mut ty);
-                Receiver::Value { token, ty, written: true }
+                Receiver::Value { token, ty: Box::new(ty), written: true }
             }
         },
         // Forms that Rust does not have yet.

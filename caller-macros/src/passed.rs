@@ -77,3 +77,18 @@ impl syn::parse::Parse for Part {
         Ok(Self { name, tokens })
     }
 }
+
+/// What is generated has as many arguments as the function asks for, says its bounds again, and some of them only to show
+/// where a type is wrong.
+pub(crate) fn lints() -> TokenStream {
+    quote! {
+        #[allow(
+            trivial_bounds,
+            clippy::multiple_bound_locations,
+            clippy::too_many_arguments,
+            clippy::trait_duplication_in_bounds,
+            clippy::type_complexity,
+            clippy::type_repetition_in_bounds
+        )]
+    }
+}

@@ -6,10 +6,10 @@ use syn::{Type, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
-    bounds::{self, Outcome},
+    bounds,
     errors::Errors,
     function::{Function, Receiver},
-    passed::Passed,
+    passed::{Passed, lints},
     spans,
     verbs::{Head, hidden, read},
 };
@@ -68,8 +68,8 @@ impl<'a> Queued<'a> {
     }
 
     fn clause(&self, named: bool) -> TokenStream {
-        let outcome = if self.pending { Outcome::Value(self.value()) } else { Outcome::Unattended };
-        bounds::clause(self.function, &self.krate, named, &outcome)
+        let value = self.pending.then(|| self.value());
+        bounds::clause(self.function, &self.krate, named, value.as_ref())
     }
 
     fn is_method(&self) -> bool {
@@ -109,13 +109,14 @@ impl<'a> Queued<'a> {
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",
             function.name
         );
+        let lints = lints();
         quote! {
             #always
             #[doc = #summary]
             #[doc = ""]
             #docs
             #errors
-            #[allow(trivial_bounds, reason = "they say where a type is wrong")]
+            #lints
             #[track_caller]
             #vis fn #name #parameters(#inputs) -> #output #where_clause {
                 let #here = #krate::__private::caller(#caller);
@@ -146,10 +147,12 @@ impl<'a> Queued<'a> {
         let here = function.own("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
         let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
+        let lints = lints();
         quote! {
             #always
             #[doc = #summary]
-            #[allow(dead_code, trivial_bounds, reason = "what nobody asks for is there all the same")]
+            #[allow(dead_code, reason = "what nobody asks for is there all the same")]
+            #lints
             #[must_use]
             #vis fn #name #parameters(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
                 let #here = #krate::__private::caller(#caller);
@@ -187,10 +190,11 @@ impl<'a> Queued<'a> {
         } else {
             (None, None)
         };
+        let lints = lints();
         quote! {
             #always
             #[doc(hidden)]
-            #[allow(trivial_bounds, reason = "they say where a type is wrong")]
+            #lints
             fn #item #parameters()
             -> impl ::core::ops::AsyncFn(#object #arguments) -> #result + ::core::marker::Send + 'static
             #where_clause

@@ -5,11 +5,11 @@ use quote::{format_ident, quote};
 
 use crate::{
     args::{Arg, Args, Attribute},
-    bounds::{self, Outcome},
+    bounds,
     errors::Errors,
     function::{Function, Receiver},
     item::Item,
-    passed::Passed,
+    passed::{Passed, lints},
     spans,
 };
 
@@ -151,25 +151,25 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         _ => quote!(async |#pattern| #call),
     };
     let delay = delay.map(|delay| quote!(#delay,));
-    let (outcome, output) = if verb == Verb::CallDirect {
-        (Outcome::Unattended, None)
-    } else {
-        let value = if fallible { function.value_of_result(&krate) } else { function.output() };
-        let output = quote!(-> #krate::Pending<#value>);
-        (Outcome::Value(value), Some(output))
+    let value = match verb {
+        Verb::CallDirect => None,
+        _ if fallible => Some(function.value_of_result(&krate)),
+        _ => Some(function.output()),
     };
+    let output = value.as_ref().map(|value| quote!(-> #krate::Pending<#value>));
     let (parameters, where_clause) =
-        (function.parameters(), bounds::clause(function, &krate, false, &outcome));
+        (function.parameters(), bounds::clause(function, &krate, false, value.as_ref()));
     let body = quote!(#krate::__private::#does(#here, #delay #closure, #values));
     let body = spans::at(function.place(), body);
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
+    let lints = lints();
     let summary = verb.summary(&function.name);
     quote! {
         #always
         #[doc = #summary]
         #[doc = ""]
         #docs
-        #[allow(trivial_bounds, reason = "they say where a type is wrong")]
+        #lints
         #[track_caller]
         #vis fn #name #parameters(#inputs) #output #where_clause {
             let #here = #krate::__private::caller(#caller);

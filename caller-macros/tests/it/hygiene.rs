@@ -18,15 +18,17 @@ mod no_prelude {
     #[::caller::call_later]
     #[::caller::to_thread]
     async fn record(_: u8, (left, _right): (u8, u8)) -> ::core::result::Result<(), ::std::string::String> {
+        ::tokio::task::yield_now().await;
         ::core::assert_eq!(left, 1);
         ::core::result::Result::Ok(())
     }
 
-    struct Thing;
+    struct Thing(u8);
 
     impl Thing {
         #[::caller::queued(pending)]
         fn record<T: ::core::marker::Send + 'static>(&self, all: T) -> T {
+            ::core::assert_eq!(self.0, 1);
             all
         }
     }
@@ -39,7 +41,7 @@ mod no_prelude {
         record_soon(0, (1, 2)).await?;
         record_later(::core::time::Duration::ZERO, 0, (1, 2)).await?;
         record_to_thread(0, (1, 2)).await?;
-        ::core::assert_eq!(::std::sync::Arc::new(Thing).record_queued(5).await?, 5);
+        ::core::assert_eq!(::std::sync::Arc::new(Thing(1)).record_queued(5).await?, 5);
         ::caller::Result::Ok(())
     }
 }
@@ -69,6 +71,7 @@ mod shadowed {
     #[::caller::call_soon]
     #[::caller::call_later]
     pub(super) async fn report(caller: u8, report: u8, delay: u8, this: u8, answer: u8, r#type: u8) -> u8 {
+        ::tokio::task::yield_now().await;
         caller + report + delay + this + answer + r#type
     }
 

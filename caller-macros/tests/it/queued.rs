@@ -49,7 +49,7 @@ fn calls_run_one_at_a_time_in_order() {
         for number in 0..3 {
             step_queued(queued.clone(), number).unwrap();
         }
-        while step_queue().unwrap().len() > 0 || Arc::strong_count(&queued) > 2 {
+        while !step_queue().unwrap().is_empty() || Arc::strong_count(&queued) > 2 {
             tokio::task::yield_now().await;
         }
     });
@@ -182,6 +182,7 @@ impl Counter {
     }
 
     #[caller::queued(caller = find("of the impl"), pending)]
+    #[allow(clippy::boxed_local, reason = "a receiver that is neither `self` nor shared")]
     fn take(self: Box<Self>) -> u32 {
         *self.total.lock().unwrap()
     }
@@ -313,6 +314,7 @@ fn closing_the_queue_ends_the_pendings() {
 
 /// Everything at once.
 #[caller::queued(name = gather, pending)]
+#[expect(clippy::too_many_arguments, reason = "one of each kind")]
 async fn many<T, const N: usize>(
     values: [T; N],
     (left, _): (u8, u8),
