@@ -151,7 +151,6 @@ impl<'a> Queued<'a> {
         quote! {
             #always
             #[doc = #summary]
-            #[allow(dead_code, reason = "what nobody asks for is there all the same")]
             #lints
             #[must_use]
             #vis fn #name #parameters(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {

@@ -53,9 +53,6 @@ where
 
 /// A call whose pending is cancelled is not begun, or dropped where it stands; then the next in the queue has its turn.
 async fn run<T: Send + 'static>(answer: Answer<T>, call: impl Future<Output = Result<T, BoxError>>) {
-    if answer.0.is_done() {
-        return;
-    }
     let mut cancelled = pin!(answer.0.cancel_requested());
     let mut call = pin!(call);
     let outcome = poll_fn(|cx| {

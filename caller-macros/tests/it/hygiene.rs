@@ -135,3 +135,14 @@ mod renamed {
         record_soon(1).await.unwrap();
     }
 }
+
+/// What nobody asks for is no news.
+mod unused {
+    #[caller::queued]
+    fn watched(_: u8) {}
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn runs() {
+        watched_queued(1).unwrap();
+    }
+}
