@@ -12,7 +12,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::Instant,
@@ -73,7 +73,8 @@ fn tick() {
     }
     // A task that a user spawned may panic in it.
     let _ticking = Ticking;
-    task::block_on(task::yield_now());
+    // That of async-std itself does not run tasks where another of its kind is around it.
+    async_global_executor::block_on(task::yield_now());
 }
 
 struct Ticking;
@@ -121,8 +122,11 @@ impl Tasks {
     fn spawn(self: &Rc<Self>, call: LocalFuture<'static>) -> Handle {
         let state = Rc::new(State { call: RefCell::new(Some(call)), ..State::default() });
         self.host.woken.fetch_add(1, Ordering::SeqCst);
-        let signal =
-            Arc::new(Signal { host: self.host.clone(), woken: AtomicUsize::new(1), inner: Mutex::default() });
+        let signal = Arc::new(Signal {
+            host: self.host.clone(),
+            state: AtomicU8::new(WOKEN),
+            inner: Mutex::default(),
+        });
         let handle = Handle { state, signal };
         let key = self.live.borrow_mut().insert(handle.clone());
         drop(task::spawn_local(Task { handle: handle.clone(), tasks: self.clone(), key }));
@@ -176,10 +180,17 @@ struct State {
 /// Wakes a task, and its host.
 struct Signal {
     host: Arc<Host>,
-    /// 1 while the task is woken and was not polled since.
-    woken: AtomicUsize,
+    /// [`IDLE`], [`WOKEN`] or [`ENDED`].
+    state: AtomicU8,
     inner: Mutex<Option<Waker>>,
 }
+
+/// The task waits.
+const IDLE: u8 = 0;
+/// The task was woken, and was not polled since. The host counts those.
+const WOKEN: u8 = 1;
+/// The task is gone. A waker may outlive it.
+const ENDED: u8 = 2;
 
 impl Wake for Signal {
     fn wake(self: Arc<Self>) {
@@ -187,8 +198,12 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.woken.swap(1, Ordering::SeqCst) == 0 {
-            self.host.woken.fetch_add(1, Ordering::SeqCst);
+        match self.state.compare_exchange(IDLE, WOKEN, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => {
+                self.host.woken.fetch_add(1, Ordering::SeqCst);
+            }
+            Err(ENDED) => return,
+            Err(_) => {}
         }
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone();
         inner.into_iter().for_each(Waker::wake);
@@ -197,8 +212,8 @@ impl Wake for Signal {
 }
 
 impl Signal {
-    fn polled(&self) {
-        if self.woken.swap(0, Ordering::SeqCst) == 1 {
+    fn set(&self, state: u8) {
+        if self.state.swap(state, Ordering::SeqCst) == WOKEN {
             self.host.woken.fetch_sub(1, Ordering::SeqCst);
         }
     }
@@ -229,7 +244,7 @@ impl Future for Task {
         let inner = cx.waker().clone();
         let old = signal.inner.lock().unwrap_or_else(PoisonError::into_inner).replace(inner);
         drop(old);
-        signal.polled();
+        signal.set(IDLE);
         // Taken out, so that nobody finds it borrowed.
         let Some(mut call) = state.call.take() else { return Poll::Ready(()) };
         if !state.given_up.get() {
@@ -248,7 +263,7 @@ impl Future for Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.handle.signal.polled();
+        self.handle.signal.set(ENDED);
         drop(self.tasks.live.borrow_mut().try_remove(self.key));
     }
 }
@@ -271,9 +286,11 @@ impl Future for Adopted {
 impl Drop for Adopted {
     fn drop(&mut self) {
         if self.0.state.call.borrow().is_some() {
-            // Inside a tick, that goes on with it when we return.
             self.0.give_up();
-            tick();
+            // Each tick runs some of what can run, in order. Inside of one, that goes on with it when we return.
+            while self.0.state.call.borrow().is_some() && !TICKING.get() {
+                tick();
+            }
         }
     }
 }

@@ -204,11 +204,21 @@ impl Context {
         #[cfg(feature = "tracing")]
         let span = self.span.clone().map(|span| span.entered());
         let inner = Frame { context: self, holds: Vec::new(), inside: true };
-        let outer = FRAME.try_with(|frame| frame.replace(inner)).ok();
         Entered {
-            outer,
+            outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
             #[cfg(feature = "tracing")]
             span,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Outside of any call, for code that belongs to none.
+    pub(crate) fn outside() -> Entered {
+        let inner = Frame { context: Self::default(), holds: Vec::new(), inside: false };
+        Entered {
+            outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
+            #[cfg(feature = "tracing")]
+            span: None,
             not_send: PhantomData,
         }
     }

@@ -121,7 +121,11 @@ impl<M, T> Drop for InGuest<M, T> {
     fn drop(&mut self) {
         if let (Some(guest), Some(adopted)) = (&self.guest, self.adopted.take()) {
             let mut adopted = Some(adopted);
+            // The guest may go on with other tasks of its own meanwhile, which are not this call. What is dropped has its
+            // context with it.
+            let outside = (Context::outside(), Current::none());
             guest.enter(&mut || drop(adopted.take()));
+            drop(outside);
         }
     }
 }

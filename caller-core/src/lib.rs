@@ -54,8 +54,15 @@
 //! `spawn_blocking`. A caller is for state that must stay where it is: a GUI, a GPU context, an interpreter, a database
 //! handle, anything that is not `Send`.
 //!
+//! # Attributes
+//!
+//! [`queued`], [`call_soon`](macro@call_soon), [`call_later`](macro@call_later), [`call_direct`](macro@call_direct) and
+//! [`to_thread`](macro@to_thread) give a function its form for other threads; [`main`](macro@main) and
+//! [`test`](macro@test) run one on a caller.
+//!
 //! # Features
 //!
+//! - `macros`, which is on unless switched off: the attributes.
 //! - `tracing`: calls carry the current span of their submitter, and failures that nobody waits for become events
 //!   instead of lines on stderr.
 //! - `winit`, `glib`: loops of windows as hosts of callers.
@@ -107,6 +114,8 @@ mod group;
 
 mod queued;
 
+mod private;
+
 #[cfg(feature = "test-util")]
 pub mod testing;
 
@@ -146,9 +155,18 @@ pub use self::{
         WaitMut, WaitShared, current_pending,
     },
     queue::{Consumer, Next, SingleConsumerQueue},
-    queued::Queue,
+    queued::{Queue, QueueHandle},
     timer::{Clock, SystemClock, sleep_until},
     tracker::{Activation, PendingSet, Tracker, Trackers},
     verbs::{Schedule, Unattended},
     wait::{ReturnWhen, WaitMany, Waited},
 };
+
+#[cfg(feature = "macros")]
+pub use caller_macros::{call_direct, call_later, call_soon, main, queued, test, to_thread};
+
+/// What the attributes expand to.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::private::*;
+}

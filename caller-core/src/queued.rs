@@ -1,5 +1,7 @@
 //! `queue_call`: the calls of one function, one at a time and in order, in one long-lived call.
 
+mod handle;
+
 use std::{
     any::{Any, TypeId, type_name},
     collections::{BTreeMap, VecDeque},
@@ -15,6 +17,7 @@ use std::{
     task::{Poll, Wake, Waker},
 };
 
+pub use self::handle::QueueHandle;
 use crate::{
     caller::{Attached, Caller, CallerState, Inner},
     context::Context,
@@ -148,6 +151,25 @@ impl Caller {
         A: 'static,
     {
         Queues::of(self).close(method_key::<F, S, A>(object))
+    }
+
+    /// The queue of a function, while it runs.
+    pub(crate) fn queue_handle<F, A, R>(&self, _function: F) -> Option<QueueHandle>
+    where
+        F: AsyncFn(A) -> R + 'static,
+        A: 'static,
+    {
+        QueueHandle::new(Queues::of(self).find(key::<F, A>(0))?)
+    }
+
+    /// The queue of a method and its object, while it runs.
+    pub(crate) fn queue_handle_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> Option<QueueHandle>
+    where
+        F: AsyncFn(Arc<S>, A) -> R + 'static,
+        S: 'static,
+        A: 'static,
+    {
+        QueueHandle::new(Queues::of(self).find(method_key::<F, S, A>(object))?)
     }
 
     /// The pendings of all queues of functions and methods that run on this caller.

@@ -61,8 +61,6 @@ pub(crate) trait Owner {
     fn begin_stop(self: Arc<Self>);
     /// Ends what has to end before the calls do: a future that is done when they may be ended.
     fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static>;
-    /// The scheduler has dropped every future.
-    fn ended(&self);
 }
 
 /// Runs one caller's calls. It is bound to its thread.
@@ -83,6 +81,9 @@ pub(crate) struct Scheduler {
     may_watch: bool,
     /// Something was done since the last watch.
     active: bool,
+    /// New calls come before those that have begun: the last turn ended when the runtime said so, which may be after the
+    /// first call that it went on with, each time.
+    new_first: bool,
     pressure: Pressure,
     not_send: PhantomData<Rc<()>>,
 }
@@ -284,6 +285,7 @@ impl Scheduler {
             // On one core, nobody could add what is watched for.
             may_watch: may_watch && many_cores(),
             active: false,
+            new_first: false,
             pressure: Pressure::default(),
             not_send: PhantomData,
         }
@@ -301,7 +303,13 @@ impl Scheduler {
             }
             self.poll_timers(cx);
             self.take_woken(None);
-            let more = self.go_on(cx) || self.start_new(cx);
+            let steps =
+                if self.new_first { [Self::start_new, Self::go_on] } else { [Self::go_on, Self::start_new] };
+            let over = steps.into_iter().any(|step| step(self, cx));
+            if over {
+                self.new_first = !self.new_first;
+            }
+            let more = over || self.has_more();
             self.active |= self.tasks.guests.drive();
             // A guest that is busy would keep the runtime from its turn.
             if more || self.tasks.guests.is_woken() {
@@ -334,7 +342,7 @@ impl Scheduler {
         }
     }
 
-    /// Goes on with what was woken. True if the turn is over with something left to do.
+    /// Goes on with what was woken. True if the turn is over, because the runtime says so.
     fn go_on(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let some = self.tasks.ready.borrow().len().min(BATCH);
         for _ in 0..some {
@@ -361,7 +369,7 @@ impl Scheduler {
         false
     }
 
-    /// Starts new calls. True if the turn is over with something left to do.
+    /// Starts new calls. True if the turn is over, because the runtime says so.
     fn start_new(&mut self, cx: &mut TaskContext<'_>) -> bool {
         for _ in 0..BATCH {
             if self.direct.is_some() {
@@ -389,6 +397,11 @@ impl Scheduler {
                 return true;
             }
         }
+        false
+    }
+
+    /// Whether something is left that could be done now.
+    fn has_more(&self) -> bool {
         !self.tasks.ready.borrow().is_empty() || (!self.batch.is_empty() && !self.is_held_up())
     }
 

@@ -15,6 +15,11 @@ use crate::{
 };
 
 /// What a function may give whose result nobody waits for: nothing, or a `Result` whose error is reported.
+#[diagnostic::on_unimplemented(
+    message = "nobody waits for the result of this function, so it cannot be `{Self}`",
+    label = "expected nothing, or a `Result`",
+    note = "a verb that gives a `Pending` gives the result, and so does `#[caller::queued(pending)]`"
+)]
 pub trait Unattended {
     /// The error, if it is one.
     fn into_failure(self) -> Option<BoxError>;

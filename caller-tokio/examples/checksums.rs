@@ -57,14 +57,9 @@ type Found = Result<PathBuf, (PathBuf, io::Error)>;
 /// A path and its hash, or why there is none.
 type Line = Result<(PathBuf, String), (PathBuf, io::Error)>;
 
-#[tokio::main(flavor = "current_thread")]
+#[caller::main(backend = Tokio::new(), name = "checksums")]
 async fn main() -> ExitCode {
-    let options = Options::parse();
-    let ended = Caller::builder()
-        .name("checksums")
-        .backend(Tokio::new())
-        .scope(async |caller| run(&caller, options).await);
-    match ended.await.and_then(|code| code) {
+    match run(Options::parse()).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("checksums: {error}");
@@ -73,7 +68,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(caller: &Caller, options: Options) -> caller::Result<ExitCode> {
+async fn run(options: Options) -> caller::Result<ExitCode> {
+    let caller = &Caller::current()?;
     let jobs = options.jobs.get();
     let bar = progress_bar(caller, &options.paths);
 

@@ -35,6 +35,7 @@
 //!
 //! - `tokio::spawn`, whose futures are `Send`, runs them in the driver's thread. For the caller's thread there is
 //!   `spawn_local`, or another call.
+//! - A task in the driver's thread that blocks is left behind when the caller stops, a second after it was asked to.
 //! - Each timer and each socket that becomes ready wakes the caller's thread from that other one, which takes some
 //!   microseconds more.
 #![forbid(unsafe_code)]

@@ -1,6 +1,8 @@
 //! async-std as a backend.
 
 mod conformance;
+mod ends;
+mod fairness;
 mod guests;
 mod hosts;
 mod idle;

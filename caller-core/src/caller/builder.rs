@@ -158,7 +158,7 @@ impl Builder {
         Ok(caller)
     }
 
-    fn find_or_make(self) -> Result<(Caller, bool)> {
+    pub(super) fn find_or_make(self) -> Result<(Caller, bool)> {
         let inherited = self.parent.as_ref().map(|parent| &parent.0);
         let Some(backend) = self.backend.clone().or_else(|| inherited.map(|parent| parent.backend.clone()))
         else {

@@ -249,16 +249,26 @@ impl Inner {
 
     /// Begins to run in this thread, inside a runtime that the caller shares with others.
     pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Settled> {
+        let finish = self.take_thread()?;
+        let scheduler = self.run_here(runtime, false)?;
+        Ok(Settled { scheduler, _finish: finish })
+    }
+
+    /// Takes this thread for it, and the right to run it.
+    pub(super) fn take_thread(self: &Arc<Self>) -> Result<Finish> {
         if let Some(other) = registry::here() {
             return Err(Error::new(Kind::ThreadTaken(other.name().to_owned())));
         }
         self.claim()?;
-        let scheduler = self.run_here(runtime, false)?;
-        Ok(Settled { scheduler, _finish: Finish(self.clone()) })
+        Ok(Finish(self.clone()))
     }
 
     /// Begins to run in this thread, which is the caller's from now on.
-    fn run_here(self: &Arc<Self>, runtime: Rc<dyn Runtime>, own_thread: bool) -> Result<Scheduler> {
+    pub(super) fn run_here(
+        self: &Arc<Self>,
+        runtime: Rc<dyn Runtime>,
+        own_thread: bool,
+    ) -> Result<Scheduler> {
         let mut life = self.life();
         if life.state != CallerState::Initial {
             return Err(self.closed_before(&life));
@@ -298,6 +308,8 @@ impl Inner {
     fn run_thread(self: Arc<Self>) {
         let finish = Finish(self.clone());
         match &self.host {
+            // Its loop is not begun for nothing.
+            Some(_) if self.state() != CallerState::Initial => {}
             Some(host) => {
                 let inner = self.clone();
                 let root = |runtime| -> LocalFuture<'static> {
@@ -426,12 +438,17 @@ impl Drop for Inner {
     }
 }
 
-/// Whatever happens, the caller's own part has ended when this is dropped.
-struct Finish(Arc<Inner>);
+/// Whatever happens, the caller's own part has ended when this is dropped, in its thread. Where the runtime was made for the
+/// caller, that is when the runtime is gone: until then, what its tasks do as they are dropped is done in a caller's thread.
+pub(super) struct Finish(Arc<Inner>);
 
 impl Drop for Finish {
     fn drop(&mut self) {
         self.0.clone().begin_stop();
+        if ident::here() == Some(self.0.id) {
+            timer::set_here(None);
+            registry::leave();
+        }
         self.0.finish();
     }
 }
@@ -483,11 +500,6 @@ impl Owner for Inner {
             };
             poll_fn(until_all_or_blocked).await;
         })
-    }
-
-    fn ended(&self) {
-        timer::set_here(None);
-        registry::leave();
     }
 }
 

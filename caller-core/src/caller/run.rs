@@ -1,10 +1,13 @@
 //! A caller that has this thread while a body of code runs: with a runtime of its own, or under a host.
 
-use std::{panic::resume_unwind, thread};
+use std::{panic::resume_unwind, rc::Rc, thread};
 
-use super::{Builder, Caller, scope::Body};
+use super::{
+    Builder, Caller,
+    scope::{Body, StopOnDrop},
+};
 use crate::{
-    backend::{Backend, LocalFuture},
+    backend::{Backend, LocalFuture, Runtime},
     error::{Error, Kind, Result},
     host::{self, Host},
 };
@@ -50,45 +53,56 @@ impl Builder {
     ///
     /// Goes on with a panic of the body, when everything has ended.
     pub fn run<R: 'static>(self, body: impl AsyncFnOnce(Caller) -> R + 'static) -> Result<R> {
-        let caller = self.build()?;
-        let ran = caller.run(body);
-        // If it could not run, nobody else will.
-        caller.force_stop();
-        ran
+        let (caller, new) = self.find_or_make()?;
+        // One that could not run would be found by its name, and its calls would wait for ever.
+        let _stop = new.then(|| StopOnDrop(&caller));
+        caller.run(body)
     }
 }
 
 impl Caller {
     fn run<R: 'static>(&self, body: impl AsyncFnOnce(Self) -> R + 'static) -> Result<R> {
-        if let Some(other) = super::here() {
-            return Err(Error::new(Kind::ThreadTaken(other.name().to_owned())));
-        }
         let backend = &self.0.backend;
-        if backend.runtime().is_ok() {
+        if super::here().is_none() && backend.runtime().is_ok() {
             return Err(Error::new(Kind::RuntimeRuns(backend.name().to_owned())));
         }
-        match &self.0.host {
+        if let Some(host) = &self.0.host {
+            host::check_here(&**host)?;
+        }
+        let finish = self.0.take_thread()?;
+        let caller = self.clone();
+        let ended = match &self.0.host {
             Some(host) => {
-                let caller = self.clone();
-                let program = |runtime| -> LocalFuture<'static, Result<thread::Result<R>>> {
-                    Box::pin(
-                        async move { caller.settle_with(runtime, Body::new(body(caller.clone()))).await },
-                    )
+                let program = |runtime| -> LocalFuture<'static, _> {
+                    Box::pin(async move { caller.run_body(runtime, body).await })
                 };
-                let ended = host::run_under(host, backend, program)??;
-                Ok(ended.unwrap_or_else(|payload| resume_unwind(payload)))
+                host::run_under(host, backend, program).flatten()
             }
             None => {
-                let mut result = None;
-                let ran = backend.run(Box::pin(async { result = Some(self.enter(body).await) }));
-                match (result, ran) {
-                    (Some(result), _) => result,
-                    (None, Err(source)) => {
-                        Err(Error::new(Kind::Start { name: self.name().to_owned(), source }))
-                    }
-                    (None, Ok(())) => Err(self.closed()),
+                let mut ended = None;
+                let root = async {
+                    ended = Some(match backend.runtime() {
+                        Ok(runtime) => caller.run_body(runtime, body).await,
+                        Err(error) => Err(error),
+                    });
+                };
+                match backend.run(Box::pin(root)) {
+                    Ok(()) => ended.unwrap_or_else(|| Err(self.closed())),
+                    Err(source) => Err(Error::new(Kind::Start { name: self.name().to_owned(), source })),
                 }
             }
-        }
+        };
+        // The runtime is gone; and then it has stopped.
+        drop(finish);
+        ended.map(|ended| ended.unwrap_or_else(|payload| resume_unwind(payload)))
+    }
+
+    async fn run_body<R>(
+        &self,
+        runtime: Rc<dyn Runtime>,
+        body: impl AsyncFnOnce(Self) -> R,
+    ) -> Result<thread::Result<R>> {
+        let scheduler = self.0.run_here(runtime, false)?;
+        self.beside(scheduler, Body::new(body(self.clone()))).await
     }
 }

@@ -5,7 +5,6 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::{Pin, pin},
-    rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
     thread,
@@ -13,7 +12,7 @@ use std::{
 
 use super::{Builder, Caller};
 use crate::{
-    backend::{Backend, LocalFuture, Runtime},
+    backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
     flagged::Flagged,
@@ -46,7 +45,7 @@ impl Caller {
     /// Those of [`scope`](Self::scope); [`is_mismatch`](crate::Error::is_mismatch) if it was started before, and
     /// [`is_closed`](crate::Error::is_closed) if it was stopped before.
     pub async fn enter<R>(&self, body: impl AsyncFnOnce(Self) -> R) -> Result<R> {
-        if self.is_here() && self.is_running() && !self.is_protected() {
+        if self.is_here() && self.0.is_unmanaged() {
             // Started implicitly: its scheduler runs in a task beside us.
             self.0.protect();
             self.0.set_unmanaged(false);
@@ -61,17 +60,18 @@ impl Caller {
             return Err(Error::new(Kind::Hosted { caller, host }));
         }
         let runtime = self.0.backend.runtime()?;
-        let ended = self.settle_with(runtime, Body::new(body(self.clone()))).await?;
+        let settled = self.0.settle(runtime)?;
+        let ended = self.beside(settled, Body::new(body(self.clone()))).await?;
+        self.stopped().await;
         Ok(ended.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
-    /// Runs its scheduler here until the body has ended and it has stopped.
-    pub(super) async fn settle_with<F: Future>(
+    /// Runs the body beside the scheduler, until both have ended. A panic of the body is its result.
+    pub(super) async fn beside<F: Future>(
         &self,
-        runtime: Rc<dyn Runtime>,
+        mut scheduler: impl Future<Output = ()> + Unpin,
         body: Body<F>,
     ) -> Result<thread::Result<F::Output>> {
-        let mut settled = self.0.settle(runtime)?;
         self.0.protect();
         let mut body = pin!(body);
         let mut result = None;
@@ -82,12 +82,11 @@ impl Caller {
                 result = Some(value);
                 self.force_stop();
             }
-            let ended = Pin::new(&mut settled).poll(cx).is_ready();
+            let ended = Pin::new(&mut scheduler).poll(cx).is_ready();
             if ended && result.is_some() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        drop(settled);
-        self.stopped().await;
+        drop(scheduler);
         match result {
             Some(ended) => Ok(ended),
             None => Err(self.closed()),
@@ -133,7 +132,7 @@ impl Builder {
     }
 }
 
-struct StopOnDrop<'a>(&'a Caller);
+pub(super) struct StopOnDrop<'a>(pub(super) &'a Caller);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

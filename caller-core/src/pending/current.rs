@@ -33,7 +33,16 @@ pub(crate) struct Current(Option<PendingHandle>);
 
 impl Current {
     pub(crate) fn enter(pending: PendingHandle) -> Self {
-        Self(CURRENT.try_with(|current| current.replace(Some(pending))).ok().flatten())
+        Self::replace(Some(pending))
+    }
+
+    /// No pending is the current one, for code that belongs to no call.
+    pub(crate) fn none() -> Self {
+        Self::replace(None)
+    }
+
+    fn replace(pending: Option<PendingHandle>) -> Self {
+        Self(CURRENT.try_with(|current| current.replace(pending)).ok().flatten())
     }
 }
 

@@ -57,9 +57,14 @@ impl Slot {
             }
             first
         };
+        self.wake();
+        first
+    }
+
+    /// Has the task polled.
+    pub(super) fn wake(&self) {
         let waker = self.waker.borrow_mut().take();
         waker.into_iter().for_each(Waker::wake);
-        first
     }
 }
 

@@ -73,10 +73,13 @@ impl Scheduler {
         for key in keys {
             let task = self.tasks.kept.borrow().get(key).map(|kept| kept.task.clone());
             let Some(task) = task else { continue };
+            let slot = self.tasks.slot(key);
             if !now && task.has_grace() {
                 task.cancel(&reason, true);
             } else if now || !self.tasks.own.as_ref().is_some_and(|own| own.end(&self.tasks, key, &reason)) {
                 task.end(Some(&*self.tasks), &reason);
+                // Its own task has nothing left to do, and should not be kept for that.
+                slot.iter().for_each(|slot| slot.wake());
             }
         }
         if now && let Some(own) = &self.tasks.own {
@@ -95,7 +98,6 @@ impl Scheduler {
         self.sleep = None;
         self.tasks.timers.close();
         self.phase = Phase::Ended;
-        self.owner.ended();
     }
 }
 

@@ -1,0 +1,80 @@
+//! What the attributes of `caller-macros` expand to. It changes with them, and is not for people.
+#![allow(
+    missing_docs,
+    reason = "each function is the verb of its name, on the caller that an attribute names"
+)]
+
+mod calls;
+mod pended;
+mod queues;
+mod run;
+
+pub use self::{
+    calls::{
+        call_direct, call_direct_async, call_later, call_soon, to_thread, try_call_later, try_call_soon,
+        try_to_thread,
+    },
+    pended::{Answer, answer, queue_call_pending, queue_method_pending, try_answer},
+    queues::{method_queue, queue, queue_call, queue_method},
+    run::{TEST_TIMEOUT, main, test},
+};
+use crate::{
+    caller::Caller,
+    error::{Error, Result},
+    pending::{Pending, Resolver},
+};
+
+/// What `caller = …` may give.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a caller",
+    label = "expected a `Caller`, a `&Caller`, or a `Result` of one"
+)]
+pub trait CallerSource {
+    /// The caller, or why there is none.
+    fn into_caller(self) -> Result<Caller>;
+}
+
+impl CallerSource for Caller {
+    fn into_caller(self) -> Result<Caller> {
+        Ok(self)
+    }
+}
+
+impl CallerSource for &Caller {
+    fn into_caller(self) -> Result<Caller> {
+        Ok(self.clone())
+    }
+}
+
+impl<C: CallerSource> CallerSource for Result<C> {
+    fn into_caller(self) -> Result<Caller> {
+        self?.into_caller()
+    }
+}
+
+/// The caller that an attribute names.
+pub fn caller(source: impl CallerSource) -> Result<Caller> {
+    source.into_caller()
+}
+
+/// The type of a result, seen through an alias.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`",
+    label = "`fallible = true` is for functions that return a `Result`"
+)]
+pub trait Fallible {
+    /// What is in its `Ok`.
+    type Value;
+}
+
+impl<T, E> Fallible for std::result::Result<T, E> {
+    type Value = T;
+}
+
+/// A pending that is done: the call could not even be made.
+#[track_caller]
+fn failed<T: Send + 'static>(error: Error) -> Pending<T> {
+    let (resolver, pending) = Resolver::new();
+    resolver.fail_with(error);
+    pending
+}

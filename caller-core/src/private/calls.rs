@@ -1,0 +1,148 @@
+//! The verbs, for a function that captures nothing and its arguments as one value.
+
+use std::{panic::Location, time::Duration};
+
+use super::failed;
+use crate::{
+    caller::Caller,
+    context::Context,
+    error::{BoxError, Error, Kind, Result},
+    pending::Pending,
+    report,
+    task::{Fallible, Plain},
+    verbs::Unattended,
+};
+
+#[track_caller]
+pub fn call_soon<F, A, T>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> T + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.submit::<F, Plain, _, _, _>(move || function(arguments), None, context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[track_caller]
+pub fn try_call_soon<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.submit::<F, Fallible, _, _, _>(move || function(arguments), None, context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[track_caller]
+pub fn call_later<F, A, T>(caller: Result<Caller>, delay: Duration, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> T + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.submit::<F, Plain, _, _, _>(move || function(arguments), Some(delay), context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[track_caller]
+pub fn try_call_later<F, A, T, E>(
+    caller: Result<Caller>,
+    delay: Duration,
+    function: F,
+    arguments: A,
+) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.submit::<F, Fallible, _, _, _>(move || function(arguments), Some(delay), context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[track_caller]
+pub fn to_thread<F, A, T>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> T + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.lend_worker::<F, Plain, _, _, _>(move || function(arguments), context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+#[track_caller]
+pub fn try_to_thread<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    match caller {
+        Ok(caller) => {
+            let (context, here) = (Context::current(), Location::caller());
+            caller.lend_worker::<F, Fallible, _, _, _>(move || function(arguments), context, here)
+        }
+        Err(error) => failed(error),
+    }
+}
+
+pub fn call_direct<F, A, R>(caller: Result<Caller>, function: F, arguments: A)
+where
+    F: FnOnce(A) -> R + Send + 'static,
+    A: Send + 'static,
+    R: Unattended + 'static,
+{
+    match caller {
+        Ok(caller) => caller.call_direct(move || function(arguments)),
+        Err(error) => unheard::<F>(error),
+    }
+}
+
+pub fn call_direct_async<F, A, R>(caller: Result<Caller>, function: F, arguments: A)
+where
+    F: AsyncFnOnce(A) -> R + Send + 'static,
+    A: Send + 'static,
+    R: Unattended + 'static,
+{
+    match caller {
+        Ok(caller) => caller.call_direct_async(async move || function(arguments).await),
+        Err(error) => unheard::<F>(error),
+    }
+}
+
+/// A direct call gives nothing, so that it was not made can only be reported, as its failure would be.
+fn unheard<F>(error: Error) {
+    let error = Error::new(Kind::Failed(error.into()));
+    report::failure("none", std::any::type_name::<F>(), &error);
+}

@@ -1,0 +1,217 @@
+//! `main` and `test`: the body of a function, on a caller of its own.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Expr, ReturnType, Signature, ext::IdentExt};
+
+use crate::{
+    args::{Arg, Args, Attribute, Labelled, missing},
+    errors::Errors,
+    item::Item,
+};
+
+pub(crate) const MAIN: Attribute =
+    Attribute { name: "main", takes: &[Arg::Backend, Arg::Host, Arg::CallerName, Arg::Crate] };
+
+pub(crate) const TEST: Attribute =
+    Attribute { name: "test", takes: &[Arg::Backend, Arg::Backends, Arg::Timeout, Arg::Crate] };
+
+/// A function that is not async, in which the one that was written runs on a caller.
+pub(crate) fn main(args: TokenStream, item: TokenStream) -> TokenStream {
+    let written = item.clone();
+    expand_main(args, item).unwrap_or_else(|errors| beside(errors, written))
+}
+
+/// The same, as a test for each backend.
+pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
+    let written = item.clone();
+    expand_test(args, item).unwrap_or_else(|errors| beside(errors, written))
+}
+
+fn beside(errors: Errors, item: TokenStream) -> TokenStream {
+    let errors = errors.into_tokens();
+    quote!(#item #errors)
+}
+
+fn expand_main(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &MAIN, &mut errors);
+    if !args.has(Arg::Backend) {
+        missing(
+            &mut errors,
+            "a caller needs a backend to run on; write `#[caller::main(backend = expression)]`, as in `backend = Tokio::new()`",
+        );
+    }
+    let item = read(item, &MAIN, &mut errors)?;
+    let (Some(backend), true) = (&args.backend, errors.is_empty()) else { return Err(errors) };
+    let krate = args.krate();
+    let Item { attrs, vis, sig, body } = item;
+    let Signature { ident, output, .. } = &sig;
+    let text = ident.unraw().to_string();
+    let name = args.caller_name.as_ref().map_or_else(|| text.to_token_stream(), ToTokens::to_token_stream);
+    let host = args.host.as_ref().map(|host| quote!(.host(#host)));
+    Ok(quote! {
+        #(#attrs)*
+        #vis fn #ident() #output {
+            #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
+            #sig #body
+            #krate::__private::main(#krate::Caller::builder().name(#name).backend(#backend)#host, #ident)
+        }
+    })
+}
+
+fn expand_test(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &TEST, &mut errors);
+    match (args.token(Arg::Backend), args.token(Arg::Backends)) {
+        (None, None) => missing(
+            &mut errors,
+            "a test needs a backend to run on; write `#[caller::test(backend = expression)]`, as in \
+             `backend = Tokio::new()`, or `backends = [expression, …]` for a test on each",
+        ),
+        (Some(_), Some(both)) => {
+            errors.at(both, "`backend` and `backends` say the same; put all into `backends`")
+        }
+        _ => {}
+    }
+    let item = read(item, &TEST, &mut errors)?;
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let Some(backend) = &args.backend else { return Ok(each(&args, &item)) };
+    let (attrs, vis, sig, body) = (&item.attrs, &item.vis, &item.sig, &item.body);
+    let inner = quote! {
+        #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
+        #sig #body
+    };
+    Ok(one(&args, &item.sig, &sig.ident, backend, quote!(#(#attrs)*), quote!(#vis), Some(inner)))
+}
+
+/// A test for each backend, beside the function.
+fn each(args: &Args, item: &Item) -> TokenStream {
+    let Item { attrs, vis, sig, body } = item;
+    // What makes it a test, or not, belongs to the tests; a `cfg` to all.
+    let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let mut known: Vec<String> = Vec::new();
+    let tests = args.backends.iter().enumerate().map(|(at, Labelled { label, backend })| {
+        let mut label = label.as_ref().map_or_else(|| label_of(backend), |label| label.unraw().to_string());
+        if known.contains(&label) {
+            label = format!("{label}_{}", at + 1);
+        }
+        let name = format_ident!("{}_{label}", sig.ident.unraw(), span = sig.ident.span());
+        known.push(label);
+        one(args, sig, &name, backend, quote!(#(#attrs)*), TokenStream::new(), None)
+    });
+    let tests: TokenStream = tests.collect();
+    quote! {
+        #(#conditions)*
+        #[cfg(test)]
+        #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
+        #vis #sig #body
+        #tests
+    }
+}
+
+fn one(
+    args: &Args,
+    sig: &Signature,
+    name: &Ident,
+    backend: &Expr,
+    attrs: TokenStream,
+    vis: TokenStream,
+    inner: Option<TokenStream>,
+) -> TokenStream {
+    let krate = args.krate();
+    let body = &sig.ident;
+    let text = name.unraw().to_string();
+    let limit = args
+        .timeout
+        .as_ref()
+        .map_or_else(|| quote!(#krate::__private::TEST_TIMEOUT), ToTokens::to_token_stream);
+    // A test that should panic may return nothing but `()`.
+    let (output, semicolon) = match &sig.output {
+        ReturnType::Default => (None, Some(quote!(;))),
+        ReturnType::Type(..) => (Some(quote!(-> ::std::process::ExitCode)), None),
+    };
+    quote! {
+        #[::core::prelude::v1::test]
+        #attrs
+        #vis fn #name() #output {
+            #inner
+            #krate::__private::test(#backend, #text, #limit, #body) #semicolon
+        }
+    }
+}
+
+fn read(item: TokenStream, attribute: &Attribute, errors: &mut Errors) -> Result<Item, Errors> {
+    let item = match Item::parse(item, attribute.name) {
+        Ok(item) => item,
+        Err(error) => {
+            errors.add(error);
+            return Err(std::mem::take(errors));
+        }
+    };
+    let Signature { constness, asyncness, abi, ident, generics, inputs, variadic, fn_token, .. } = &item.sig;
+    let form = format!("`async fn {ident}()`");
+    if asyncness.is_none() {
+        errors.at(fn_token, format_args!("the body runs on a caller, so it is async; write {form}"));
+    }
+    if let Some(token) = constness {
+        errors.at(token, format_args!("the body runs on a caller, which `const` forbids; write {form}"));
+    }
+    if let syn::Safety::Unsafe(token) = &item.sig.safety {
+        errors.at(token, format_args!("nobody promises what `unsafe` asks for; write {form}"));
+    }
+    if let Some(abi) = abi {
+        errors.at(abi, format_args!("it is called by Rust alone; write {form}"));
+    }
+    if !generics.params.is_empty() || generics.where_clause.is_some() {
+        errors.at(generics, format_args!("nobody says what is generic here; write {form}"));
+    }
+    if !inputs.is_empty() {
+        errors.at(
+            inputs,
+            format_args!(
+                "nobody gives it arguments; write {form}, and ask `Caller::current()` for the caller"
+            ),
+        );
+    }
+    if let Some(variadic) = variadic {
+        errors.at(variadic, format_args!("nobody gives it arguments; write {form}"));
+    }
+    Ok(item)
+}
+
+/// A name for a backend, made of the expression: `Tokio::new()` is `tokio`.
+fn label_of(backend: &Expr) -> String {
+    let name = match backend {
+        Expr::Call(call) => return label_of(&call.func),
+        Expr::MethodCall(call) => return label_of(&call.receiver),
+        Expr::Reference(reference) => return label_of(&reference.expr),
+        Expr::Group(group) => return label_of(&group.expr),
+        Expr::Paren(paren) => return label_of(&paren.expr),
+        Expr::Struct(value) => value.path.segments.last().map(|last| last.ident.unraw().to_string()),
+        Expr::Path(path) => {
+            let names = path.path.segments.iter().map(|segment| segment.ident.unraw().to_string());
+            let names: Vec<_> = names.collect();
+            // The type, if there is one: `new` says nothing.
+            let ty = names.iter().rev().find(|name| name.starts_with(char::is_uppercase));
+            ty.or(names.last()).cloned()
+        }
+        _ => None,
+    };
+    name.map_or_else(|| "backend".to_owned(), |name| snake_case(&name))
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before_lower = false;
+    for letter in name.chars() {
+        if letter.is_uppercase() && before_lower {
+            snake.push('_');
+        }
+        before_lower = letter.is_lowercase() || letter.is_numeric();
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}

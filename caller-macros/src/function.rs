@@ -1,0 +1,373 @@
+//! A function that can be called across threads: the head of an item, looked through.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{
+    FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
+    Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
+};
+
+use crate::{
+    errors::Errors,
+    owned::{Anonymous, Names, Owned},
+    spans,
+};
+
+/// How `self` goes along.
+pub(crate) enum Receiver {
+    /// There is none; `associated` if the function stands in an `impl` all the same.
+    None { associated: bool },
+    /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
+    Shared { token: syn::Token![self], pass: Pass },
+    /// It is the first of the arguments. The type is written if it is not `Self`.
+    Value { token: syn::Token![self], ty: Box<Type>, written: bool },
+}
+
+/// What a method with a shared `self` asks for.
+pub(crate) enum Pass {
+    Reference,
+    ArcReference,
+    Arc,
+}
+
+/// One argument, with a name, whatever the pattern was.
+pub(crate) struct Argument {
+    /// Of the macro's own world: it clashes with nothing, though it reads as the user's.
+    pub(crate) name: Ident,
+    /// As it was written.
+    pub(crate) shown: TokenStream,
+    /// Without an `impl Trait`.
+    pub(crate) named: Type,
+    /// Whether there was one.
+    pub(crate) is_anonymous: bool,
+}
+
+/// The function.
+pub(crate) struct Function {
+    pub(crate) name: Ident,
+    pub(crate) is_async: bool,
+    pub(crate) generics: syn::Generics,
+    pub(crate) anonymous: Vec<Anonymous>,
+    pub(crate) receiver: Receiver,
+    pub(crate) arguments: Vec<Argument>,
+    /// None where nothing is written.
+    pub(crate) output: Option<Type>,
+}
+
+impl Function {
+    /// Looks a head through. What is wrong is told in `errors`.
+    pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
+        check_qualifiers(&sig, errors);
+        check_generics(&sig.generics, errors);
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
+        let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
+        let mut arguments: Vec<Argument> = Vec::new();
+        let mut patterns = Vec::new();
+        for input in sig.inputs {
+            match input {
+                FnArg::Receiver(found) => {
+                    if let Some(flag) = associated {
+                        errors.at(flag, "`associated` is for functions without `self`; leave it out here");
+                    }
+                    receiver = shared_or_value(found, errors);
+                }
+                FnArg::Typed(typed) => {
+                    for attr in &typed.attrs {
+                        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
+                            errors.at(
+                                attr,
+                                "an argument cannot be left out of a wrapper; put the `cfg` on the function",
+                            );
+                        }
+                    }
+                    patterns.push((typed.pat, typed.ty));
+                }
+            }
+        }
+        let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
+        let taken: Vec<String> =
+            patterns.iter().filter_map(|(pat, _)| plain_name(pat)).map(Ident::to_string).collect();
+        for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
+            let mut name = match plain_name(&pat) {
+                Some(name) => name.clone(),
+                None => fresh(&format!("arg{at}"), &taken, pat.span()),
+            };
+            // At the type, which is what may be wrong with it.
+            name.set_span(ty.span().resolved_at(Span::mixed_site()));
+            owned.argument(&mut ty);
+            let shown = ty.to_token_stream();
+            let before = names.0.len();
+            names.visit_type_mut(&mut ty);
+            let is_anonymous = names.0.len() > before;
+            arguments.push(Argument { name, shown, named: *ty, is_anonymous });
+        }
+        let output = match sig.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, mut ty) => {
+                owned.output(&mut ty);
+                Some(*ty)
+            }
+        };
+        let anonymous = names.0;
+        let is_async = sig.asyncness.is_some();
+        Self { name: sig.ident, is_async, generics: sig.generics, anonymous, receiver, arguments, output }
+    }
+
+    /// The name of what is generated beside it: that of the function, and what it does.
+    pub(crate) fn beside(&self, suffix: &str) -> Ident {
+        format_ident!("{}_{suffix}", self.name.unraw(), span = self.name.span())
+    }
+
+    /// A name of our own beside those of the arguments, which are of the same world.
+    pub(crate) fn own(&self, wanted: &str) -> Ident {
+        let taken: Vec<_> = self.arguments.iter().map(|argument| argument.name.to_string()).collect();
+        fresh(wanted, &taken, Span::mixed_site())
+    }
+
+    /// The type that it returns.
+    pub(crate) fn output(&self) -> Type {
+        self.output.clone().unwrap_or_else(|| parse_quote!(()))
+    }
+
+    /// Whether what it returns is a `Result` by its name, as it nearly always is by nature too.
+    pub(crate) fn returns_result(&self) -> bool {
+        self.output.as_ref().is_some_and(|ty| result_arguments(ty).is_some())
+    }
+
+    /// What the `Ok` of its result holds.
+    pub(crate) fn value_of_result(&self, krate: &TokenStream) -> Type {
+        let output = self.output();
+        let by_text = match result_arguments(&output) {
+            Some(PathArguments::AngleBracketed(arguments)) => arguments.args.first(),
+            _ => None,
+        };
+        match by_text {
+            Some(GenericArgument::Type(value)) => value.clone(),
+            // `fmt::Result` and other aliases.
+            _ => {
+                let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
+                parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
+            }
+        }
+    }
+
+    /// `<T: Bound, const N: usize>`, as the function has it.
+    pub(crate) fn parameters(&self) -> TokenStream {
+        self.generics.split_for_impl().0.to_token_stream()
+    }
+
+    /// The same, with a name for each `impl Trait`.
+    pub(crate) fn named_parameters(&self) -> TokenStream {
+        let params = self.generics.params.iter();
+        let anonymous = self.anonymous.iter().map(|Anonymous { name, bounds }| quote!(#name: #bounds));
+        if self.generics.params.is_empty() && self.anonymous.is_empty() {
+            return TokenStream::new();
+        }
+        quote!(<#(#params,)* #(#anonymous),*>)
+    }
+
+    /// `::<T, N>`: what the function is called with. What stands for an `impl Trait` cannot be said there.
+    pub(crate) fn turbofish(&self) -> TokenStream {
+        let names: Vec<_> = self.generics.params.iter().filter_map(name_of).collect();
+        if names.is_empty() { TokenStream::new() } else { quote!(::<#(#names),*>) }
+    }
+
+    /// The same for what has a name for each `impl Trait`: the names, or what the compiler finds out.
+    pub(crate) fn named_turbofish(&self, by_name: bool) -> TokenStream {
+        let names = self.generics.params.iter().filter_map(name_of).map(ToTokens::to_token_stream);
+        let anonymous = self.anonymous.iter().map(|anonymous| {
+            let name = &anonymous.name;
+            if by_name { quote!(#name) } else { quote!(_) }
+        });
+        let all: Vec<_> = names.chain(anonymous).collect();
+        if all.is_empty() { TokenStream::new() } else { quote!(::<#(#all),*>) }
+    }
+
+    pub(crate) fn is_in_impl(&self) -> bool {
+        !matches!(self.receiver, Receiver::None { associated: false })
+    }
+
+    /// How something that stands beside the function is reached from there.
+    pub(crate) fn path(&self, name: &Ident) -> TokenStream {
+        if self.is_in_impl() { quote!(Self::#name) } else { name.to_token_stream() }
+    }
+
+    /// `name: type` for each argument, as the wrapper has it, the receiver first.
+    pub(crate) fn wrapper_inputs(&self, extra: Option<TokenStream>) -> TokenStream {
+        let receiver = match &self.receiver {
+            Receiver::None { .. } => None,
+            Receiver::Shared { token, .. } => Some(quote!(#token: &::std::sync::Arc<Self>)),
+            Receiver::Value { token, ty, written: true } => Some(quote!(#token: #ty)),
+            Receiver::Value { token, .. } => Some(quote!(#token)),
+        };
+        let arguments = self.arguments.iter().map(|Argument { name, shown, .. }| quote!(#name: #shown));
+        let all = receiver.into_iter().chain(extra).chain(arguments);
+        quote!(#(#all),*)
+    }
+
+    /// A tuple of the arguments, with `this` for a `self` that is one of them.
+    pub(crate) fn values(&self, this: impl ToTokens) -> TokenStream {
+        let this = self.moves_self().then(|| this.to_token_stream());
+        let names = self.arguments.iter().map(|argument| argument.name.to_token_stream());
+        let all = this.into_iter().chain(names);
+        quote!((#(#all,)*))
+    }
+
+    /// The types of that tuple.
+    pub(crate) fn types(&self) -> TokenStream {
+        let this = match &self.receiver {
+            Receiver::Value { ty, .. } => Some(&**ty),
+            _ => None,
+        };
+        let all = this.into_iter().chain(self.arguments.iter().map(|argument| &argument.named));
+        quote!((#(#all,)*))
+    }
+
+    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result.
+    pub(crate) fn place(&self) -> Span {
+        self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
+    }
+
+    fn moves_self(&self) -> bool {
+        matches!(self.receiver, Receiver::Value { .. })
+    }
+
+    /// The call of the function itself, with `this` for its `self`.
+    pub(crate) fn call(&self, this: &Ident) -> TokenStream {
+        let path = self.path(&self.name);
+        let turbofish = self.turbofish();
+        let receiver = match &self.receiver {
+            Receiver::None { .. } => None,
+            Receiver::Shared { pass: Pass::Reference | Pass::ArcReference, .. } => Some(quote!(&#this)),
+            Receiver::Shared { pass: Pass::Arc, .. } | Receiver::Value { .. } => Some(quote!(#this)),
+        };
+        let names = self.arguments.iter().map(|argument| argument.name.to_token_stream());
+        let all = receiver.into_iter().chain(names);
+        let await_ = self.is_async.then(|| quote!(.await));
+        quote!(#path #turbofish(#(#all),*) #await_)
+    }
+}
+
+fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
+    if let Some(token) = &sig.constness {
+        errors.at(
+            token,
+            "a `const fn` cannot be called across threads by an attribute; write `fn` or `async fn`",
+        );
+    }
+    if let Safety::Unsafe(token) = &sig.safety {
+        errors.at(token, "the wrapper could be called by safe code; write a safe `fn` around the unsafe one, and annotate that");
+    }
+    if let Some(abi) = &sig.abi {
+        errors.at(
+            abi,
+            "an `extern` function cannot be called across threads by an attribute; write `fn` or `async fn`",
+        );
+    }
+    if let Some(variadic) = &sig.variadic {
+        errors.at(variadic, "variadic arguments cannot go to the caller's thread; take a `Vec` of them");
+    }
+}
+
+fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
+    for param in &generics.params {
+        if let GenericParam::Lifetime(param) = param {
+            errors.at(
+                param,
+                "a call outlives whoever makes it, so its function has no lifetimes; take owned values, or `'static` references",
+            );
+        }
+    }
+}
+
+fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
+    const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
+    const LIFETIME: &str =
+        "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
+    let token = found.self_token;
+    match found.kind {
+        ReceiverKind::Reference(_, lifetime, mutability) => {
+            if let Some(lifetime) = lifetime {
+                errors.at(lifetime, LIFETIME);
+            }
+            if let Some(mutability) = mutability {
+                errors.at(mutability, SHARED);
+            }
+            Receiver::Shared { token, pass: Pass::Reference }
+        }
+        ReceiverKind::Value => Receiver::Value { token, ty: Box::new(parse_quote!(Self)), written: false },
+        ReceiverKind::Typed(_, ty) => match *ty {
+            Type::Reference(reference) => {
+                if let Some(lifetime) = &reference.lifetime {
+                    errors.at(lifetime, LIFETIME);
+                }
+                if let Some(mutability) = &reference.mutability {
+                    errors.at(mutability, SHARED);
+                }
+                let pass = if is_arc(&reference.elem) { Pass::ArcReference } else { Pass::Reference };
+                Receiver::Shared { token, pass }
+            }
+            ty if is_arc(&ty) => Receiver::Shared { token, pass: Pass::Arc },
+            mut ty => {
+                Owned::new(errors).argument(&mut ty);
+                Receiver::Value { token, ty: Box::new(ty), written: true }
+            }
+        },
+        // Forms that Rust does not have yet.
+        _ => {
+            errors.at(token, "expected `&self`, `self`, or `self` with a type");
+            Receiver::None { associated: true }
+        }
+    }
+}
+
+fn is_arc(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Arc"))
+}
+
+/// The arguments of a type whose last name is `Result`.
+fn result_arguments(ty: &Type) -> Option<&PathArguments> {
+    match ty {
+        Type::Group(group) => result_arguments(&group.elem),
+        Type::Paren(paren) => result_arguments(&paren.elem),
+        Type::Path(path) => {
+            path.path.segments.last().filter(|last| last.ident == "Result").map(|last| &last.arguments)
+        }
+        _ => None,
+    }
+}
+
+/// The name that a pattern is, if it is no more than that.
+fn plain_name(pat: &Pat) -> Option<&Ident> {
+    match pat {
+        // One that begins with an underscore says that it is not used, but the wrapper does.
+        Pat::Ident(pat) if pat.subpat.is_none() && !pat.ident.to_string().starts_with('_') => {
+            Some(&pat.ident)
+        }
+        _ => None,
+    }
+}
+
+fn name_of(param: &GenericParam) -> Option<&Ident> {
+    match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(param) => Some(&param.ident),
+        GenericParam::Lifetime(_) => None,
+    }
+}
+
+fn fresh(wanted: &str, taken: &[String], span: Span) -> Ident {
+    let mut name = wanted.to_owned();
+    while taken.contains(&name) {
+        name.push('_');
+    }
+    Ident::new(&name, span)
+}
+
+fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => wanted(&ident),
+        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), wanted),
+        _ => false,
+    })
+}

@@ -1,0 +1,67 @@
+//! The function under an attribute: its head is read, its body is left as it was written.
+
+use proc_macro2::TokenStream;
+use syn::{
+    Attribute, Signature, Token, Visibility,
+    parse::{ParseStream, Parser},
+    token::Brace,
+};
+
+/// A function, without having looked into it.
+pub(crate) struct Item {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    /// The block, as tokens.
+    pub(crate) body: TokenStream,
+}
+
+impl Item {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a function with a body.
+    pub(crate) fn parse(tokens: TokenStream, attribute: &str) -> syn::Result<Self> {
+        let item = |input: ParseStream<'_>| {
+            let attrs = input.call(Attribute::parse_outer)?;
+            let vis: Visibility = input.parse()?;
+            if !is_function(input) {
+                let found = if input.peek(Token![impl]) || input.peek(Token![trait]) {
+                    "; put it on the functions inside"
+                } else {
+                    ""
+                };
+                let message =
+                    format_args!("`#[caller::{attribute}]` goes on a function: `fn name() {{ … }}`{found}");
+                return Err(input.error(message));
+            }
+            let sig: Signature = input.parse()?;
+            if !input.peek(Brace) {
+                let message = format_args!(
+                    "`#[caller::{attribute}]` needs a function with a body: `fn {}() {{ … }}`; a method that a \
+                     trait only declares has none",
+                    sig.ident
+                );
+                return Err(input.error(message));
+            }
+            let body = input.parse()?;
+            Ok(Self { attrs, vis, sig, body })
+        };
+        item.parse2(tokens)
+    }
+}
+
+fn is_function(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    while ahead.peek(Token![const])
+        || ahead.peek(Token![async])
+        || ahead.peek(Token![unsafe])
+        || ahead.peek(Token![extern])
+    {
+        // The abi of `extern "C"` goes with it.
+        let _keyword = ahead.parse::<proc_macro2::TokenTree>();
+        let _abi = ahead.parse::<Option<syn::LitStr>>();
+    }
+    ahead.peek(Token![fn])
+}

@@ -1,0 +1,152 @@
+//! Whether a type can go to another thread as far as its text tells: nothing in it may be borrowed.
+
+use proc_macro2::{Ident, Span};
+use quote::{ToTokens, format_ident};
+use syn::{
+    GenericParam, Lifetime, ParenthesizedGenericArguments, TraitBound, Type, TypeFnPtr, TypeImplTrait,
+    TypeParamBound, TypeReference, parse_quote,
+    punctuated::Punctuated,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::errors::Errors;
+
+/// An `impl Trait` of the arguments, and the parameter that stands for it where it has to have a name.
+pub(crate) struct Anonymous {
+    pub(crate) name: Ident,
+    pub(crate) bounds: Punctuated<TypeParamBound, syn::Token![+]>,
+}
+
+/// Looks through types.
+pub(crate) struct Owned<'a> {
+    errors: &'a mut Errors,
+    place: Place,
+    /// The lifetimes of the `for<…>` around.
+    bound: Vec<Ident>,
+    /// How many signatures are around, in which borrowing says nothing of who calls.
+    signatures: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Argument,
+    Output,
+}
+
+impl<'a> Owned<'a> {
+    pub(crate) fn new(errors: &'a mut Errors) -> Self {
+        Self { errors, place: Place::Argument, bound: Vec::new(), signatures: 0 }
+    }
+
+    pub(crate) fn argument(&mut self, ty: &mut Type) {
+        self.place = Place::Argument;
+        self.visit_type_mut(ty);
+    }
+
+    pub(crate) fn output(&mut self, ty: &mut Type) {
+        self.place = Place::Output;
+        self.visit_type_mut(ty);
+    }
+
+    fn borrowed(&mut self, at: impl ToTokens) {
+        let message = match self.place {
+            Place::Argument => {
+                "a borrowed argument cannot go to the caller's thread; take an owned value (`String` for `&str`, \
+                 `Vec<T>` for `&[T]`), an `Arc`, or a `&'static` reference"
+            }
+            Place::Output => {
+                "what a call gives outlives its arguments, so it cannot borrow; return an owned value, an `Arc`, or \
+                 a `&'static` reference"
+            }
+        };
+        self.errors.at(at, message);
+    }
+
+    /// Goes through `inside` where these lifetimes are known.
+    fn within(&mut self, lifetimes: &[Ident], signature: bool, inside: impl FnOnce(&mut Self)) {
+        let known = self.bound.len();
+        self.bound.extend_from_slice(lifetimes);
+        self.signatures += usize::from(signature);
+        inside(self);
+        self.signatures -= usize::from(signature);
+        self.bound.truncate(known);
+    }
+}
+
+fn names(lifetimes: Option<&syn::BoundLifetimes>) -> Vec<Ident> {
+    let all = lifetimes.into_iter().flat_map(|bound| &bound.lifetimes);
+    all.filter_map(|param| match param {
+        GenericParam::Lifetime(param) => Some(param.lifetime.ident.clone()),
+        _ => None,
+    })
+    .collect()
+}
+
+impl VisitMut for Owned<'_> {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        let known = lifetime.ident == "static"
+            || self.bound.contains(&lifetime.ident)
+            || (lifetime.ident == "_" && self.signatures > 0);
+        if !known {
+            self.borrowed(lifetime);
+        }
+    }
+
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        if reference.lifetime.is_none() && self.signatures == 0 {
+            // Once for the whole type.
+            self.borrowed(reference.and_token);
+            return;
+        }
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_type_fn_ptr_mut(&mut self, pointer: &mut TypeFnPtr) {
+        let lifetimes = names(pointer.lifetimes.as_ref());
+        self.within(&lifetimes, true, |this| {
+            for input in &mut pointer.inputs {
+                this.visit_type_mut(&mut input.ty);
+            }
+            this.visit_return_type_mut(&mut pointer.output);
+        });
+    }
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, signature: &mut ParenthesizedGenericArguments) {
+        self.within(&[], true, |this| visit_mut::visit_parenthesized_generic_arguments_mut(this, signature));
+    }
+
+    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
+        let lifetimes = names(bound.lifetimes.as_ref());
+        self.within(&lifetimes, false, |this| this.visit_path_mut(&mut bound.path));
+    }
+
+    fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {
+        if self.place == Place::Output {
+            self.errors.at(
+                ty,
+                "the result of a call has to have a name; return a type that can be written down, or a \
+                 `Box<dyn …>`",
+            );
+            return;
+        }
+        visit_mut::visit_type_impl_trait_mut(self, ty);
+        // The wrapper needs them, and the function might not say so.
+        ty.bounds.push(parse_quote!(::core::marker::Send));
+        ty.bounds.push(parse_quote!('static));
+    }
+}
+
+/// Gives each `impl Trait` of an argument a name.
+pub(crate) struct Names(pub(crate) Vec<Anonymous>);
+
+impl VisitMut for Names {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        visit_mut::visit_type_mut(self, ty);
+        if let Type::ImplTrait(anonymous) = ty {
+            let name = format_ident!("__Impl{}", self.0.len(), span = Span::call_site());
+            let bounds = std::mem::take(&mut anonymous.bounds);
+            *ty = parse_quote!(#name);
+            self.0.push(Anonymous { name, bounds });
+        }
+    }
+}

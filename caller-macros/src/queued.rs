@@ -1,0 +1,205 @@
+//! `queued`: a wrapper that puts a call into the function's queue, and a handle of that queue.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Type, ext::IdentExt};
+
+use crate::{
+    args::{Arg, Args, Attribute},
+    bounds,
+    errors::Errors,
+    function::{Function, Receiver},
+    passed::{Passed, lints},
+    spans,
+    verbs::{Head, hidden, read},
+};
+
+pub(crate) const QUEUED: Attribute = Attribute {
+    name: "queued",
+    takes: &[Arg::Caller, Arg::Name, Arg::Pending, Arg::Fallible, Arg::Associated, Arg::Crate],
+};
+
+/// The function as it was written, and its queue.
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let added = added(args, item.clone()).unwrap_or_else(Errors::into_tokens);
+    quote!(#item #added)
+}
+
+fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &QUEUED, &mut errors);
+    if let (Some(fallible), false) = (args.token(Arg::Fallible), args.has(Arg::Pending)) {
+        errors.at(fallible, "`fallible` says what the pending gives; write `pending` beside it");
+    }
+    let (function, head) = read(&args, &QUEUED, item, &mut errors)?;
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let queued = Queued::new(&args, &function, &head);
+    let (wrapper, handle, item) = (queued.wrapper(), queued.handle(), queued.item());
+    Ok(quote!(#wrapper #handle #item))
+}
+
+/// The three functions share what one function of them, and one closure in it, says: the type of that is the key of the
+/// queue.
+struct Queued<'a> {
+    args: &'a Args,
+    function: &'a Function,
+    head: &'a Head,
+    krate: TokenStream,
+    name: Ident,
+    item: Ident,
+    pending: bool,
+    fallible: bool,
+}
+
+impl<'a> Queued<'a> {
+    fn new(args: &'a Args, function: &'a Function, head: &'a Head) -> Self {
+        let name = args.name.clone().unwrap_or_else(|| function.beside("queued"));
+        let item = hidden(&name);
+        let pending = args.has(Arg::Pending);
+        let fallible = pending && args.fallible.unwrap_or_else(|| function.returns_result());
+        Self { args, function, head, krate: args.krate(), name, item, pending, fallible }
+    }
+
+    /// What the pending gives.
+    fn value(&self) -> Type {
+        if self.fallible { self.function.value_of_result(&self.krate) } else { self.function.output() }
+    }
+
+    fn clause(&self, named: bool) -> TokenStream {
+        let value = self.pending.then(|| self.value());
+        bounds::clause(self.function, &self.krate, named, value.as_ref())
+    }
+
+    fn is_method(&self) -> bool {
+        matches!(self.function.receiver, Receiver::Shared { .. })
+    }
+
+    fn wrapper(&self) -> TokenStream {
+        let Self { args, function, krate, name, .. } = self;
+        let Head { passed: Passed { always, docs }, vis } = self.head;
+        let (parameters, where_clause) = (function.parameters(), self.clause(false));
+        let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
+        let here = function.own("caller");
+        let (object, values) = match &function.receiver {
+            Receiver::None { .. } => (None, function.values(TokenStream::new())),
+            Receiver::Value { token, .. } => (None, function.values(token)),
+            Receiver::Shared { token, .. } => (Some(quote!(#token,)), function.values(TokenStream::new())),
+        };
+        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(false));
+        let does = match (self.is_method(), self.pending) {
+            (false, false) => "queue_call",
+            (true, false) => "queue_method",
+            (false, true) => "queue_call_pending",
+            (true, true) => "queue_method_pending",
+        };
+        let does = Ident::new(does, Span::call_site());
+        let value = self.value();
+        let (output, errors) = if self.pending {
+            (quote!(#krate::Pending<#value>), None)
+        } else {
+            let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
+            (
+                quote!(#krate::Result<()>),
+                Some(quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors])),
+            )
+        };
+        let summary = format!(
+            "Queues a call of `{}`: its calls run one at a time, in the order queued.",
+            function.name
+        );
+        let lints = lints();
+        quote! {
+            #always
+            #[doc = #summary]
+            #[doc = ""]
+            #docs
+            #errors
+            #lints
+            #[track_caller]
+            #vis fn #name #parameters(#inputs) -> #output #where_clause {
+                let #here = #krate::__private::caller(#caller);
+                #krate::__private::#does(#here, #path #turbofish(), #object #values)
+            }
+        }
+    }
+
+    /// Looks the queue up.
+    fn handle(&self) -> TokenStream {
+        let Self { args, function, krate, .. } = self;
+        let Head { passed: Passed { always, .. }, vis } = self.head;
+        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
+        let name = match &args.name {
+            Some(name) => format_ident!("{}_queue", name.unraw(), span = name.span()),
+            None => function.beside("queue"),
+        };
+        let caller = args.caller();
+        let (inputs, object, does) = match &function.receiver {
+            Receiver::Shared { token, .. } => {
+                (quote!(#token: &::std::sync::Arc<Self>), quote!(, #token), quote!(method_queue))
+            }
+            // The queue is the same for all, but the caller may be said by it.
+            Receiver::Value { token, .. } => (quote!(&#token), TokenStream::new(), quote!(queue)),
+            Receiver::None { .. } => (TokenStream::new(), TokenStream::new(), quote!(queue)),
+        };
+        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
+        let here = function.own("caller");
+        let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
+        let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
+        let lints = lints();
+        quote! {
+            #always
+            #[doc = #summary]
+            #lints
+            #[must_use]
+            #vis fn #name #parameters(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
+                let #here = #krate::__private::caller(#caller);
+                #krate::__private::#does(#here, #path #turbofish() #object)
+            }
+        }
+    }
+
+    /// What the queue runs. It captures nothing, so its type is all there is of it.
+    fn item(&self) -> TokenStream {
+        let Self { function, krate, item, .. } = self;
+        let always = &self.head.passed.always;
+        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
+        let this = function.own("this");
+        let (types, values, output) = (function.types(), function.values(&this), function.output());
+        let call = function.call(&this);
+        let (arguments, pattern, result, body) = if self.pending {
+            let answer = function.own("answer");
+            let value = self.value();
+            let does = if self.fallible { quote!(try_answer) } else { quote!(answer) };
+            (
+                quote!((#krate::__private::Answer<#value>, #types)),
+                quote!((#answer, #values)),
+                quote!(()),
+                spans::at(
+                    function.place(),
+                    quote!(#krate::__private::#does(#answer, async move { #call }).await),
+                ),
+            )
+        } else {
+            (types, values, output.to_token_stream(), call)
+        };
+        let (object, this) = if self.is_method() {
+            (Some(quote!(::std::sync::Arc<Self>,)), Some(quote!(#this: ::std::sync::Arc<Self>,)))
+        } else {
+            (None, None)
+        };
+        let lints = lints();
+        quote! {
+            #always
+            #[doc(hidden)]
+            #lints
+            fn #item #parameters()
+            -> impl ::core::ops::AsyncFn(#object #arguments) -> #result + ::core::marker::Send + 'static
+            #where_clause
+            {
+                async |#this #pattern: #arguments| #body
+            }
+        }
+    }
+}

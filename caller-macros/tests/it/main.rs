@@ -1,0 +1,7 @@
+//! The attributes as programs use them, on tokio unless a test says otherwise.
+
+mod entry;
+mod hygiene;
+mod queued;
+mod ui;
+mod verbs;

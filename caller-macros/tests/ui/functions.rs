@@ -1,0 +1,39 @@
+//! What the attributes do not go on, and functions that they do not take.
+
+#[caller::queued]
+struct NoFunction;
+
+trait Declares {
+    #[caller::call_soon]
+    fn declared(&self);
+}
+
+struct Thing;
+
+#[caller::to_thread]
+impl Thing {
+    fn method() {}
+}
+
+#[caller::queued]
+const fn constant() {}
+
+#[caller::queued]
+unsafe fn not_safe() {}
+
+#[caller::call_soon]
+extern "C" fn foreign() {}
+
+#[caller::call_direct]
+unsafe extern "C" fn variadic(_: u8, ...) {}
+
+#[caller::queued]
+fn left_out(#[cfg(any())] _one: u8) {}
+
+#[caller::queued(name = same)]
+fn same() {}
+
+#[caller::queued]
+const unsafe extern "C" fn all_at_once<'a>(_: &'a str) -> impl Sized {}
+
+fn main() {}

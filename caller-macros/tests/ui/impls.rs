@@ -1,0 +1,19 @@
+//! Where the attribute cannot see what the function stands in.
+
+struct Thing;
+
+trait Does {
+    async fn does(&self);
+}
+
+impl Does for Thing {
+    #[caller::queued]
+    async fn does(&self) {}
+}
+
+impl Thing {
+    #[caller::queued]
+    async fn make() {}
+}
+
+fn main() {}

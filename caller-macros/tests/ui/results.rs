@@ -1,0 +1,31 @@
+//! What a function gives, where nobody waits for it or where it is not what the attribute says.
+
+struct NoError;
+
+#[caller::queued]
+async fn queued() -> u32 {
+    1
+}
+
+#[caller::call_direct]
+fn direct() -> u32 {
+    1
+}
+
+#[caller::call_soon]
+fn fails() -> Result<u32, NoError> {
+    Err(NoError)
+}
+
+#[caller::call_soon(fallible = true)]
+fn never_fails() -> u32 {
+    1
+}
+
+#[caller::call_soon(caller = "db")]
+fn somewhere() {}
+
+#[caller::main(backend = "tokio")]
+async fn program() {}
+
+fn main() {}
