@@ -1,0 +1,2 @@
+//! The `caller-kernel` command.
+fn main() {}
