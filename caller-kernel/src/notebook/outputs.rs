@@ -184,7 +184,14 @@ mod tests {
         sheet.display(0, shown("e", None, false));
         sheet.stream(0, Stream::Stdout, "f\r");
         sheet.stream(0, Stream::Stdout, "g\n");
-        insta::assert_snapshot!(transcript(&sheet), @"");
+        insta::assert_snapshot!(transcript(&sheet), @r#"
+        cell 0
+          {"name":"stdout","output_type":"stream","text":"a\nb\n"}
+          {"name":"stderr","output_type":"stream","text":"c\n"}
+          {"name":"stdout","output_type":"stream","text":"d\n"}
+          {"data":{"text/plain":"e"},"metadata":{},"output_type":"display_data"}
+          {"name":"stdout","output_type":"stream","text":"g\n"}
+        "#);
     }
 
     #[test]
@@ -192,7 +199,12 @@ mod tests {
         let mut sheet = Sheet::new(2);
         sheet.result(0, 7, MimeBundle::text("42"));
         sheet.error(1, CellError::new("Error", "no"));
-        insta::assert_snapshot!(transcript(&sheet), @"");
+        insta::assert_snapshot!(transcript(&sheet), @r#"
+        cell 0
+          {"data":{"text/plain":"42"},"execution_count":7,"metadata":{},"output_type":"execute_result"}
+        cell 1
+          {"ename":"Error","evalue":"no","output_type":"error","traceback":["Error: no"]}
+        "#);
     }
 
     #[test]
@@ -204,7 +216,13 @@ mod tests {
         sheet.display(1, shown("new", Some("a"), true));
         sheet.display(1, shown("nobody", Some("c"), true));
         sheet.display(1, shown("nobody", None, true));
-        insta::assert_snapshot!(transcript(&sheet), @"");
+        insta::assert_snapshot!(transcript(&sheet), @r#"
+        cell 0
+          {"data":{"text/plain":"new"},"metadata":{},"output_type":"display_data"}
+          {"data":{"text/plain":"other"},"metadata":{},"output_type":"display_data"}
+        cell 1
+          {"data":{"text/plain":"new"},"metadata":{},"output_type":"display_data"}
+        "#);
     }
 
     #[test]
@@ -220,7 +238,13 @@ mod tests {
         sheet.clear(2, true);
         sheet.stream(2, Stream::Stdout, "new\n");
         sheet.stream(2, Stream::Stdout, "newer\n");
-        insta::assert_snapshot!(transcript(&sheet), @"");
+        insta::assert_snapshot!(transcript(&sheet), @r#"
+        cell 0
+        cell 1
+          {"name":"stdout","output_type":"stream","text":"old\n"}
+        cell 2
+          {"name":"stdout","output_type":"stream","text":"new\nnewer\n"}
+        "#);
     }
 
     #[test]
@@ -241,6 +265,9 @@ mod tests {
             .with("application/json", json!({ "a": 1 }))
             .with("application/vnd.vegalite.v5+json", json!([1]));
         sheet.result(0, 1, bundle);
-        insta::assert_snapshot!(transcript(&sheet), @"");
+        insta::assert_snapshot!(transcript(&sheet), @r#"
+        cell 0
+          {"data":{"application/json":{"a":1},"application/vnd.vegalite.v5+json":[1],"text/html":"{\"a\":1}"},"execution_count":1,"metadata":{},"output_type":"execute_result"}
+        "#);
     }
 }
