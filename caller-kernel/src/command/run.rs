@@ -72,7 +72,8 @@ impl Run {
             return ExitCode::from(2);
         }
         let began = Instant::now();
-        let (notebook, report) = match self.execute() {
+        let stop = Interrupter::new();
+        let (notebook, report) = match self.execute(&stop) {
             Ok(done) => done,
             Err(error @ NotebookError::Read { .. }) => {
                 complain(&error);
@@ -95,7 +96,8 @@ impl Run {
                 return ExitCode::FAILURE;
             }
         }
-        if report.ended == Ended::Interrupted {
+        // A cell that does not heed an interrupt is stuck.
+        if report.ended == Ended::Interrupted || (report.ended == Ended::Stuck && stop.times() > 0) {
             eprintln!("caller-kernel: interrupted");
             return ExitCode::from(130);
         }
@@ -111,13 +113,15 @@ impl Run {
         }
     }
 
-    fn execute(&self) -> Result<(Notebook, Report), NotebookError> {
+    fn execute(&self, stop: &Interrupter) -> Result<(Notebook, Report), NotebookError> {
         let mut notebook = Notebook::read(&self.notebook)?;
-        let stop = Interrupter::new();
-        stop_on_interrupt(&stop);
+        stop_on_interrupt(stop);
         let bar = progress_bar();
-        let options =
-            RunOptions::new().timeout(self.timeout).keep_going(self.keep_going).stop_by(stop).progress({
+        let options = RunOptions::new()
+            .timeout(self.timeout)
+            .keep_going(self.keep_going)
+            .stop_by(stop.clone())
+            .progress({
                 let bar = bar.clone();
                 move |number, total| {
                     bar.set_length(total as u64);

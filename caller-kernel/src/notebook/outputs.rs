@@ -49,7 +49,7 @@ impl Sheet {
         if more.is_empty() {
             return;
         }
-        let entries = self.cells[cell].to_add();
+        let entries = self.cells[cell].begin_entry();
         match entries.last_mut() {
             Some(Entry::Stream { stream: last, text }) if *last == stream => stream::add(text, more),
             _ => {
@@ -69,7 +69,7 @@ impl Sheet {
             }
             return;
         }
-        self.cells[cell].to_add().push(Entry::Shown { bundle, id, count: None });
+        self.cells[cell].begin_entry().push(Entry::Shown { bundle, id, count: None });
     }
 
     /// All that was shown under this id changes. If there is none, this is nothing.
@@ -85,12 +85,12 @@ impl Sheet {
 
     /// A cell ends in a value.
     pub(super) fn result(&mut self, cell: usize, count: u32, bundle: MimeBundle) {
-        self.cells[cell].to_add().push(Entry::Shown { bundle, id: None, count: Some(count) });
+        self.cells[cell].begin_entry().push(Entry::Shown { bundle, id: None, count: Some(count) });
     }
 
     /// A cell ends in an error.
     pub(super) fn error(&mut self, cell: usize, error: CellError) {
-        self.cells[cell].to_add().push(Entry::Error(error));
+        self.cells[cell].begin_entry().push(Entry::Error(error));
     }
 
     /// A cell clears its outputs; with `wait`, when there is something new.
@@ -111,7 +111,7 @@ impl Sheet {
 
 impl Outputs {
     /// The entries, when one is about to be added.
-    fn to_add(&mut self) -> &mut Vec<Entry> {
+    fn begin_entry(&mut self) -> &mut Vec<Entry> {
         if std::mem::take(&mut self.clear_next) {
             self.entries.clear();
         }
