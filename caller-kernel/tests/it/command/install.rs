@@ -68,9 +68,7 @@ fn cli_02_a_kernelspec_is_installed_below_a_prefix() {
     );
     let spec = spec.to_string().replace(&serde_json::to_string(program).unwrap(), "\"PROGRAM\"");
     let spec = spec.replace(env!("CARGO_PKG_VERSION"), "VERSION");
-    insta::assert_snapshot!(spec, @r#"
-    {"argv":["PROGRAM","start","-f","{connection_file}"],"display_name":"Lua (ours)","interrupt_mode":"message","kernel_protocol_version":"5.5","language":"lua","metadata":{"caller-kernel":"VERSION","debugger":false,"supported_features":["kernel subshells"]}}
-    "#);
+    insta::assert_snapshot!(spec, @r#"{"argv":["PROGRAM","start","-f","{connection_file}"],"display_name":"Lua (ours)","interrupt_mode":"message","kernel_protocol_version":"5.5","language":"lua","metadata":{"caller-kernel":"VERSION","debugger":false,"supported_features":["kernel subshells"]}}"#);
     assert_eq!(entries(&folder), ["kernel.json", "logo-svg.svg"]);
 }
 
