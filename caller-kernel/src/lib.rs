@@ -16,6 +16,10 @@ pub mod shell;
 
 pub mod lua;
 
+pub mod kernelspec;
+
+pub mod notebook;
+
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
 

@@ -1,4 +1,7 @@
 //! What cells do, as a front end sees it.
 
+#[cfg(feature = "command")]
+mod command;
 mod lua;
+mod notebook;
 mod recording;

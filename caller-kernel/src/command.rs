@@ -1,0 +1,81 @@
+//! What the words of the command line mean.
+//!
+//! Exit codes: 0 if all is well, 1 if what was asked for failed, 2 if it could not be tried, 130 after an interrupt.
+
+mod install;
+mod place;
+mod run;
+mod start;
+
+use std::{error::Error, io::Write, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// A Jupyter kernel whose cells are Lua, between a running Rust program and a notebook.
+///
+/// `install` puts it where Jupyter finds it; from then on JupyterLab, the Jupyter console and VS Code offer it. `run` runs
+/// a notebook without any of them.
+#[derive(Debug, Parser)]
+#[command(name = "caller-kernel", bin_name = "caller-kernel", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Install(install::Install),
+    Uninstall(install::Uninstall),
+    List(install::List),
+    Run(run::Run),
+    Start(start::Start),
+}
+
+/// Does what the arguments of this process say.
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help that was asked for goes to stdout, and is no failure.
+            let _shown = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match arguments.command {
+        None => {
+            let _shown = Arguments::command().print_long_help();
+            ExitCode::SUCCESS
+        }
+        Some(Command::Install(install)) => install.run(),
+        Some(Command::Uninstall(uninstall)) => uninstall.run(),
+        Some(Command::List(list)) => list.run(),
+        Some(Command::Run(run)) => run.run(),
+        Some(Command::Start(start)) => start::start(start.options()),
+    }
+}
+
+/// Whether `start` would take these arguments behind the connection file.
+fn check_start(extra: &[String]) -> Result<(), clap::Error> {
+    let begin = ["caller-kernel", "start", "-f", "kernel.json"].map(str::to_owned);
+    Arguments::try_parse_from(begin.into_iter().chain(extra.iter().cloned())).map(drop)
+}
+
+/// Says what went wrong.
+fn complain(error: &dyn Error) {
+    eprintln!("caller-kernel: {error}");
+}
+
+/// Prints lines on stdout. A reader that has gone away, such as `head`, is no failure.
+fn say(text: &str) {
+    let _written = writeln!(std::io::stdout(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}
