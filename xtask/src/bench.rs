@@ -1,6 +1,10 @@
 //! The table of costs: ours beside the peers', each row measured in one process.
 
-use crate::workspace::cargo;
+use crate::{
+    ci::Stop,
+    jupyter,
+    workspace::{Workspace, cargo},
+};
 use std::{
     ffi::OsString,
     process::{Command, ExitCode, ExitStatus},
@@ -21,6 +25,33 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<ExitCode, String> {
     for bench in BENCHES {
         let status = command(bench, &args).status().map_err(|error| format!("cargo bench: {error}"))?;
+        if !status.success() {
+            return Ok(exit_code(status));
+        }
+    }
+    kernel(&args)
+}
+
+/// The kernel beside others, by a script that starts all of them.
+fn kernel(args: &Args) -> Result<ExitCode, String> {
+    let workspace = Workspace::load()?;
+    let python = match jupyter::python(&workspace) {
+        Ok(python) => python,
+        Err(Stop::Skipped(why)) => {
+            println!("the kernel's rows are skipped: {why}");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Err(Stop::Failed(why)) => return Err(why),
+    };
+    let mut build =
+        workspace.cargo(&["build", "--release", "--package", "caller-kernel", "--bin", "caller-kernel"]);
+    let mut script = Command::new(python);
+    script
+        .arg(workspace.root.join("caller-kernel/tests/python/cost.py"))
+        .arg(workspace.target.join("bench.json"));
+    script.args(args.quick.then_some("--quick")).envs(jupyter::programs(&workspace, "release"));
+    for command in [&mut build, &mut script] {
+        let status = command.status().map_err(|error| format!("the kernel's rows: {error}"))?;
         if !status.success() {
             return Ok(exit_code(status));
         }

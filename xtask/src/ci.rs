@@ -1,7 +1,7 @@
 //! The whole CI: which steps there are, in which order, and what becomes of the rest when one fails.
 
 use crate::{
-    deny, examples, features,
+    deny, examples, features, jupyter,
     report::{Report, Row},
     steps, system,
     workspace::Workspace,
@@ -64,6 +64,12 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "test", about: "tests, by nextest where it is installed", compiles: true, run: steps::test },
     Step { name: "doctest", about: "examples in the documentation", compiles: true, run: steps::doctest },
     Step { name: "examples", about: "every example is built and run", compiles: true, run: examples::run },
+    Step {
+        name: "jupyter",
+        about: "the kernel with Jupyter's own client and tests",
+        compiles: true,
+        run: jupyter::run,
+    },
     Step {
         name: "features",
         about: "each crate with none, each and all features",

@@ -1,10 +1,12 @@
-//! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs.
+//! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
+//! jupyter` the kernel beside real peers.
 
 mod bench;
 mod ci;
 mod deny;
 mod examples;
 mod features;
+mod jupyter;
 mod libtest;
 mod process;
 mod report;
@@ -27,12 +29,14 @@ struct Xtask {
 enum Chore {
     Ci(ci::Args),
     Bench(bench::Args),
+    Jupyter(jupyter::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
         Chore::Ci(args) => ci::run(args),
         Chore::Bench(args) => bench::run(args),
+        Chore::Jupyter(args) => jupyter::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");

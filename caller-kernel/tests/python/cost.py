@@ -1,0 +1,160 @@
+"""What a kernel costs, beside ipykernel and async-kernel: the same script, the same run, in turn.
+
+Usage: cost.py BENCH_JSON [--quick]. CALLER_KERNEL names our command, built for release.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from jupyter_client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
+import subprocess
+
+TIMEOUT = 60
+
+
+class Kernel:
+    """One kernel in a process of its own, and a client that is connected to it."""
+
+    def __init__(self, name, argv):
+        self.name = name
+        self.folder = tempfile.TemporaryDirectory()
+        path = os.path.join(self.folder.name, "kernel.json")
+        write_connection_file(path)
+        self.begun = time.perf_counter()
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+        self.process = subprocess.Popen([word.format(connection_file=path) for word in argv], **quiet)
+        self.client = BlockingKernelClient(connection_file=path)
+        self.client.load_connection_file()
+        self.client.start_channels()
+
+    def until_ready(self):
+        """Seconds from the start to the first reply; the question is asked once, and waits in the socket."""
+        asked = self.client.kernel_info()
+        self.reply(asked)
+        took = time.perf_counter() - self.begun
+        # From here on the output is heard.
+        self.client.wait_for_ready(timeout=TIMEOUT)
+        return took
+
+    def reply(self, msg_id):
+        while True:
+            reply = self.client.get_shell_msg(timeout=TIMEOUT)
+            if reply["parent_header"].get("msg_id") == msg_id:
+                return reply
+
+    def run(self, code):
+        """Executes until reply and idle; gives what was printed."""
+        msg_id = self.client.execute(code)
+        printed = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != msg_id:
+                continue
+            if message["msg_type"] == "stream":
+                printed.append(message["content"]["text"])
+            elif message["msg_type"] == "error":
+                raise RuntimeError(f"{self.name}: {message['content']}")
+            elif message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+        assert self.reply(msg_id)["content"]["status"] == "ok"
+        return "".join(printed)
+
+    def resident(self):
+        """Bytes of memory, of the process and those it started."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1]) * 1024
+
+    def stop(self):
+        self.client.stop_channels()
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.folder.cleanup()
+
+
+OURS = [os.environ["CALLER_KERNEL"], "start", "-f", "{connection_file}"]
+PEERS = {
+    "ipykernel": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    "async-kernel": [sys.executable, "-m", "async_kernel", "-f", "{connection_file}"],
+}
+PRINTS = {"ours": "for i = 1, 20000 do print(i) end", "peer": "for i in range(1, 20001): print(i)"}
+LINES = "".join(f"{i}\n" for i in range(1, 20001))
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def measure(name, argv, rounds, cells):
+    """Seconds, seconds, bytes, seconds: start, one cell, memory after 500 cells, 20,000 prints."""
+    starts, trips, prints = [], [], []
+    memory = 0
+    for turn in range(rounds):
+        kernel = Kernel(name, argv)
+        try:
+            starts.append(kernel.until_ready())
+            if turn:
+                continue
+            for _ in range(50):
+                kernel.run("x = 1 + 1")
+            for _ in range(cells):
+                begun = time.perf_counter()
+                kernel.run("x = 1 + 1")
+                trips.append(time.perf_counter() - begun)
+            memory = kernel.resident()
+            code = PRINTS["ours" if name == "ours" else "peer"]
+            for _ in range(5):
+                begun = time.perf_counter()
+                printed = kernel.run(code)
+                prints.append(time.perf_counter() - begun)
+                assert printed == LINES, f"{name}: {len(printed)} characters of {len(LINES)}"
+        finally:
+            kernel.stop()
+    return median(starts), median(trips), memory, median(prints)
+
+
+def main():
+    path = Path(sys.argv[1])
+    quick = "--quick" in sys.argv
+    rounds, cells = (2, 100) if quick else (7, 500)
+    ours = measure("ours", OURS, rounds, cells)
+    goals = {
+        "ipykernel": (1 / 14, 1 / 6, 1 / 8, 1.0),
+        "async-kernel": (1 / 13, 1 / 3, 1 / 8, None),
+    }
+    names = ("kernel: start to first reply", "kernel: execute to idle", "kernel: memory after 500 cells",
+             "kernel: 20,000 prints")
+    rows = []
+    for peer, argv in PEERS.items():
+        theirs = measure(peer, argv, rounds, cells)
+        for name, mine, other, goal in zip(names, ours, theirs, goals[peer]):
+            if goal is None:
+                continue
+            scale, unit = (1, "bytes") if "memory" in name else (1e9, "ns")
+            rows.append({
+                "name": name, "peer": peer, "ours_ns": mine * scale, "peer_ns": other * scale,
+                "ratio": mine / other, "goal": goal, "met": mine / other <= goal, "unit": unit,
+            })
+    print(f"{'work':36} {'beside':30} {'ours':>14} {'peer':>14} {'ratio':>7} {'goal':>7}")
+    for row in rows:
+        met = "" if row["met"] else "← not met"
+        print(f"{row['name']:36} {row['peer']:30} {row['ours_ns']:14.1f} {row['peer_ns']:14.1f} "
+              f"{row['ratio']:7.3f} {row['goal']:7.3f} {row['unit']:5} {met}")
+    known = json.loads(path.read_text()) if path.exists() else []
+    known = [row for row in known if row["name"] not in names]
+    path.write_text(json.dumps(known + rows, indent=2) + "\n")
+    print(f"written to {path}")
+
+
+if __name__ == "__main__":
+    main()
