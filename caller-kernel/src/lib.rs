@@ -1,7 +1,8 @@
 //! A Jupyter kernel between a running Rust program and a notebook.
 //!
 //! [`shell`] says what a language of cells is to the kernel. [`lua`] is such a language: Lua 5.4, whose cells are
-//! coroutines in the thread of one caller, so that they wait without blocking it.
+//! coroutines in the thread of one caller, so that they wait without blocking it. [`Kernel`] runs beside a program, and
+//! lets front ends run cells in it.
 #![forbid(unsafe_code)]
 
 mod zmtp;
@@ -19,6 +20,7 @@ pub mod lua;
 pub mod kernelspec;
 
 pub mod notebook;
+mod kernel;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;
@@ -31,6 +33,7 @@ mod tests;
 pub use fuzz::fuzz_wire;
 pub use {
     connection::{Connection, ConnectionError, Transport},
+    kernel::{InputError, Kernel, KernelBuilder, KernelError, KernelStream},
     sockets::{Channel, ChannelSender, Closer, IoPub, Sockets},
     wire::{Header, Json, Message, Session, WireError},
     zmtp::{BindError, Class, Subscription},

@@ -1,0 +1,137 @@
+//! The queues of a shell: what is to be done in its thread, in order.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use caller::{Context, Queue};
+
+use super::{
+    comm_messages,
+    execute::{self, Job},
+    hub::Hub,
+    questions,
+    request::Request,
+    seat::Seat,
+};
+
+/// A seat, and a queue for each group of messages that its shell handles. Each keeps its order; a cell that waits does
+/// not hold up the others.
+///
+/// Dropped, it ends what runs, and has the shell leave.
+pub(crate) struct Desk {
+    hub: Arc<Hub>,
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) cells: Queue<Job>,
+    pub(crate) questions: Queue<Request>,
+    pub(crate) comms: Queue<Request>,
+}
+
+impl Desk {
+    pub(crate) fn at(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
+        hub.seats.add(&seat);
+        let caller = seat.caller();
+        // They outlive whatever they were started for.
+        let (cells, questions, comms) = Context::new().run(|| {
+            let shared = || (Arc::clone(hub), Arc::clone(&seat));
+            let (own, at) = shared();
+            let cells = caller.queue(async move |job| execute::execute(&own, &at, job).await);
+            let at = Arc::clone(&seat);
+            let questions = caller.queue(async move |request| questions::answer(&at, request).await);
+            let (own, at) = shared();
+            let comms = caller.queue(async move |request| comm_messages::handle(&own, &at, request).await);
+            (cells, questions, comms)
+        });
+        Arc::new(Self { hub: Arc::clone(hub), seat, cells, questions, comms })
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.seat.interrupt();
+        self.cells.close();
+        self.questions.close();
+        self.comms.close();
+        self.hub.comms.left(self.seat.id());
+        self.seat.leave();
+    }
+}
+
+/// The desks beside that of the main shell.
+#[derive(Default)]
+pub(crate) struct Desks(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// By the id of the subshell.
+    subshells: Vec<(String, Arc<Desk>)>,
+    /// By the name of the program's caller.
+    callers: HashMap<String, Arc<Desk>>,
+    /// Those that are owned by cells that run in threads.
+    guests: Vec<Weak<Desk>>,
+    /// The names of threads that cells asked for.
+    threads: HashSet<String>,
+}
+
+impl Desks {
+    pub(crate) fn add_subshell(&self, id: &str, desk: Arc<Desk>) {
+        self.known().subshells.push((id.to_owned(), desk));
+    }
+
+    pub(crate) fn subshell(&self, id: &str) -> Option<Arc<Desk>> {
+        let known = self.known();
+        known.subshells.iter().find(|(known, _)| known == id).map(|(_, desk)| Arc::clone(desk))
+    }
+
+    /// The ids of the subshells, the oldest first.
+    pub(crate) fn subshells(&self) -> Vec<String> {
+        self.known().subshells.iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    pub(crate) fn remove_subshell(&self, id: &str) -> Option<Arc<Desk>> {
+        let mut known = self.known();
+        let at = known.subshells.iter().position(|(known, _)| known == id)?;
+        Some(known.subshells.remove(at).1)
+    }
+
+    /// The desk in the thread of one of the program's callers, made when it is first needed.
+    pub(crate) fn caller(&self, name: &str, make: impl FnOnce() -> Arc<Desk>) -> Arc<Desk> {
+        Arc::clone(self.known().callers.entry(name.to_owned()).or_insert_with(make))
+    }
+
+    pub(crate) fn add_guest(&self, desk: &Arc<Desk>) {
+        let mut known = self.known();
+        known.guests.retain(|desk| desk.strong_count() > 0);
+        known.guests.push(Arc::downgrade(desk));
+    }
+
+    /// Notes the name of a thread that a cell asks for. False if it `is_taken`, and not by such a thread.
+    pub(crate) fn add_thread(&self, name: &str, is_taken: bool) -> bool {
+        let mut known = self.known();
+        if is_taken {
+            return known.threads.contains(name);
+        }
+        known.threads.insert(name.to_owned());
+        true
+    }
+
+    /// The desk of a seat.
+    pub(crate) fn of_seat(&self, seat: u64) -> Option<Arc<Desk>> {
+        let known = self.known();
+        let subshells = known.subshells.iter().map(|(_, desk)| desk);
+        let own = subshells.chain(known.callers.values()).cloned();
+        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.seat.id() == seat)
+    }
+
+    /// Leaves all of them.
+    pub(crate) fn clear(&self) {
+        let known = std::mem::take(&mut *self.known());
+        // Outside of the lock: that ends cells.
+        drop(known);
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,213 @@
+//! From the sockets to the handlers.
+
+use std::sync::Arc;
+
+use caller::{Caller, Queue};
+use serde::Deserialize;
+
+use super::{
+    comm_messages, control,
+    desk::{Desk, Desks},
+    execute::{self, Execute, Job},
+    history_request,
+    hub::Hub,
+    info,
+    mode::{Manner, Mode},
+    request::{Request, or_default},
+    seat::Seat,
+    subshells, threads,
+};
+use crate::{
+    shell::CellError,
+    sockets::{Channel, IoPub},
+    wire::Message,
+    zmtp::Subscription,
+};
+
+/// Hands each request to the queue of its group.
+///
+/// Requests are read in the thread of Control, on all channels alike: none waits for a cell that computes, except those
+/// whose queue is in the thread of its shell.
+pub(crate) struct Dispatch {
+    hub: Arc<Hub>,
+    main: Arc<Desk>,
+    desks: Arc<Desks>,
+    info: Queue<Request>,
+    history: Queue<Request>,
+    control: Queue<Request>,
+    subshells: Queue<Request>,
+}
+
+impl Dispatch {
+    pub(crate) fn new(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
+        let (main, desks) = (Desk::at(hub, seat), Arc::new(Desks::default()));
+        let caller = &hub.control;
+        let own = || Arc::clone(hub);
+        let info = own();
+        let info = caller.queue(async move |request| info::answer(&info, request));
+        let history = own();
+        let history = caller.queue(async move |request| history_request::answer(&history, request));
+        let shared = own();
+        let control = caller.queue(async move |request: Request| match request.msg_type() {
+            "interrupt_request" => control::interrupt(&shared, request),
+            "shutdown_request" => control::shut_down(&shared, request),
+            _ => shared.usage.answer(request),
+        });
+        let (shared, all, seat) = (own(), Arc::clone(&desks), Arc::clone(&main.seat));
+        let subshells =
+            caller.queue(async move |request| subshells::handle(&shared, &all, &seat, request).await);
+        Arc::new(Self { hub: own(), main, desks, info, history, control, subshells })
+    }
+
+    /// Reads requests for as long as the sockets are open.
+    pub(crate) async fn read(self: Arc<Self>, mut channel: Channel) {
+        let sender = channel.sender().clone();
+        while let Some(message) = channel.recv().await {
+            self.route(Request::new(message, sender.clone(), self.hub.iopub.clone()));
+        }
+    }
+
+    /// Reads the answers of users for as long as the sockets are open.
+    pub(crate) async fn read_stdin(self: Arc<Self>, mut channel: Channel) {
+        while let Some(message) = channel.recv().await {
+            match message.msg_type() {
+                "input_reply" => self.hub.stdin.answer(&message),
+                other => tracing::warn!(msg_type = other, "a message on stdin that is no answer"),
+            }
+        }
+    }
+
+    fn route(&self, request: Request) {
+        let queue = match request.msg_type() {
+            "kernel_info_request" => &self.info,
+            "history_request" => &self.history,
+            "interrupt_request" | "shutdown_request" | "usage_request" => &self.control,
+            "create_subshell_request" | "list_subshell_request" | "delete_subshell_request" => {
+                &self.subshells
+            }
+            "execute_request" => return self.execute(request),
+            "complete_request" | "inspect_request" | "is_complete_request" => {
+                return self.at_desk(request, |desk| &desk.questions);
+            }
+            "comm_open" | "comm_info_request" => return self.at_desk(request, |desk| &desk.comms),
+            "comm_msg" | "comm_close" => return self.to_comm(request),
+            other => {
+                tracing::warn!(msg_type = other, "a message of an unknown type");
+                return request.end();
+            }
+        };
+        put(queue, request);
+    }
+
+    /// The desk that a request is for.
+    fn desk(&self, message: &Message) -> Result<Arc<Desk>, CellError> {
+        match message.header.subshell_id() {
+            None => Ok(Arc::clone(&self.main)),
+            Some(id) => self.desks.subshell(id).ok_or_else(|| subshells::unknown(id)),
+        }
+    }
+
+    fn at_desk(&self, request: Request, queue: fn(&Desk) -> &Queue<Request>) {
+        match self.desk(&request.message) {
+            Ok(desk) => put(queue(&desk), request),
+            Err(error) => request.fail(&error),
+        }
+    }
+
+    /// To the shell that has the comm, whichever subshell is named: front ends send on comms by subshells of their own.
+    fn to_comm(&self, request: Request) {
+        let seat = comm_messages::comm_id(&request).and_then(|id| self.hub.comms.seat_of(&id));
+        let desk = seat.and_then(|seat| self.desks.of_seat(seat));
+        put(&desk.as_ref().unwrap_or(&self.main).comms, request);
+    }
+
+    fn execute(&self, request: Request) {
+        #[derive(Default, Deserialize)]
+        struct Metadata {
+            #[serde(default, deserialize_with = "or_default")]
+            tags: Vec<String>,
+        }
+        // Tags that are no texts are not ours.
+        let Metadata { tags } = request.message.metadata.read().unwrap_or_default();
+        let read = self.desk(&request.message).and_then(|desk| {
+            let content: Execute = request.content()?;
+            let manner = Manner::read(&content.code, &tags)?;
+            Ok((desk, content, manner))
+        });
+        let (desk, content, Manner { mode, timeout }) = match read {
+            Ok(read) => read,
+            Err(error) => return request.fail(&error),
+        };
+        let job = Job {
+            request,
+            content,
+            timeout: timeout.unwrap_or(self.hub.cell_timeout),
+            in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
+            _running: self.hub.running.one(),
+        };
+        let seat = &desk.seat;
+        match mode {
+            Mode::Queue => put_job(&desk, job),
+            Mode::Task => {
+                let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(seat));
+                let caller = seat.caller().clone();
+                drop(caller.call_soon(async move || execute::execute(&hub, &seat, job).await));
+            }
+            Mode::Thread(name) => threads::run(&self.hub, &self.desks, seat, name, job),
+            Mode::Caller(name) => match self.caller(&name) {
+                Ok(desk) => put_job(&desk, job),
+                Err(error) => job.request.fail(&error),
+            },
+        }
+    }
+
+    /// The desk in the thread of one of the program's callers.
+    fn caller(&self, name: &str) -> Result<Arc<Desk>, CellError> {
+        let hub = &self.hub;
+        let caller = hub.callers.get(name).ok_or_else(|| {
+            let names: Vec<_> = hub.callers.keys().map(|name| format!("`{name}`")).collect();
+            let known = if names.is_empty() { "it knows none".to_owned() } else { names.join(", ") };
+            let text = format!("this kernel knows no caller `{name}`; it knows {known}");
+            CellError::new("RunModeError", text.replace("it knows it knows", "it knows"))
+        })?;
+        Ok(self.desks.caller(name, || {
+            let (seat, made) = Seat::resident(caller, &hub.language);
+            // What runs there finds out by itself why there is no shell.
+            drop(made);
+            Desk::at(hub, seat)
+        }))
+    }
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        // In callers of the program nothing else ends what was begun there.
+        self.desks.clear();
+    }
+}
+
+/// Queues a request. Where the caller of the queue has stopped, the request says so as it is dropped.
+fn put(queue: &Queue<Request>, request: Request) {
+    drop(queue.call(request));
+}
+
+fn put_job(desk: &Desk, job: Job) {
+    drop(desk.cells.call(job));
+}
+
+/// Welcomes subscribers for as long as the sockets are open.
+pub(crate) async fn welcome(iopub: IoPub, mut subscriptions: tokio::sync::mpsc::Receiver<Subscription>) {
+    while let Some(subscription) = subscriptions.recv().await {
+        iopub.welcome(&subscription);
+    }
+}
+
+/// Starts reading, on Control.
+pub(crate) fn start(control: &Caller, dispatch: &Arc<Dispatch>, [shell, own]: [Channel; 2], stdin: Channel) {
+    for channel in [own, shell] {
+        let dispatch = Arc::clone(dispatch);
+        drop(control.call_soon(async move || dispatch.read(channel).await));
+    }
+    let dispatch = Arc::clone(dispatch);
+    drop(control.call_soon(async move || dispatch.read_stdin(stdin).await));
+}

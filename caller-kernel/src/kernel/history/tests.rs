@@ -1,0 +1,69 @@
+use super::*;
+
+fn inputs(entries: &[Entry]) -> Vec<(u64, u32, &str)> {
+    entries.iter().map(|entry| (entry.session, entry.line, &*entry.input)).collect()
+}
+
+#[test]
+fn it_goes_on_in_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let first = History::open(&path).unwrap();
+    first.store(1, "x = 'ä\n'");
+    first.store_output(1, "7");
+    // At the same time.
+    let second = History::open(&path).unwrap();
+    second.store(1, "y = 1");
+    first.store(2, "x");
+    drop((first, second));
+    // A line that was cut off.
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .write_all(b"{\"session\": 1, \"li")
+        .unwrap();
+
+    let third = History::open(&path).unwrap();
+    third.store(1, "z");
+    let known = [(1, 1, "x = 'ä\n'"), (1, 2, "x"), (2, 1, "y = 1")];
+    assert_eq!(inputs(&third.tail(9)), [&known[..], &[(3, 1, "z")]].concat());
+    assert_eq!(third.tail(9)[0].output.as_deref(), Some("7"));
+    let fourth = History::open(&path).unwrap();
+    assert_eq!(inputs(&fourth.range(-1, 1, None)), [(3, 1, "z")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn its_file_is_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let _history = History::open(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn ranges_are_of_one_session() {
+    let history = History::in_memory();
+    for line in 1..=5 {
+        history.store(line, &format!("cell {line}"));
+    }
+    assert_eq!(inputs(&history.range(0, 2, Some(4))), [(1, 2, "cell 2"), (1, 3, "cell 3")]);
+    assert_eq!(history.range(1, 5, None).len(), 1);
+    assert!(history.range(-1, 1, None).is_empty());
+    assert!(history.range(i64::MIN, 1, None).is_empty());
+}
+
+#[test]
+fn a_search_gives_the_last_that_fit() {
+    let history = History::in_memory();
+    for (line, input) in [(1, "a = 1"), (2, "b = 1"), (3, "a = 2"), (4, "a = 1")] {
+        history.store(line, input);
+    }
+    assert_eq!(inputs(&history.search("a*", Some(2), false)), [(1, 3, "a = 2"), (1, 4, "a = 1")]);
+    assert_eq!(inputs(&history.search("a*", None, true)), [(1, 3, "a = 2"), (1, 4, "a = 1")]);
+    assert_eq!(history.search("*", None, false).len(), 4);
+}
+
+use std::io::Write;

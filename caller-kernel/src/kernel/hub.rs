@@ -1,0 +1,110 @@
+//! What all handlers of one kernel share.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use caller::{AsyncEvent, Caller};
+
+use super::{comms::Comms, history::History, seat::Seat, stdin::Stdin, usage::Usage};
+use crate::{shell::SharedLanguage, sockets::IoPub};
+
+/// The state of a kernel, each part of which has one owner.
+pub(crate) struct Hub {
+    /// What the names of its callers begin with.
+    pub(crate) name: String,
+    pub(crate) language: SharedLanguage,
+    pub(crate) iopub: IoPub,
+    pub(crate) stdin: Stdin,
+    pub(crate) history: History,
+    pub(crate) comms: Comms,
+    pub(crate) seats: Seats,
+    pub(crate) usage: Usage,
+    pub(crate) counter: Counter,
+    pub(crate) running: Running,
+    /// How long a cell may take, unless it says so itself.
+    pub(crate) cell_timeout: Option<Duration>,
+    /// Whether what cells print is kept from the program's own streams.
+    pub(crate) quiet: bool,
+    /// The program's callers that cells can be sent to.
+    pub(crate) callers: BTreeMap<String, Caller>,
+    pub(crate) shell: Caller,
+    pub(crate) control: Caller,
+    /// Set to stop the kernel.
+    pub(crate) stop: AsyncEvent,
+}
+
+impl Hub {
+    /// Stops all that runs in any shell. It returns at once.
+    pub(crate) fn interrupt(&self) {
+        for seat in self.seats.all() {
+            seat.interrupt();
+        }
+    }
+}
+
+/// The seats of all shells that are there.
+#[derive(Default)]
+pub(crate) struct Seats(Mutex<HashMap<u64, Weak<Seat>>>);
+
+impl Seats {
+    pub(crate) fn add(&self, seat: &Arc<Seat>) {
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.retain(|_, seat| seat.strong_count() > 0);
+        seats.insert(seat.id(), Arc::downgrade(seat));
+    }
+
+    fn all(&self) -> Vec<Arc<Seat>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// The numbers of cells.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU32);
+
+impl Counter {
+    /// The number of a cell that begins. One that is not stored leaves it to the next.
+    pub(crate) fn next(&self, store: bool) -> u32 {
+        // A counter: nothing else is published through it.
+        let last =
+            if store { self.0.fetch_add(1, Ordering::Relaxed) } else { self.0.load(Ordering::Relaxed) };
+        last.wrapping_add(1)
+    }
+
+    /// The number of the last cell.
+    pub(crate) fn last(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How many cells run or wait.
+#[derive(Clone, Default)]
+pub(crate) struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    /// One more, until it is dropped.
+    pub(crate) fn one(&self) -> RunningOne {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        RunningOne(self.clone())
+    }
+
+    /// Whether there are any.
+    pub(crate) fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// A cell that runs.
+pub(crate) struct RunningOne(Running);
+
+impl Drop for RunningOne {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

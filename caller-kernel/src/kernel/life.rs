@@ -1,0 +1,254 @@
+//! How a kernel starts and stops.
+
+use std::{
+    fs, mem,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use caller::{AsyncEvent, Caller, Context};
+use caller_tokio::Tokio;
+
+use super::{
+    builder::Options,
+    comms::Comms,
+    dispatch::{self, Dispatch},
+    error::KernelError,
+    history::History,
+    hub::{Counter, Hub, Running, Seats},
+    seat::Seat,
+    stdin::Stdin,
+    usage::Usage,
+};
+use crate::{
+    connection::Connection,
+    shell::CellError,
+    sockets::{Closer, Sockets},
+};
+
+/// How long a stop waits for a cell that cannot be stopped, as it is in a function of the program that does not return.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A kernel that was started.
+pub(crate) struct Life {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) connection: Connection,
+    /// The caller in whose thread the sockets are. It stops last.
+    pub(crate) sockets: Caller,
+}
+
+/// The kernel of this process.
+static CURRENT: Mutex<Slot> = Mutex::new(Slot::Empty);
+
+enum Slot {
+    Empty,
+    Taken,
+    Running(Arc<Life>),
+}
+
+fn slot() -> MutexGuard<'static, Slot> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The kernel of this process, if it has one.
+pub(crate) fn current() -> Option<Arc<Life>> {
+    match &*slot() {
+        Slot::Running(life) => Some(Arc::clone(life)),
+        Slot::Empty | Slot::Taken => None,
+    }
+}
+
+/// The right to be the kernel of this process, until it is dropped.
+struct Claim;
+
+impl Claim {
+    fn take() -> Result<Self, KernelError> {
+        let mut slot = slot();
+        match *slot {
+            Slot::Empty => {
+                *slot = Slot::Taken;
+                Ok(Self)
+            }
+            Slot::Taken | Slot::Running(_) => Err(KernelError::Running),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let old = mem::replace(&mut *slot(), Slot::Empty);
+        drop(old);
+    }
+}
+
+/// Callers that are stopped again unless the start succeeds.
+struct Started(Vec<Caller>);
+
+impl Started {
+    fn add(&mut self, caller: Caller) -> Caller {
+        self.0.push(caller.clone());
+        caller
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for caller in &self.0 {
+            caller.force_stop();
+        }
+        for caller in &self.0 {
+            // In its own thread, where this cannot be, it would wait for ever.
+            let _stopped = caller.stopped().blocking();
+        }
+    }
+}
+
+/// Starts the kernel of this process.
+pub(crate) fn start(options: Options) -> Result<Arc<Life>, KernelError> {
+    // It is no part of whatever call starts it.
+    Context::new().run(|| start_apart(options))
+}
+
+fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
+    let Options { name, language, connection, connection_file, callers, history, cell_timeout, quiet } =
+        options;
+    let claim = Claim::take()?;
+    let history = match history {
+        None => History::in_memory(),
+        Some(path) => History::open(&path).map_err(|source| KernelError::History { path, source })?,
+    };
+    let file = connection_file.map(ConnectionFile::new);
+    let wanted = match (connection, &file) {
+        (Some(connection), _) => connection,
+        (None, Some(file)) if file.was_there => Connection::read(&file.path)?,
+        (None, _) => Connection::new(),
+    };
+
+    let mut started = Started(Vec::new());
+    let make = |what: &str| {
+        let name = format!("{name}{what}");
+        Caller::builder().name(name).backend(Tokio::new()).protected(true).spawn()
+    };
+    let sockets = started.add(make("Sockets")?);
+    let bound = sockets.call_soon({
+        let wanted = wanted.clone();
+        async move || Sockets::bind(wanted).await
+    });
+    let shell = started.add(make("Shell")?);
+    let (seat, made) = Seat::resident(&shell, &language);
+    let control = shell.child_builder().name(format!("{name}Control")).protected(true).spawn()?;
+    let Sockets { shell: requests, control: urgent, stdin, iopub, subscriptions, closer } =
+        bound.wait_blocking()??;
+    made.wait_blocking().map_err(|error| match error.downcast_ref::<CellError>() {
+        Some(error) => KernelError::Shell(error.clone()),
+        None => KernelError::Caller(error),
+    })?;
+
+    let connection = closer.connection().clone();
+    let hub = Arc::new(Hub {
+        name,
+        language,
+        iopub: iopub.clone(),
+        stdin: Stdin::new(stdin.sender().clone()),
+        history,
+        comms: Comms::default(),
+        seats: Seats::default(),
+        usage: Usage::default(),
+        counter: Counter::default(),
+        running: Running::default(),
+        cell_timeout,
+        quiet,
+        callers,
+        shell: shell.clone(),
+        control: control.clone(),
+        stop: AsyncEvent::new(),
+    });
+    let dispatch = Dispatch::new(&hub, seat);
+    drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
+    dispatch::start(&control, &dispatch, [requests, urgent], stdin);
+    // Written when somebody listens.
+    if let Some(file) = &file {
+        file.write(&wanted, &connection)?;
+    }
+    let life = Arc::new(Life { hub: Arc::clone(&hub), connection, sockets: sockets.clone() });
+    let ending = Ending { shell, sockets: sockets.clone(), file, _claim: claim };
+    *slot() = Slot::Running(Arc::clone(&life));
+    started.0.clear();
+    drop(sockets.call_soon(async move || supervise(hub, closer, ending).await));
+    Ok(life)
+}
+
+/// Waits for the end, and brings it about, in the thread of the sockets.
+async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
+    tokio::select! {
+        () = hub.stop.wait() => {}
+        // By force, from elsewhere.
+        () = hub.shell.stopping() => {}
+    }
+    hub.interrupt();
+    hub.shell.force_stop();
+    if tokio::time::timeout(GRACE, hub.shell.stopped()).await.is_err() {
+        tracing::warn!("a cell does not stop; the kernel ends without it");
+    }
+    closer.close().await;
+    drop(ending);
+}
+
+/// What is left to do when a kernel ends, even if its callers are stopped from elsewhere.
+struct Ending {
+    shell: Caller,
+    sockets: Caller,
+    file: Option<ConnectionFile>,
+    /// The last: another kernel may start then.
+    _claim: Claim,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.file.take();
+        self.shell.force_stop();
+        self.sockets.force_stop();
+    }
+}
+
+/// The file by which clients find the kernel. One that we made is removed when this is dropped.
+struct ConnectionFile {
+    path: PathBuf,
+    was_there: bool,
+    /// What it says, if we made it.
+    made: Mutex<Option<Connection>>,
+}
+
+impl ConnectionFile {
+    fn new(path: PathBuf) -> Self {
+        let was_there = path.exists();
+        Self { path, was_there, made: Mutex::default() }
+    }
+
+    fn write(&self, wanted: &Connection, connection: &Connection) -> Result<(), KernelError> {
+        if self.was_there && wanted == connection && says(&self.path, connection) {
+            return Ok(());
+        }
+        connection.write(&self.path)?;
+        if !self.was_there {
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ConnectionFile {
+    fn drop(&mut self) {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Another kernel may have written its own there.
+        if made.is_some_and(|connection| says(&self.path, &connection)) {
+            let _gone = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether a connection file says this.
+fn says(path: &Path, connection: &Connection) -> bool {
+    Connection::read(path).is_ok_and(|known| known == *connection)
+}

@@ -1,0 +1,163 @@
+//! A request on its way through the kernel: busy, reply, idle.
+
+use std::{thread, time::Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use crate::{
+    shell::CellError,
+    sockets::{ChannelSender, IoPub},
+    wire::{Json, Message},
+    zmtp::Class,
+};
+
+/// A message that a client sent, and the way back to it.
+///
+/// However its handling ends, all see [busy and idle][status] around it, and its sender gets one reply if the message
+/// wants one: dropped on the way, because its handler panicked or its caller stopped, it answers with an error.
+///
+/// [status]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#kernel-status
+pub(crate) struct Request {
+    pub(crate) message: Message,
+    sender: ChannelSender,
+    iopub: IoPub,
+    /// When it was read, by the clock that never turns back, and by that of the headers' dates.
+    pub(crate) received: (Instant, Timestamp),
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Busy,
+    Ended,
+}
+
+impl Request {
+    pub(crate) fn new(message: Message, sender: ChannelSender, iopub: IoPub) -> Self {
+        Self { message, sender, iopub, received: (Instant::now(), Timestamp::now()), stage: Stage::Waiting }
+    }
+
+    pub(crate) fn msg_type(&self) -> &str {
+        self.message.msg_type()
+    }
+
+    /// What becomes the parent of all that answers it.
+    pub(crate) fn parent(&self) -> &Json {
+        self.message.header.json()
+    }
+
+    /// Tells all that it is being handled. Doing so again does nothing.
+    pub(crate) fn begin(&mut self) {
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Busy;
+            self.status("busy");
+        }
+    }
+
+    /// Its content.
+    ///
+    /// # Errors
+    ///
+    /// A field is missing or of another type than the protocol says.
+    pub(crate) fn content<T: DeserializeOwned>(&self) -> Result<T, CellError> {
+        self.message.content.read().map_err(|error| {
+            let text =
+                format!("the content of this {} is not as the protocol has it: {error}", self.msg_type());
+            CellError::new("BadRequest", text)
+        })
+    }
+
+    /// Replies, and ends it.
+    pub(crate) fn reply<T: Serialize + ?Sized>(mut self, content: &T) {
+        self.begin();
+        self.send_reply(content);
+        self.finish();
+    }
+
+    /// Replies with an error, and ends it.
+    pub(crate) fn fail(mut self, error: &CellError) {
+        self.begin();
+        self.send_error(error);
+        self.finish();
+    }
+
+    /// Ends it without a reply.
+    pub(crate) fn end(mut self) {
+        self.begin();
+        self.finish();
+    }
+
+    fn send_reply<T: Serialize + ?Sized>(&self, content: &T) {
+        let Some(kind) = self.msg_type().strip_suffix("_request") else { return };
+        match self.sender.session().reply(&self.message, &format!("{kind}_reply"), content) {
+            // A client that has gone wants no reply.
+            Ok(reply) => drop(self.sender.send(&reply)),
+            Err(error) => tracing::error!(%error, kind, "a reply cannot be json"),
+        }
+    }
+
+    fn send_error(&self, error: &CellError) {
+        if self.msg_type().ends_with("_request") {
+            self.send_reply(&error_content(error));
+        } else {
+            tracing::warn!(%error, msg_type = self.msg_type(), "a message could not be handled");
+        }
+    }
+
+    fn finish(&mut self) {
+        self.stage = Stage::Ended;
+        self.status("idle");
+    }
+
+    fn status(&self, state: &str) {
+        publish(&self.iopub, self.parent(), "status", &json!({ "execution_state": state }), Class::Essential);
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.stage == Stage::Ended {
+            return;
+        }
+        self.begin();
+        self.send_error(&if thread::panicking() {
+            CellError::new("Panic", "the handler of this request panicked")
+        } else {
+            CellError::new("Stopped", "what was to handle this request has stopped")
+        });
+        self.finish();
+    }
+}
+
+/// An error as [replies] have it.
+///
+/// [replies]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#request-reply
+pub(crate) fn error_content(error: &CellError) -> serde_json::Value {
+    json!({
+        "status": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback,
+    })
+}
+
+/// Publishes a message on the topic of its type.
+pub(crate) fn publish<T: Serialize + ?Sized>(
+    iopub: &IoPub,
+    parent: &Json,
+    msg_type: &str,
+    content: &T,
+    class: Class,
+) {
+    match iopub.session().message(msg_type, parent, content) {
+        Ok(message) => iopub.publish(&message.on_topic(msg_type.to_owned()), class),
+        Err(error) => tracing::error!(%error, msg_type, "a message cannot be json"),
+    }
+}
+
+/// Reads a field for which a client may send null where it has nothing to say.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    field: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(field)?.unwrap_or_default())
+}

@@ -1,0 +1,145 @@
+//! The place of a shell: a caller's thread, where a call owns it.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    future,
+    rc::{Rc, Weak},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use caller::{Caller, Pending, PendingHandle, Resolver};
+
+use super::stop_on_error::LastFailure;
+use crate::shell::{CellError, Interrupter, SharedLanguage, Shell, Snapshot};
+
+thread_local! {
+    /// The shells of this thread by their seats. They are owned by calls, which end with their caller: nothing of a
+    /// shell is left to the destructors of thread-locals.
+    static SEATED: RefCell<HashMap<u64, Weak<dyn Shell>>> = RefCell::default();
+}
+
+/// A shell that lives in a caller's thread, as other threads know it.
+pub(crate) struct Seat {
+    id: u64,
+    caller: Caller,
+    /// There once the shell is.
+    interrupter: OnceLock<Interrupter>,
+    /// The call that owns the shell.
+    owner: OnceLock<PendingHandle>,
+    pub(crate) failure: LastFailure,
+}
+
+impl Seat {
+    fn new(caller: &Caller) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            caller: caller.clone(),
+            interrupter: OnceLock::new(),
+            owner: OnceLock::new(),
+            failure: LastFailure::default(),
+        })
+    }
+
+    /// Makes a shell in the caller's thread, which stays until it is told to [`leave`](Self::leave) or the caller stops.
+    /// The pending says when it is there; calls of that caller which are made from now on find it, or why it is not.
+    pub(crate) fn resident(caller: &Caller, language: &SharedLanguage) -> (Arc<Self>, Pending<()>) {
+        let seat = Self::new(caller);
+        let (made, pending) = Resolver::new();
+        let (language, own) = (Arc::clone(language), Arc::clone(&seat));
+        let owner = caller.call_soon(async move || {
+            match language.shell().map(Rc::from) {
+                Ok(shell) => {
+                    let _seated = own.sit(shell);
+                    // Nobody may wait for it.
+                    let _told = made.resolve(());
+                    future::pending().await
+                }
+                Err(error) => drop(made.fail(error)),
+            }
+        });
+        let _first = seat.owner.set(owner.handle());
+        (seat, pending)
+    }
+
+    /// The seat of a shell that was made here, in this caller's thread; it is left when the second is dropped.
+    pub(crate) fn guest(caller: &Caller, shell: Rc<dyn Shell>) -> (Arc<Self>, Seated) {
+        let seat = Self::new(caller);
+        let seated = seat.sit(shell);
+        (seat, seated)
+    }
+
+    fn sit(&self, shell: Rc<dyn Shell>) -> Seated {
+        let _first = self.interrupter.set(shell.interrupter());
+        SEATED.with_borrow_mut(|seated| seated.insert(self.id, Rc::downgrade(&shell)));
+        Seated { id: self.id, shell }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The shell, in its thread.
+    ///
+    /// # Errors
+    ///
+    /// It could not be made, or it has left, or this is another thread.
+    pub(crate) fn shell(&self) -> Result<Rc<dyn Shell>, CellError> {
+        let found = SEATED.with_borrow(|seated| seated.get(&self.id).and_then(Weak::upgrade));
+        found.ok_or_else(|| {
+            let caller = self.caller.name();
+            CellError::new("NoShell", format!("there is no shell in the thread of the caller `{caller}`"))
+        })
+    }
+
+    /// The plain data of the shell, once its thread has time for it.
+    pub(crate) fn snapshot(self: &Arc<Self>) -> Pending<Option<Snapshot>> {
+        let seat = Arc::clone(self);
+        self.caller.call_soon(async move || seat.shell().ok()?.snapshot())
+    }
+
+    /// Gives plain data to the shell.
+    pub(crate) fn restore(self: &Arc<Self>, snapshot: Snapshot) {
+        let seat = Arc::clone(self);
+        drop(self.caller.call_soon(async move || {
+            if let Ok(shell) = seat.shell() {
+                shell.restore(&snapshot);
+            }
+        }));
+    }
+
+    /// Stops what runs in the shell. It returns at once.
+    pub(crate) fn interrupt(&self) {
+        if let Some(interrupter) = self.interrupter.get() {
+            interrupter.interrupt();
+        }
+    }
+
+    /// Has the shell dropped, in its thread.
+    pub(crate) fn leave(&self) {
+        if let Some(owner) = self.owner.get() {
+            owner.cancel("the shell is not needed any more");
+        }
+    }
+}
+
+/// Owns a shell in its seat.
+pub(crate) struct Seated {
+    id: u64,
+    pub(crate) shell: Rc<dyn Shell>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        // Where thread-locals are gone, so is the entry.
+        let _gone = SEATED.try_with(|seated| seated.borrow_mut().remove(&self.id));
+    }
+}

@@ -1,0 +1,72 @@
+//! [Subshells](https://jupyter.org/enhancement-proposals/91-kernel-subshells/kernel-subshells.html): shells that run cells
+//! while the main shell computes, each in a thread of its own.
+//!
+//! A subshell begins with the plain data of the main shell's globals, and has its own from then on.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    desk::{Desk, Desks},
+    hub::Hub,
+    request::Request,
+    seat::Seat,
+};
+use crate::{shell::CellError, wire::random_hex};
+
+/// How long the thread of the main shell is asked for its globals.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+#[derive(Deserialize)]
+struct Which {
+    subshell_id: String,
+}
+
+/// Creates, lists or deletes.
+pub(crate) async fn handle(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>, mut request: Request) {
+    request.begin();
+    match request.msg_type() {
+        "create_subshell_request" => match create(hub, desks, main).await {
+            Ok(id) => request.reply(&json!({ "status": "ok", "subshell_id": id })),
+            Err(error) => request.fail(&error),
+        },
+        "list_subshell_request" => {
+            request.reply(&json!({ "status": "ok", "subshell_id": desks.subshells() }));
+        }
+        _ => match request.content().and_then(|which| delete(desks, &which)) {
+            Ok(()) => request.reply(&json!({ "status": "ok" })),
+            Err(error) => request.fail(&error),
+        },
+    }
+}
+
+async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>) -> Result<String, CellError> {
+    let id = random_hex::<16>();
+    let failed = |error: caller::Error| CellError::new("SubshellError", error.to_string());
+    let caller = hub.shell.child(format!("{}Subshell {}", hub.name, &id[..8])).map_err(failed)?;
+    let (seat, made) = Seat::resident(&caller, &hub.language);
+    made.await.map_err(failed)?;
+    // Where the main shell blocks, it begins empty: that may be what it is wanted for.
+    if let Ok(Some(snapshot)) = main.snapshot().wait().timeout(PATIENCE).await {
+        seat.restore(snapshot);
+    }
+    desks.add_subshell(&id, Desk::at(hub, seat));
+    Ok(id)
+}
+
+/// Ends a subshell, and what runs in it.
+fn delete(desks: &Desks, which: &Which) -> Result<(), CellError> {
+    let desk = desks.remove_subshell(&which.subshell_id).ok_or_else(|| unknown(&which.subshell_id))?;
+    let caller = desk.seat.caller().clone();
+    desk.seat.interrupt();
+    drop(desk);
+    caller.force_stop();
+    Ok(())
+}
+
+/// The error of a request that names a subshell which is not there.
+pub(crate) fn unknown(id: &str) -> CellError {
+    CellError::new("SubshellError", format!("there is no subshell `{id}`; create one first"))
+}
