@@ -90,7 +90,7 @@ impl Store {
         rows.next()?.map(|row| row.get(0)).transpose()
     }
 
-    fn count(&self) -> rusqlite::Result<u64> {
+    fn count(&self) -> rusqlite::Result<i64> {
         self.connection.prepare_cached("SELECT count(*) FROM pairs")?.query_row([], |row| row.get(0))
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Uninstall(uninstall)) => uninstall.run(),
         Some(Command::List(list)) => list.run(),
         Some(Command::Run(run)) => run.run(),
-        Some(Command::Start(start)) => start::start(start.options()),
+        Some(Command::Start(start)) => start.run(),
     }
 }
 

@@ -19,8 +19,8 @@ pub mod lua;
 
 pub mod kernelspec;
 
-pub mod notebook;
 mod kernel;
+pub mod notebook;
 
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzz;

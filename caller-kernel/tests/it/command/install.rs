@@ -77,11 +77,21 @@ fn cli_03_settings_and_the_display_name_are_as_they_are_given() {
     let home = home();
     let said = run(
         home.path(),
-        &["install", "--display-name", "Ours, or  not", "--set", "a=1", "--set=b=c=d", "--", "--set", "e="],
+        &[
+            "install",
+            "--display-name",
+            "Ours, or  not",
+            "--set",
+            "name=a",
+            "--set=history=c=d",
+            "--",
+            "--set",
+            "name=",
+        ],
     );
     let spec = spec(&said);
     assert_eq!(spec["display_name"], "Ours, or  not");
-    assert_eq!(extra(&spec), ["--set", "a=1", "--set", "b=c=d", "--set", "e="]);
+    assert_eq!(extra(&spec), ["--set", "name=a", "--set", "history=c=d", "--set", "name="]);
     // What the kernel would not start with is not installed.
     let said = run(home.path(), &["install", "--name", "other", "--", "--unknown"]);
     assert_eq!(said.code, Some(2));
