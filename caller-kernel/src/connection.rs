@@ -51,10 +51,10 @@ pub struct Connection {
     /// The name of the kernelspec, if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kernel_name: String,
-    /// The public key of CURVE encryption, kept for those who know it.
+    /// The public key of CURVE encryption as Z85. With it and the secret one, the sockets encrypt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve_publickey: Option<String>,
-    /// The secret key of CURVE encryption, kept for those who know it.
+    /// The secret key of CURVE encryption as Z85.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve_secretkey: Option<String>,
     /// What else the file says.

@@ -11,9 +11,12 @@ mod wire;
 
 mod connection;
 
+mod encryption;
+
 mod sockets;
 
 #[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(feature = "fuzzing"), allow(unreachable_pub, reason = "exported with the feature alone"))]
 mod fuzz;
 
 #[cfg(test)]
@@ -24,6 +27,7 @@ mod tests;
 pub use fuzz::fuzz_wire;
 pub use {
     connection::{Connection, ConnectionError, Transport},
+    encryption::KeyError,
     sockets::{Channel, ChannelSender, Closer, IoPub, Sockets},
     wire::{Header, Json, Message, Session, WireError},
     zmtp::{BindError, Class, Subscription},

@@ -4,6 +4,9 @@ mod client;
 
 mod channels;
 
+#[cfg(feature = "curve")]
+mod curve;
+
 mod handshake;
 
 mod publisher;

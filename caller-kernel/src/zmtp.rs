@@ -5,8 +5,9 @@
 //! one peer does or leaves undone is felt by that peer alone.
 //!
 //! From bytes to messages, the pure half knows no socket: [`frame`] cuts bytes into frames, [`command`] reads commands,
-//! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake. The other half does the work:
-//! [`endpoint`] listens, [`server`] accepts, [`peer`] reads and writes, [`queue`] holds what is to be written.
+//! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake and what it leads to. The other half does
+//! the work: [`endpoint`] listens, [`server`] accepts, [`handshake`] makes a peer of a connection, [`peer`] reads and
+//! writes, [`queue`] holds what is to be written.
 //!
 //! Follows [ZMTP 3.1](https://rfc.zeromq.org/spec/37/) and [ZMTP 3.0](https://rfc.zeromq.org/spec/23/).
 
@@ -21,6 +22,11 @@ pub(crate) mod command;
 pub(crate) mod traffic;
 
 pub(crate) mod mechanism;
+
+#[cfg(feature = "curve")]
+pub(crate) mod curve;
+
+pub(crate) mod handshake;
 
 mod queue;
 
@@ -44,7 +50,10 @@ pub(crate) use {
     endpoint::Endpoint,
     heartbeat::Heartbeat,
     limits::Limits,
+    mechanism::Security,
     publisher::Publisher,
     router::{Router, RouterSender},
     server::Server,
 };
+#[cfg(test)]
+pub(crate) use {endpoint::Halves, peer::PeerError};
