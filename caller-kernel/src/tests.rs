@@ -11,4 +11,6 @@ mod handshake;
 
 mod publisher;
 
+mod registration;
+
 mod router;

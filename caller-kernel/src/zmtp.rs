@@ -1,6 +1,6 @@
 //! The sockets of a kernel: the binding side of ZMTP 3.1, which also speaks 3.0.
 //!
-//! A kernel only binds, and needs three kinds of socket: a [`Router`] (shell, control, stdin), a [`Publisher`] that
+//! A kernel binds (but for the one question that a [`Dialer`] asks), and needs three kinds of socket: a [`Router`] (shell, control, stdin), a [`Publisher`] that
 //! knows its subscribers (iopub), and an echo (the [`Heartbeat`]). Each peer has a queue and a task of its own, so what
 //! one peer does or leaves undone is felt by that peer alone.
 //!
@@ -39,21 +39,25 @@ mod ipc;
 
 mod server;
 
+mod dialer;
+
 mod router;
 
 mod publisher;
 
 mod heartbeat;
 
-pub use {endpoint::BindError, publisher::Subscription, queue::Class};
+#[cfg(test)]
+pub(crate) use endpoint::Halves;
 pub(crate) use {
+    dialer::{Dialer, Kind},
     endpoint::Endpoint,
     heartbeat::Heartbeat,
     limits::Limits,
     mechanism::Security,
+    peer::PeerError,
     publisher::Publisher,
     router::{Router, RouterSender},
     server::Server,
 };
-#[cfg(test)]
-pub(crate) use {endpoint::Halves, peer::PeerError};
+pub use {endpoint::BindError, publisher::Subscription, queue::Class};

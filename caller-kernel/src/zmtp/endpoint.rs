@@ -28,7 +28,6 @@ impl fmt::Display for Endpoint {
 
 impl Endpoint {
     /// Connects to what listens there.
-    #[cfg(test)]
     pub(crate) async fn connect(&self) -> io::Result<Halves> {
         match self {
             Self::Tcp(host, port) => Ok(tcp_halves(TcpStream::connect((&**host, *port)).await?)),

@@ -1,4 +1,4 @@
-"""The sockets beside the peers that front ends have: libzmq and jupyter_client.
+"""The sockets, and the registration of their ports, beside the peers that front ends have: libzmq and jupyter_client.
 
 Needs pytest, pyzmq and jupyter_client 8.9 or later, and the path of the example `sockets`, built with all features, in
 the variable SOCKETS.
@@ -229,6 +229,108 @@ def test_only_signed_messages_are_answered(kernel):
     shell.send_multipart([b"no message"])
     kernel.execute(shell, "one")
     assert kernel.reply(shell)["msg_type"] == "execute_reply"
+
+
+class Registrar:
+    """Who starts a kernel and waits for its ports, in the form of protocol 5.6 or the one before."""
+
+    def __init__(self, tmp_path, form, **file):
+        self.form = form
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.socket.rcvtimeo = WAIT * 1000
+        port = self.socket.bind_to_random_port("tcp://127.0.0.1")
+        self.session = Session(key=b"abc")
+        self.path = tmp_path / "registration.json"
+        named = {"kernel_id": "k1", "registration_ip": "127.0.0.1"} if form == "5.6" else {"ip": "127.0.0.1"}
+        named |= {"transport": "tcp", "registration_port": port, "signature_scheme": "hmac-sha256", "key": "abc"}
+        self.path.write_text(json.dumps(named | file))
+        self.process = subprocess.Popen([os.environ["SOCKETS"], self.path], stderr=subprocess.PIPE)
+
+    def request(self):
+        self.identities, parts = self.session.feed_identities(self.socket.recv_multipart())
+        if self.form == "before":
+            self.asked = self.session.deserialize(parts)
+            assert self.asked["msg_type"] == "handshake_request"
+            return self.asked["content"]
+        signature, content = parts
+        assert signature == self.session.sign([content])
+        content = json.loads(content)
+        assert content.pop("kernel_id") == "k1"
+        return {name: int(port) for name, port in content.items() if isinstance(port, str)}
+
+    def answer(self, session=None, status="ok"):
+        session = session or self.session
+        if self.form == "before":
+            content = {"status": status}
+            session.send(self.socket, "handshake_reply", content, self.asked, self.identities)
+        else:
+            content = b"ACK" if status == "ok" else json.dumps({"status": status}).encode()
+            self.socket.send_multipart([*self.identities, b"<IDS|MSG>", session.sign([content]), content])
+
+    def failure(self):
+        """What the kernel says as it gives up."""
+        _, error = self.process.communicate(timeout=WAIT)
+        assert self.process.returncode
+        return error.decode()
+
+    def close(self):
+        self.context.destroy(linger=0)
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(params=["5.6", "before"])
+def registrar(request, tmp_path):
+    registrar = Registrar(tmp_path, request.param)
+    yield registrar
+    registrar.close()
+
+
+def served(ports, curve={}):
+    info = {"key": "abc", "ip": "127.0.0.1", "transport": "tcp", "signature_scheme": "hmac-sha256"} | ports | curve
+    client = BlockingKernelClient()
+    client.load_connection_info(info)
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=WAIT)
+        assert client.execute_interactive("one", timeout=WAIT, output_hook=lambda _: None)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+
+
+def test_ports_are_registered(registrar):
+    ports = registrar.request()
+    assert set(ports) == {name + "_port" for name in ("shell", "iopub", "stdin", "control", "hb")}
+    registrar.answer()
+    served(ports)
+    info = json.loads(registrar.path.with_suffix(".connection.json").read_text())
+    assert ports.items() <= info.items() and "registration_port" not in info
+
+
+def test_a_registered_kernel_is_encrypted_too(tmp_path):
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    keys = {"curve_publickey": public, "curve_secretkey": secret}
+    registrar = Registrar(tmp_path, "5.6", **keys)
+    try:
+        ports = registrar.request()
+        registrar.answer()
+        served(ports, keys)
+    finally:
+        registrar.close()
+
+
+def test_a_refused_kernel_ends(registrar):
+    registrar.request()
+    registrar.answer(status="error")
+    assert "Refused" in registrar.failure()
+
+
+def test_an_answer_without_the_key_is_none(registrar):
+    registrar.request()
+    registrar.answer(Session(key=b"other"))
+    assert "BadSignature" in registrar.failure()
 
 
 def test_any_client_key_will_do(kernel):
