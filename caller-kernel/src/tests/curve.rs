@@ -28,9 +28,13 @@ async fn connect(endpoint: &Endpoint, keys: &Keys, socket_type: &'static str) ->
 }
 
 async fn heartbeat() -> (Server, Arc<Keys>) {
+    limited(Limits::default()).await
+}
+
+async fn limited(limits: Limits) -> (Server, Arc<Keys>) {
     let keys = Arc::new(Keys::new());
     let security = Security::Curve(Arc::clone(&keys));
-    (Heartbeat::bind(anywhere(), Limits::default(), security).await.unwrap().0, keys)
+    (Heartbeat::bind(anywhere(), limits, security).await.unwrap().0, keys)
 }
 
 async fn echoes(client: &mut Client) {
@@ -138,6 +142,21 @@ async fn who_breaks_the_rules_is_sent_away_alone() {
     twice.write(&sealed).await;
     twice.end().await;
     echoes(&mut good).await;
+}
+
+#[tokio::test]
+async fn the_limits_are_of_what_is_in_the_boxes() {
+    let (server, keys) = limited(Limits { frame: 3000, command: 1000, ..Limits::default() }).await;
+    let mut client = connect(server.endpoint(), &keys, "DEALER").await;
+    client.send(&[&[7; 3000]]).await;
+    assert_eq!(client.recv().await.unwrap(), [&[7; 3000][..]]);
+    // The same, marked as the command that it is.
+    let mut sealed = client.sealed(&[&[7; 3000]]);
+    sealed[0] |= 4;
+    client.write(&sealed).await;
+    assert_eq!(client.recv().await.unwrap(), [&[7; 3000][..]]);
+    client.send(&[&[7; 3001]]).await;
+    client.end().await;
 }
 
 #[tokio::test]

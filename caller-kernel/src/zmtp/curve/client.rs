@@ -22,6 +22,8 @@ pub(crate) struct Client {
     session: Option<SalsaBox>,
     /// The number of READY.
     ready: Option<u64>,
+    /// What HELLO has in its box.
+    pub(crate) filling: u8,
     /// What a vouch says instead of the truth.
     pub(crate) vouched_for: Option<PublicKey>,
     pub(crate) vouched_to: Option<PublicKey>,
@@ -39,6 +41,7 @@ impl Client {
             number: 0,
             session: None,
             ready: None,
+            filling: 0,
             vouched_for: None,
             vouched_to: None,
             claimed: None,
@@ -58,7 +61,9 @@ impl Client {
         hello.put_slice(self.secret.public_key().as_bytes());
         hello.put_u64(self.number);
         let key = SalsaBox::new(&self.server, &self.secret);
-        seal(&key, &counted(b"CurveZMQHELLO---", self.number), &mut hello, |out| out.put_bytes(0, 64));
+        seal(&key, &counted(b"CurveZMQHELLO---", self.number), &mut hello, |out| {
+            out.put_bytes(self.filling, 64);
+        });
         hello.freeze()
     }
 

@@ -270,6 +270,14 @@ mod tests {
     }
 
     #[test]
+    fn hello_has_zeros_in_its_box() {
+        let keys = Arc::new(Keys::new());
+        let mut client = client(&keys);
+        client.filling = 1;
+        assert_eq!(server(&keys).receive(&client.hello()).unwrap_err(), CurveError::Command);
+    }
+
+    #[test]
     fn other_versions_are_named() {
         let keys = Arc::new(Keys::new());
         let mut hello = client(&keys).hello().to_vec();
