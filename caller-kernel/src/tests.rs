@@ -4,8 +4,13 @@ mod client;
 
 mod channels;
 
+#[cfg(feature = "curve")]
+mod curve;
+
 mod handshake;
 
 mod publisher;
+
+mod registration;
 
 mod router;
