@@ -1,6 +1,6 @@
 //! A request on its way through the kernel: busy, reply, idle.
 
-use std::{thread, time::Instant};
+use std::thread;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -23,8 +23,8 @@ pub(crate) struct Request {
     pub(crate) message: Message,
     sender: ChannelSender,
     iopub: IoPub,
-    /// When it was read, by the clock that never turns back, and by that of the headers' dates.
-    pub(crate) received: (Instant, Timestamp),
+    /// When it was read.
+    pub(crate) received: Timestamp,
     stage: Stage,
 }
 
@@ -37,7 +37,7 @@ enum Stage {
 
 impl Request {
     pub(crate) fn new(message: Message, sender: ChannelSender, iopub: IoPub) -> Self {
-        Self { message, sender, iopub, received: (Instant::now(), Timestamp::now()), stage: Stage::Waiting }
+        Self { message, sender, iopub, received: Timestamp::now(), stage: Stage::Waiting }
     }
 
     pub(crate) fn msg_type(&self) -> &str {

@@ -2,9 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::request::Request;
+
+/// How long what was sent in one breath is on its way. Without a bound, a client that sets its clock back would have to wait
+/// until it is as late as it was.
+const BREATH: SignedDuration = SignedDuration::from_secs(1);
 
 /// The last cell of a shell that failed and was to [stop on errors][execute].
 ///
@@ -31,7 +35,7 @@ impl LastFailure {
         let header = &request.message.header;
         let failure = Failure {
             at: Timestamp::now(),
-            received: request.received.1,
+            received: request.received,
             session: header.session().to_owned(),
             date: header.date().parse().ok(),
         };
@@ -42,8 +46,11 @@ impl LastFailure {
     pub(crate) fn concerns(&self, request: &Request) -> bool {
         let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(failure) = failure else { return false };
-        if request.received.1 <= failure.at {
+        if request.received <= failure.at {
             return true;
+        }
+        if request.received.duration_since(failure.at) > BREATH {
+            return false;
         }
         let header = &request.message.header;
         let date: Option<Timestamp> = header.date().parse().ok();
