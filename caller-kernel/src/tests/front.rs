@@ -3,14 +3,11 @@
 use super::client::Client;
 use crate::{Connection, Header, Json, Kernel, KernelBuilder, Message, Session, Transport, zmtp::Endpoint};
 use serde_json::{Value, json};
-use std::{
-    collections::VecDeque,
-    fmt::Write,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, fmt::Write};
+use tokio::sync::{Mutex, MutexGuard};
 
 /// A process has one kernel, and where all tests are in one process they take turns.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A kernel with a front end, until it is dropped.
 pub(super) struct Bench {
@@ -31,8 +28,9 @@ impl Drop for Stop {
     }
 }
 
+/// The turn of a test that makes its own kernels.
 pub(super) fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    TURN.blocking_lock()
 }
 
 impl Bench {
@@ -41,7 +39,7 @@ impl Bench {
     }
 
     pub(super) async fn with(options: impl FnOnce(KernelBuilder) -> KernelBuilder) -> Self {
-        let turn = turn();
+        let turn = TURN.lock().await;
         let kernel = options(Kernel::builder()).start().unwrap();
         let front = Front::new(kernel.connection(), "one").await;
         Self { _stop: Stop(kernel.clone()), kernel, front, _turn: turn }
