@@ -144,7 +144,7 @@ impl Dispatch {
             content,
             timeout: timeout.unwrap_or(self.hub.cell_timeout),
             in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
-            _running: self.hub.running.one(),
+            running: self.hub.running.one(),
         };
         let seat = &desk.seat;
         match mode {

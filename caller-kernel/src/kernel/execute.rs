@@ -53,7 +53,7 @@ pub(crate) struct Job {
     /// Whether it runs in the order of the queue, so that a failure concerns those behind it.
     pub(crate) in_order: bool,
     /// It counts as running while it waits too: then an interrupt is meant for it or for what is before it.
-    pub(crate) _running: RunningOne,
+    pub(crate) running: RunningOne,
 }
 
 /// What ended a cell.
@@ -66,7 +66,7 @@ enum Ended {
 
 /// Runs a cell in the shell of this seat, in its thread.
 pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
-    let Job { mut request, content, timeout, in_order, _running } = job;
+    let Job { mut request, content, timeout, in_order, running } = job;
     request.begin();
     if in_order && seat.failure.concerns(&request) {
         let count = hub.counter.last();
@@ -120,6 +120,8 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     if stops {
         seat.failure.note(&request);
     }
+    // Before anybody is told.
+    drop(running);
     request.reply(&reply);
 }
 

@@ -1,6 +1,13 @@
 //! Questions to the user.
 
-use crate::tests::front::{Bench, Front, On, content_of, text_of};
+use crate::{
+    Connection,
+    tests::{
+        client::Client,
+        front::{Bench, Front, On, content_of, text_of},
+    },
+    zmtp::Endpoint,
+};
 use serde_json::json;
 
 /// MSG-13.
@@ -32,6 +39,19 @@ async fn who_cannot_be_asked_is_not() {
         reply["evalue"].as_str().unwrap().contains("this front end takes no requests for input"),
         "{reply}"
     );
+}
+
+/// A client that has no stdin channel.
+#[tokio::test]
+async fn who_does_not_listen_is_not_asked() {
+    let mut bench = Bench::new().await;
+    let Connection { ip, shell_port, .. } = bench.front.connection.clone();
+    let mut client = Client::connect(&Endpoint::Tcp(ip, shell_port), "DEALER", "three").await;
+    let request = bench.front.request("execute_request", json!({"code": "input('?')"}));
+    let frames = bench.front.session.encode(&request);
+    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+    let published = bench.front.all_for(&request).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
 }
 
 /// An answer that comes when nobody asks any more is not that to another question.
