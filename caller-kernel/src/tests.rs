@@ -14,3 +14,7 @@ mod publisher;
 mod registration;
 
 mod router;
+
+mod front;
+
+mod kernel;

@@ -34,6 +34,8 @@ impl Client {
                 // Little room, so that a client that does not read is soon felt.
                 socket.set_recv_buffer_size(64 << 10).unwrap();
                 let stream = socket.connect(format!("{host}:{port}").parse().unwrap()).await.unwrap();
+                // What is sent behind something else arrives behind it, and not when that was acknowledged.
+                stream.set_nodelay(true).unwrap();
                 let (reader, writer) = stream.into_split();
                 (Box::new(reader), Box::new(writer))
             }

@@ -25,12 +25,14 @@ fn it_goes_on_in_its_file() {
         .unwrap();
 
     let third = History::open(&path).unwrap();
+    let fourth = History::open(&path).unwrap();
+    assert_eq!((third.state().session, fourth.state().session), (3, 4));
     third.store(1, "z");
     let known = [(1, 1, "x = 'ä\n'"), (1, 2, "x"), (2, 1, "y = 1")];
     assert_eq!(inputs(&third.tail(9)), [&known[..], &[(3, 1, "z")]].concat());
     assert_eq!(third.tail(9)[0].output.as_deref(), Some("7"));
-    let fourth = History::open(&path).unwrap();
-    assert_eq!(inputs(&fourth.range(-1, 1, None)), [(3, 1, "z")]);
+    let fifth = History::open(&path).unwrap();
+    assert_eq!(inputs(&fifth.range(-2, 1, None)), [(3, 1, "z")]);
 }
 
 #[cfg(unix)]
