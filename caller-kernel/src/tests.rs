@@ -9,3 +9,7 @@ mod handshake;
 mod publisher;
 
 mod router;
+
+mod front;
+
+mod kernel;

@@ -63,11 +63,11 @@ pub(crate) async fn handle(hub: &Arc<Hub>, seat: &Arc<Seat>, mut request: Reques
                         let opened = shell.comm_open(&id, &target, message);
                         Box::pin(async { Ok::<_, CellError>(opened.await) })
                     });
-                    if !opened.await? {
-                        hub.comms.closed(&id);
+                    let opened = opened.await;
+                    if !matches!(opened, Ok(true)) {
                         output.comm_close(&id, CommMessage::new(Map::new()));
                     }
-                    Ok(())
+                    opened.map(drop)
                 }
                 "comm_msg" => {
                     guarded(|| {

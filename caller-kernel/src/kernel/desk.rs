@@ -1,7 +1,7 @@
 //! The queues of a shell: what is to be done in its thread, in order.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -70,8 +70,6 @@ struct Known {
     callers: HashMap<String, Arc<Desk>>,
     /// Those that are owned by cells that run in threads.
     guests: Vec<Weak<Desk>>,
-    /// The names of threads that cells asked for.
-    threads: HashSet<String>,
 }
 
 impl Desks {
@@ -104,16 +102,6 @@ impl Desks {
         let mut known = self.known();
         known.guests.retain(|desk| desk.strong_count() > 0);
         known.guests.push(Arc::downgrade(desk));
-    }
-
-    /// Notes the name of a thread that a cell asks for. False if it `is_taken`, and not by such a thread.
-    pub(crate) fn add_thread(&self, name: &str, is_taken: bool) -> bool {
-        let mut known = self.known();
-        if is_taken {
-            return known.threads.contains(name);
-        }
-        known.threads.insert(name.to_owned());
-        true
     }
 
     /// The desk of a seat.

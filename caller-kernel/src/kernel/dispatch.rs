@@ -129,25 +129,26 @@ impl Dispatch {
         }
         // Tags that are no texts are not ours.
         let Metadata { tags } = request.message.metadata.read().unwrap_or_default();
-        let read = self.desk(&request.message).and_then(|desk| {
-            let content: Execute = request.content()?;
-            let manner = Manner::read(&content.code, &tags)?;
-            Ok((desk, content, manner))
-        });
-        let (desk, content, Manner { mode, timeout }) = match read {
-            Ok(read) => read,
+        let content: Execute = match request.content() {
+            Ok(content) => content,
             Err(error) => return request.fail(&error),
+        };
+        let read =
+            self.desk(&request.message).and_then(|desk| Ok((desk, Manner::read(&content.code, &tags)?)));
+        let (desk, Manner { mode, timeout }) = match read {
+            Ok(read) => read,
+            Err(error) => return execute::refuse(&self.hub, request, &error),
         };
         let job = Job {
             request,
             content,
             timeout: timeout.unwrap_or(self.hub.cell_timeout),
             in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
-            _running: self.hub.running.one(),
+            running: self.hub.running.one(),
         };
         let seat = &desk.seat;
         match mode {
-            Mode::Queue => put_job(&desk, job),
+            Mode::Queue => self.put_job(&desk, job),
             Mode::Task => {
                 let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(seat));
                 let caller = seat.caller().clone();
@@ -155,9 +156,16 @@ impl Dispatch {
             }
             Mode::Thread(name) => threads::run(&self.hub, &self.desks, seat, name, job),
             Mode::Caller(name) => match self.caller(&name) {
-                Ok(desk) => put_job(&desk, job),
-                Err(error) => job.request.fail(&error),
+                Ok(desk) => self.put_job(&desk, job),
+                Err(error) => execute::refuse(&self.hub, job.request, &error),
             },
+        }
+    }
+
+    fn put_job(&self, desk: &Desk, job: Job) {
+        if let Err((job, _closed)) = desk.cells.call(job) {
+            let text = format!("the caller `{}` has stopped", desk.seat.caller().name());
+            execute::refuse(&self.hub, job.request, &CellError::new("Stopped", text));
         }
     }
 
@@ -166,9 +174,9 @@ impl Dispatch {
         let hub = &self.hub;
         let caller = hub.callers.get(name).ok_or_else(|| {
             let names: Vec<_> = hub.callers.keys().map(|name| format!("`{name}`")).collect();
-            let known = if names.is_empty() { "it knows none".to_owned() } else { names.join(", ") };
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             let text = format!("this kernel knows no caller `{name}`; it knows {known}");
-            CellError::new("RunModeError", text.replace("it knows it knows", "it knows"))
+            CellError::new("RunModeError", text)
         })?;
         Ok(self.desks.caller(name, || {
             let (seat, made) = Seat::resident(caller, &hub.language);
@@ -189,10 +197,6 @@ impl Drop for Dispatch {
 /// Queues a request. Where the caller of the queue has stopped, the request says so as it is dropped.
 fn put(queue: &Queue<Request>, request: Request) {
     drop(queue.call(request));
-}
-
-fn put_job(desk: &Desk, job: Job) {
-    drop(desk.cells.call(job));
 }
 
 /// Welcomes subscribers for as long as the sockets are open.

@@ -20,10 +20,13 @@ use serde_json::{Map, Value, json};
 use super::{
     hub::{Hub, RunningOne},
     output::CellOutput,
-    request::{Request, error_content, or_default},
+    request::{Request, error_content, or_default, publish},
     seat::Seat,
 };
-use crate::shell::{Cell, CellError, MimeBundle, Shell};
+use crate::{
+    shell::{Cell, CellError, MimeBundle, Shell},
+    zmtp::Class,
+};
 
 /// The content of an `execute_request`.
 #[derive(Deserialize)]
@@ -50,7 +53,7 @@ pub(crate) struct Job {
     /// Whether it runs in the order of the queue, so that a failure concerns those behind it.
     pub(crate) in_order: bool,
     /// It counts as running while it waits too: then an interrupt is meant for it or for what is before it.
-    pub(crate) _running: RunningOne,
+    pub(crate) running: RunningOne,
 }
 
 /// What ended a cell.
@@ -63,7 +66,7 @@ enum Ended {
 
 /// Runs a cell in the shell of this seat, in its thread.
 pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
-    let Job { mut request, content, timeout, in_order, _running } = job;
+    let Job { mut request, content, timeout, in_order, running } = job;
     request.begin();
     if in_order && seat.failure.concerns(&request) {
         let count = hub.counter.last();
@@ -71,7 +74,7 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     }
     let shell = match seat.shell() {
         Ok(shell) => shell,
-        Err(error) => return request.fail(&error),
+        Err(error) => return refuse(hub, request, &error),
     };
     let store = content.store_history.unwrap_or(true) && !content.silent;
     let count = hub.counter.next(store);
@@ -117,6 +120,19 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     if stops {
         seat.failure.note(&request);
     }
+    // Before anybody is told.
+    drop(running);
+    request.reply(&reply);
+}
+
+/// Answers a cell that does not run, so that who sent it sees why.
+pub(crate) fn refuse(hub: &Hub, mut request: Request, error: &CellError) {
+    request.begin();
+    let CellError { ename, evalue, traceback } = error;
+    let content = json!({ "ename": ename, "evalue": evalue, "traceback": traceback });
+    publish(&hub.iopub, request.parent(), "error", &content, Class::Essential);
+    let mut reply = error_content(error);
+    reply["execution_count"] = hub.counter.last().into();
     request.reply(&reply);
 }
 

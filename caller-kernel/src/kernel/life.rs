@@ -185,6 +185,7 @@ async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
         () = hub.stop.wait() => {}
         // By force, from elsewhere.
         () = hub.shell.stopping() => {}
+        () = hub.control.stopping() => {}
     }
     hub.interrupt();
     hub.shell.force_stop();

@@ -23,8 +23,10 @@ pub(crate) struct Request {
     pub(crate) message: Message,
     sender: ChannelSender,
     iopub: IoPub,
-    /// When it was read, by the clock that never turns back, and by that of the headers' dates.
-    pub(crate) received: (Instant, Timestamp),
+    /// When it was read, by the clock that is never set.
+    pub(crate) received: Instant,
+    /// The same by the clock that dates of headers are of.
+    pub(crate) received_date: Timestamp,
     stage: Stage,
 }
 
@@ -37,7 +39,14 @@ enum Stage {
 
 impl Request {
     pub(crate) fn new(message: Message, sender: ChannelSender, iopub: IoPub) -> Self {
-        Self { message, sender, iopub, received: (Instant::now(), Timestamp::now()), stage: Stage::Waiting }
+        Self {
+            message,
+            sender,
+            iopub,
+            received: Instant::now(),
+            received_date: Timestamp::now(),
+            stage: Stage::Waiting,
+        }
     }
 
     pub(crate) fn msg_type(&self) -> &str {

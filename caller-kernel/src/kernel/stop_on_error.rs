@@ -1,10 +1,17 @@
 //! What is not run because a cell before it failed.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
 use super::request::Request;
+
+/// How long what was sent in one breath is on its way. Without a bound, a client that sets its clock back would have to wait
+/// until it is as late as it was.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// The last cell of a shell that failed and was to [stop on errors][execute].
 ///
@@ -18,11 +25,12 @@ pub(crate) struct LastFailure(Mutex<Option<Failure>>);
 
 #[derive(Clone)]
 struct Failure {
-    at: Timestamp,
-    /// When the cell that failed was read.
-    received: Timestamp,
+    at: Instant,
+    at_date: Timestamp,
     session: String,
-    date: Option<Timestamp>,
+    /// When the cell that failed was sent, and when it was read.
+    sent: Option<Timestamp>,
+    received_date: Timestamp,
 }
 
 impl LastFailure {
@@ -30,10 +38,11 @@ impl LastFailure {
     pub(crate) fn note(&self, request: &Request) {
         let header = &request.message.header;
         let failure = Failure {
-            at: Timestamp::now(),
-            received: request.received.1,
+            at: Instant::now(),
+            at_date: Timestamp::now(),
             session: header.session().to_owned(),
-            date: header.date().parse().ok(),
+            sent: header.date().parse().ok(),
+            received_date: request.received_date,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
@@ -42,16 +51,19 @@ impl LastFailure {
     pub(crate) fn concerns(&self, request: &Request) -> bool {
         let failure = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(failure) = failure else { return false };
-        if request.received.1 <= failure.at {
+        if request.received <= failure.at {
             return true;
         }
+        if request.received.duration_since(failure.at) > BREATH {
+            return false;
+        }
         let header = &request.message.header;
-        let date: Option<Timestamp> = header.date().parse().ok();
-        let (Some(date), Some(before)) = (date, failure.date) else { return false };
+        let sent: Option<Timestamp> = header.date().parse().ok();
+        let (Some(sent), Some(before)) = (sent, failure.sent) else { return false };
         // The clock of the client is this much behind ours, at most: the cell that failed was also on its way for some time.
         // So this errs on the side of running what the user sees to be sent later.
-        let behind = failure.received.duration_since(before);
+        let behind = failure.received_date.duration_since(before);
         header.session() == failure.session
-            && date.saturating_add(behind).is_ok_and(|sent| sent <= failure.at)
+            && sent.saturating_add(behind).is_ok_and(|sent| sent <= failure.at_date)
     }
 }

@@ -38,7 +38,6 @@ impl KernelStream {
 
     /// Whether it counts as a terminal, as a program asks before it uses colours: it does, front ends show them.
     #[must_use]
-    #[expect(clippy::unused_self, reason = "asked as of other streams")]
     pub fn is_terminal(&self) -> bool {
         true
     }

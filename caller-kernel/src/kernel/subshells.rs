@@ -45,7 +45,8 @@ pub(crate) async fn handle(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>, mut 
 async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>) -> Result<String, CellError> {
     let id = random_hex::<16>();
     let failed = |error: caller::Error| CellError::new("SubshellError", error.to_string());
-    let caller = hub.shell.child(format!("{}Subshell {}", hub.name, &id[..8])).map_err(failed)?;
+    let name = format!("{}Subshell {}", hub.name, &id[..8]);
+    let caller = hub.shell.child_builder().name(name).protected(true).spawn().map_err(failed)?;
     let (seat, made) = Seat::resident(&caller, &hub.language);
     made.await.map_err(failed)?;
     // Where the main shell blocks, it begins empty: that may be what it is wanted for.

@@ -6,7 +6,7 @@ use caller::{Caller, Context};
 
 use super::{
     desk::{Desk, Desks},
-    execute::{Job, execute},
+    execute::{Job, execute, refuse},
     hub::Hub,
     seat::Seat,
 };
@@ -24,11 +24,11 @@ pub(crate) fn run(hub: &Arc<Hub>, desks: &Arc<Desks>, seat: &Arc<Seat>, name: Op
         let shell = seat.caller().clone();
         match name {
             None => drop(shell.to_thread(async move || in_thread(hub, desks, snapshot, job).await)),
-            Some(name) => match thread(&desks, &shell, &name) {
+            Some(name) => match thread(&shell, &name) {
                 Ok(thread) => {
                     drop(thread.call_soon(async move || in_thread(hub, desks, snapshot, job).await));
                 }
-                Err(error) => job.request.fail(&error),
+                Err(error) => refuse(&hub, job.request, &error),
             },
         }
     };
@@ -36,13 +36,14 @@ pub(crate) fn run(hub: &Arc<Hub>, desks: &Arc<Desks>, seat: &Arc<Seat>, name: Op
 }
 
 /// The child of this name. It stays, for the next cell that names it.
-fn thread(desks: &Desks, shell: &Caller, name: &str) -> Result<Caller, CellError> {
+fn thread(shell: &Caller, name: &str) -> Result<Caller, CellError> {
+    let thread = shell.child(name).map_err(|error| CellError::new("RunModeError", error.to_string()))?;
     // The kernel's own callers are children too; a cell there would keep it from answering.
-    if !desks.add_thread(name, shell.children().iter().any(|child| child.name() == name)) {
+    if thread.is_protected() {
         let text = format!("the name `{name}` belongs to a thread of the kernel's own; choose another");
         return Err(CellError::new("RunModeError", text));
     }
-    shell.child(name).map_err(|error| CellError::new("RunModeError", error.to_string()))
+    Ok(thread)
 }
 
 /// Runs it, in a shell that ends with it.
@@ -51,7 +52,7 @@ async fn in_thread(hub: Arc<Hub>, desks: Arc<Desks>, snapshot: Option<Snapshot>,
     let made = here.and_then(|here| Ok((here, Rc::from(hub.language.shell()?))));
     let (here, shell) = match made {
         Ok(made) => made,
-        Err(error) => return job.request.fail(&error),
+        Err(error) => return refuse(&hub, job.request, &error),
     };
     let (seat, seated) = Seat::guest(&here, shell);
     if let Some(snapshot) = snapshot {

@@ -32,7 +32,10 @@ impl Client {
                 let socket = TcpSocket::new_v4().unwrap();
                 // Little room, so that a client that does not read is soon felt.
                 socket.set_recv_buffer_size(64 << 10).unwrap();
-                Box::new(socket.connect(format!("{host}:{port}").parse().unwrap()).await.unwrap())
+                let stream = socket.connect(format!("{host}:{port}").parse().unwrap()).await.unwrap();
+                // What is sent behind something else arrives behind it, and not when that was acknowledged.
+                stream.set_nodelay(true).unwrap();
+                Box::new(stream)
             }
             #[cfg(unix)]
             Endpoint::Ipc(path) => Box::new(tokio::net::UnixStream::connect(path).await.unwrap()),

@@ -1,0 +1,86 @@
+//! Questions to the user.
+
+use crate::{
+    Connection,
+    tests::{
+        client::Client,
+        front::{Bench, Front, On, content_of, text_of},
+    },
+    zmtp::Endpoint,
+};
+use serde_json::json;
+
+/// MSG-13.
+#[tokio::test]
+async fn a_cell_asks_the_client_that_sent_it() {
+    let mut bench = Bench::new().await;
+    let mut other = Front::new(&bench.front.connection, "two").await;
+    for front in [&mut bench.front, &mut other] {
+        let cell = front.cell("print(input('name? ') .. getpass('key? '))").await;
+        let question = front.asked().await;
+        assert_eq!((question.msg_type(), &question.parent_header), ("input_request", cell.header.json()));
+        assert_eq!(content_of(&question), json!({"prompt": "name? ", "password": false}));
+        front.answer(Some(&question), "ä").await;
+        let question = front.asked().await;
+        assert_eq!(content_of(&question), json!({"prompt": "key? ", "password": true}));
+        // As jupyter_client does, which names no parent.
+        front.answer(None, "b").await;
+        assert_eq!(text_of(&front.all_for(&cell).await), "äb\n");
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_asked_is_not() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    let content = json!({"code": "input('?')", "allow_stdin": false});
+    let reply = front.ask(On::Shell, "execute_request", content).await;
+    assert!(
+        reply["evalue"].as_str().unwrap().contains("this front end takes no requests for input"),
+        "{reply}"
+    );
+}
+
+/// A client that has no stdin channel.
+#[tokio::test]
+async fn who_does_not_listen_is_not_asked() {
+    let mut bench = Bench::new().await;
+    let Connection { ip, shell_port, .. } = bench.front.connection.clone();
+    let mut client = Client::connect(&Endpoint::Tcp(ip, shell_port), "DEALER", "three").await;
+    let request = bench.front.request("execute_request", json!({"code": "input('?')"}));
+    let frames = bench.front.session.encode(&request);
+    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+    let published = bench.front.all_for(&request).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
+}
+
+/// An answer that comes when nobody asks any more is not that to another question.
+#[tokio::test]
+async fn a_late_answer_is_none_to_another_question() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    let cell = front.cell("input('first')").await;
+    let first = front.asked().await;
+    assert_eq!(front.ask(On::Control, "interrupt_request", json!({})).await["status"], "ok");
+    assert_eq!(text_of(&front.all_for(&cell).await), "interrupted");
+    let cell = front.cell("print(input('second'))").await;
+    let second = front.asked().await;
+    front.answer(Some(&first), "late").await;
+    front.answer(Some(&second), "right").await;
+    assert_eq!(text_of(&front.all_for(&cell).await), "right\n");
+}
+
+/// Two cells ask at the same time, and are answered in the other order.
+#[tokio::test]
+async fn answers_find_their_questions() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    let one = front.cell("-- task\nprint(input('one'))").await;
+    let first = front.asked().await;
+    let two = front.cell("-- task\nprint(input('two'))").await;
+    let second = front.asked().await;
+    front.answer(Some(&second), "2").await;
+    assert_eq!(text_of(&front.all_for(&two).await), "2\n");
+    front.answer(Some(&first), "1").await;
+    assert_eq!(text_of(&front.all_for(&one).await), "1\n");
+}
