@@ -12,6 +12,7 @@ use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
 const EXAMPLES: &[Example] = &[
     Example { name: "tour", args: &[], window: false },
     Example { name: "checksums", args: &["caller-core/src"], window: false },
+    Example { name: "lives", args: &[], window: false },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 
