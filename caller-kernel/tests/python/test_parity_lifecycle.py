@@ -1,0 +1,253 @@
+"""How kernels begin and end: the rows LIF of the parity table."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+
+import pytest
+import zmq
+from jupyter_client.connect import write_connection_file
+
+from peers import COMMAND, EXE, PORTS, POSIX, TRANSPORTS, WAIT, Client, Process, contents, example, read, until
+
+posix = pytest.mark.skipif(not POSIX, reason="signals are another matter here")
+
+
+def is_free(port):
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def assert_nothing_is_left(kernel, file=False):
+    assert all(is_free(kernel.info[port]) for port in PORTS)
+    assert kernel.path.exists() == file
+    assert kernel.process.poll() is not None
+
+
+def test_lif_01_a_file_that_is_not_there_is_written(start):
+    kernel = start("name=db", "cell-timeout=0.2")
+    info = kernel.info
+    assert len({info[port] for port in PORTS}) == 5 and all(info[port] > 0 for port in PORTS)
+    assert len(info["key"]) >= 32 and info["transport"] == "tcp" and info["ip"] == "127.0.0.1"
+    assert info["signature_scheme"] == "hmac-sha256"
+    if POSIX:
+        assert stat.S_IMODE(kernel.path.stat().st_mode) == 0o600
+    # The settings hold.
+    client = kernel.client()
+    assert client.run("return caller.name").result == '"db Shell"'
+    assert client.run("sleep(1000)").content["ename"] == "TimeoutError"
+
+
+def test_lif_01_a_file_that_is_there_is_used(start, tmp_path):
+    path = tmp_path / "given.json"
+    _, given = write_connection_file(str(path), key=b"a key of ours")
+    kernel = start(path=path)
+    assert {name: kernel.info[name] for name in [*PORTS, "key"]} == {name: given[name] for name in [*PORTS, "key"]}
+    client = kernel.client()
+    assert client.run("return 1").result == "1"
+    client.ask("shutdown_request", {"restart": False}, "control")
+    assert kernel.ended() == 0
+    # It is not ours to remove.
+    assert_nothing_is_left(kernel, file=True)
+    assert start(path=path).info == kernel.info
+
+
+def test_lif_01_settings_that_are_wrong(command, tmp_path):
+    for setting in ("colour=red", "cell-timeout=soon", "sandbox=2"):
+        done = command("start", "-f", tmp_path / "kernel.json", "--set", setting)
+        assert done.returncode == 2 and setting.split("=")[0] in done.stderr
+    assert not (tmp_path / "kernel.json").exists()
+
+
+def test_lif_02_a_process_has_one_kernel(spawn, tmp_path):
+    program = spawn([example("lives")], stdin=subprocess.PIPE)
+
+    def say(line):
+        program.tell(line)
+        return program.told()
+
+    assert say("current").startswith("error: no kernel runs in this process")
+    assert say(f"start {tmp_path / 'one.json'}").startswith("started")
+    port = read(tmp_path / "one.json")["shell_port"]
+    assert say("current") == f"listening at port {port}"
+    assert say(f"start {tmp_path / 'two.json'}").startswith("error: a kernel runs in this process already")
+    assert not (tmp_path / "two.json").exists()
+    assert say("stop") == "stopped" and is_free(port) and not (tmp_path / "one.json").exists()
+    assert say("current").startswith("error: no kernel")
+    assert say(f"start {tmp_path / 'two.json'}").startswith("started")
+    client = Client(read(tmp_path / "two.json"))
+    assert client.run("return 1").result == "1"
+    client.close()
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize("channel", ["control", "shell"])
+def test_lif_03_a_shutdown_is_answered_and_ends_the_process(kernel, restart, channel):
+    client, other = kernel.client(), kernel.client()
+    request = client.send("shutdown_request", {"restart": restart}, channel)
+    assert client.reply(request, channel)["content"] == {"status": "ok", "restart": restart}
+    # All front ends learn of it.
+    assert contents(other.to_idle(request), "shutdown_reply") == [{"status": "ok", "restart": restart}]
+    assert kernel.ended() == 0, kernel.said
+    assert_nothing_is_left(kernel)
+
+
+def test_lif_03_a_busy_kernel_ends_too(kernel):
+    client = kernel.client()
+    busy = client.cell("print('on') while true do pcall(function() while true do end end) end")
+    client.printed(busy)
+    queued = client.cell("1")
+    assert client.ask("shutdown_request", {"restart": False}, "control").status == "ok"
+    assert client.reply(busy)["content"]["status"] == "error"
+    assert client.reply(queued)["content"]["status"] in ("error", "aborted")
+    assert kernel.ended() == 0
+    assert_nothing_is_left(kernel)
+
+
+def test_lif_04_a_start_that_fails_leaves_nothing(spawn, command, start, tmp_path):
+    program = spawn([example("lives")], stdin=subprocess.PIPE)
+
+    def say(line):
+        program.tell(line)
+        return program.told()
+
+    # Stopped before it was started.
+    assert say("stop").startswith("error: no kernel")
+    assert say(f"start {tmp_path / 'no' / 'folder' / 'kernel.json'}").startswith("error: ")
+    broken = tmp_path / "broken.json"
+    broken.write_text("[")
+    assert say(f"start {broken}").startswith("error: ")
+    taken = socket.create_server(("127.0.0.1", 0))
+    path = tmp_path / "taken.json"
+    write_connection_file(str(path), shell_port=taken.getsockname()[1])
+    given = path.read_text()
+    assert "in use" in say(f"start {path}")
+    assert say("current").startswith("error: no kernel")
+    others = [json.loads(given)[port] for port in PORTS[1:]]
+    assert all(is_free(port) for port in others) and path.read_text() == given
+    taken.close()
+    assert say(f"start {path}").startswith("started") and say("stop") == "stopped"
+    # The command says why, and ends.
+    done = command("start", "-f", broken)
+    assert done.returncode == 1 and "broken.json" in done.stderr
+    done = command("start", "-f", tmp_path / "k.json", "--set", f"history={tmp_path}")
+    assert done.returncode == 1 and "history" in done.stderr and not (tmp_path / "k.json").exists()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_lif_05_the_heartbeat_echoes(start, transport):
+    kernel = start(transport=transport)
+    beat = kernel.socket(zmq.REQ, "hb")
+    for body in (b"ping", b"", bytes(range(256)) * 1000):
+        beat.send(body)
+        assert beat.recv() == body
+    # As jupyter_client asks whether the kernel lives, also while a cell computes.
+    client = kernel.client()
+    busy = client.cell("print('on') while true do end")
+    client.printed(busy)
+    beat.send(b"busy?")
+    assert beat.recv() == b"busy?"
+    client.interrupt()
+
+
+@posix
+def test_lif_06_an_interrupt_signal_ends_an_idle_kernel(kernel):
+    kernel.client().run("x = 1")
+    kernel.process.send_signal(signal.SIGINT)
+    assert kernel.ended() == 0
+    assert_nothing_is_left(kernel)
+
+
+@posix
+@pytest.mark.parametrize("code", ["while true do end", "sleep(1000)", "input()"])
+def test_v14_an_interrupt_signal_interrupts_a_busy_kernel(kernel, code):
+    client = kernel.client()
+    busy = client.cell(f"kept = 1 print('on') {code}", allow_stdin=True)
+    client.printed(busy)
+    kernel.process.send_signal(signal.SIGINT)
+    assert client.done(busy).content["ename"] == "Interrupted"
+    assert client.run("return kept").result == "1"
+    kernel.process.send_signal(signal.SIGINT)
+    assert kernel.ended() == 0
+
+
+@posix
+def test_v14_an_embedded_kernel_leaves_signals_alone(start):
+    kernel = start(argv=[example("lives")], stdin=subprocess.PIPE, lines=["start {file}"])
+    client = kernel.client()
+    client.run("x = 1")
+    kernel.process.send_signal(signal.SIGINT)
+    # What a program does that has said nothing of signals.
+    assert kernel.process.wait(WAIT) == -signal.SIGINT
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_signal_to_end_leaves_nothing(start, number, transport):
+    kernel = start(transport=transport)
+    client = kernel.client()
+    busy = client.cell("print('on') while true do end")
+    client.printed(busy)
+    child = client.send("create_subshell_request", {}, "control")
+    client.reply(child, "control")
+    kernel.process.send_signal(number)
+    assert kernel.ended() == 0, kernel.said
+    if transport == "tcp":
+        assert_nothing_is_left(kernel)
+    else:
+        assert os.listdir(kernel.sockets.name) == [] and kernel.path.exists()
+
+
+def test_lif_07_stdout(start, tmp_path):
+    kernel = start(argv=[example("lives")], stdin=subprocess.PIPE, lines=["start {file}"])
+    client = kernel.client()
+    done = client.run("write_lines({ 'one\\n', 'twö\\n', 'three' })")
+    assert contents(done.heard, "stream") == [{"name": "stdout", "text": "one\ntwö\nthree"}]
+    assert client.run("return is_terminal()").result == "true"
+    # Quiet: nothing of it is printed by the program.
+    client.ask("shutdown_request", {"restart": False}, "control")
+    kernel.process.stdin.close()
+    said = kernel.process.stdout.read()
+    assert said.startswith("started at port") and "one" not in said
+    loud = start(argv=[example("lives")], stdin=subprocess.PIPE, lines=["start quiet=false {file}"])
+    client = loud.client()
+    assert client.run("write_lines({ 'one\\n', 'twö\\n' }) print('printed')").out == "one\ntwö\nprinted\n"
+    assert [loud.told() for _ in range(4)][1:] == ["one", "twö", "printed"]
+
+
+def test_lif_07_the_command_prints_if_it_is_not_quiet(start):
+    for quiet in (True, False):
+        kernel = start(f"quiet={str(quiet).lower()}")
+        client = kernel.client()
+        assert client.run("print('wörld')").out == "wörld\n"
+        client.ask("shutdown_request", {"restart": False}, "control")
+        assert kernel.ended() == 0
+        assert kernel.said == ("" if quiet else "wörld\n")
+
+
+def test_lif_09_an_embedded_kernel_ends_without_its_program(start, tmp_path):
+    kernel = start(argv=[example("lives")], stdin=subprocess.PIPE, lines=["start {file}"])
+    assert kernel.told().startswith("started")
+    for turn in range(2):
+        client = kernel.client()
+        done = client.ask("shutdown_request", {"restart": bool(turn)}, "control")
+        assert done.content == {"status": "ok", "restart": bool(turn)}
+        kernel.tell("wait")
+        said = kernel.told()
+        # Either it was still there to be waited for.
+        assert said == "stopped" or said.startswith("error: no kernel")
+        assert all(is_free(kernel.info[port]) for port in PORTS) and not kernel.path.exists()
+        assert kernel.process.poll() is None
+        kernel.tell(f"start {kernel.path}")
+        assert kernel.told().startswith("started")
+        kernel.info = read(kernel.path)
+    assert kernel.client().run("return 1").result == "1"
