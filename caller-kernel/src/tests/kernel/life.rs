@@ -11,6 +11,16 @@ use std::{
     net::TcpListener,
 };
 
+#[test]
+fn handles_go_to_any_thread() {
+    fn is<T: Send + Sync + Unpin + 'static>() {}
+    is::<Kernel>();
+    is::<KernelError>();
+    is::<crate::KernelBuilder>();
+    is::<crate::KernelStream>();
+    is::<crate::InputError>();
+}
+
 /// LIF-02.
 #[tokio::test]
 async fn a_process_has_one_kernel() {

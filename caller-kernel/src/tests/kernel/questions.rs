@@ -4,6 +4,36 @@ use crate::tests::front::{Bench, On, content_of, transcript};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
+/// MSG-01.
+#[tokio::test]
+async fn each_request_gets_its_reply_on_either_channel() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    for on in [On::Shell, On::Control] {
+        for (msg_type, content) in [
+            ("kernel_info_request", json!({})),
+            ("execute_request", json!({"code": "1"})),
+            ("complete_request", json!({"code": "x", "cursor_pos": 1})),
+            ("inspect_request", json!({"code": "x", "cursor_pos": 1})),
+            ("is_complete_request", json!({"code": "x"})),
+            ("history_request", json!({"hist_access_type": "tail", "n": 1})),
+            ("comm_info_request", json!({})),
+            ("usage_request", json!({})),
+            ("interrupt_request", json!({})),
+            ("list_subshell_request", json!({})),
+            ("create_subshell_request", json!({})),
+            ("shutdown_request", json!({"restart": 1})),
+        ] {
+            let request = front.request(msg_type, content);
+            // Whose parent it is, and the states around it, are looked at there.
+            let (reply, _) = front.exchange(on, &request).await;
+            assert_eq!(reply.msg_type().strip_suffix("_reply"), msg_type.strip_suffix("_request"));
+            assert_eq!(reply.header.version(), "5.5");
+            assert!(content_of(&reply)["status"].is_string(), "{msg_type}");
+        }
+    }
+}
+
 /// MSG-03.
 #[tokio::test]
 async fn the_kernel_says_what_it_is() {
