@@ -374,10 +374,14 @@ def test_ins_04_callers_are_listed(client):
     assert done.status == "ok"
     header, _, *rows = done.out.splitlines()
     assert header.split() == ["Name", "State", "Protected", "Thread", "Id"]
-    by_name = {row.split()[0]: row.split()[1:] for row in rows}
-    assert by_name.keys() >= {"Shell", "Control", "worker"} and len(by_name) == len(rows)
-    assert by_name["Shell"][:3] == ["running", "yes", "Shell"] and by_name["Control"][:3] == ["running", "yes", "Control"]
-    assert by_name["worker"][:2] == ["running", "worker"], "it is not protected"
+    # Columns are apart by two spaces at least.
+    by_name = {name: rest for name, *rest in (re.split(r"\s\s+", row) for row in rows)}
+    assert by_name.keys() >= {"Sockets", "Shell", "Control", "worker"} and len(by_name) == len(rows)
+    for name in ("Shell", "Control"):
+        assert by_name[name][:3] == ["running", "yes", name]
+    assert "yes" not in by_name["worker"], "it is not protected"
+    ids = [re.search(r"\d+", " ".join(rest[1:]))[0] for rest in by_name.values()]
+    assert len(set(ids)) == len(ids)
     assert [row.split()[0] for row in rows if "current" in row] == ["Shell"]
     # In a thread of its own the cell finds itself elsewhere.
     rows = client.run("# thread name='My thread'\n%callers").out.splitlines()
