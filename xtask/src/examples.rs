@@ -17,7 +17,7 @@ const EXAMPLES: &[Example] = &[
 ];
 
 /// Those that another step runs: they serve until they are told to end.
-const ELSEWHERE: &[(&str, &str)] = &[("sockets", "jupyter")];
+const ELSEWHERE: &[(&str, &str)] = &[("lives", "jupyter"), ("sockets", "jupyter")];
 
 struct Example {
     name: &'static str,
