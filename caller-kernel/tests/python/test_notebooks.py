@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -26,9 +27,10 @@ def without_chance(notebook):
 
     def texts(outputs):
         streams = "".join(output.text for output in outputs if output.output_type == "stream")
-        return [line for line in streams.splitlines() if not re.search("[Cc]aller|  running", line)]
+        return [line for line in streams.splitlines() if not re.search("[Cc]aller|  running|^Name |^─", line)]
 
-    kinds = [[output.output_type for output in one] for one in outputs(notebook)]
+    # How a stream is cut into messages is a matter of time.
+    kinds = [[kind for kind, _ in groupby(output.output_type for output in one)] for one in outputs(notebook)]
     return [(one, texts(cell)) for one, cell in zip(kinds, outputs(notebook))]
 
 
