@@ -27,7 +27,7 @@ def without_chance(notebook):
 
     def texts(outputs):
         streams = "".join(output.text for output in outputs if output.output_type == "stream")
-        return [line for line in streams.splitlines() if not re.search("[Cc]aller|  running|^Name |^─", line)]
+        return [line for line in streams.splitlines() if not re.search("[Cc]aller| running|^Name |^─", line)]
 
     # How a stream is cut into messages is a matter of time.
     kinds = [[kind for kind, _ in groupby(output.output_type for output in one)] for one in outputs(notebook)]
