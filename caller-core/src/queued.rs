@@ -3,12 +3,12 @@
 mod handle;
 
 use std::{
-    any::{Any, TypeId, type_name},
+    any::{Any, TypeId},
     collections::{BTreeMap, VecDeque},
     fmt,
     future::poll_fn,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -21,7 +21,7 @@ pub use self::handle::QueueHandle;
 use crate::{
     caller::{Attached, Caller, CallerState, Inner},
     context::Context,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, name_of as function_name},
     group::PendingGroup,
     pending::PendingHandle,
     queue::{Pressure, RawQueue},
@@ -69,12 +69,12 @@ impl Caller {
     {
         const { assert!(size_of::<F>() == 0, "the function of a queue must not capture: use `Caller::queue`") };
         let key = key::<F, A>(0);
-        let mut function = Some(function);
+        let (mut function, here) = (Some(function), Location::caller());
         self.queue_item(key, argument, |queue| {
             // A type without a size has one value: the first is as good as any.
             let Some(function) = function.take() else { return Err(self.closed()) };
             let serve = async move |argument| Some(function(argument).await);
-            Ok(start::<F, _, _>(self, queue, serve))
+            Ok(start::<F, _, _>(self, queue, here, serve))
         })
     }
 
@@ -122,14 +122,14 @@ impl Caller {
         R: Unattended + 'static,
     {
         const { assert!(size_of::<F>() == 0, "the method of a queue must not capture: use `Caller::queue`") };
-        let mut function = Some(function);
+        let (mut function, here) = (Some(function), Location::caller());
         self.queue_item(method_key::<F, S, A>(object), argument, |queue| {
             let Some(function) = function.take() else { return Err(self.closed()) };
             let object = Arc::downgrade(object);
             let watched = object.clone();
             let _first = queue.gone.set(Box::new(move || watched.strong_count() == 0));
             let serve = async move |argument| Some(function(object.upgrade()?, argument).await);
-            Ok(start::<F, _, _>(self, queue, serve))
+            Ok(start::<F, _, _>(self, queue, here, serve))
         })
     }
 
@@ -216,7 +216,7 @@ impl Caller {
     {
         let queue = Arc::new(FnQueue::new(bound));
         let serve = async move |argument| Some(function(argument).await);
-        let pending = start::<F, _, _>(self, &queue, serve);
+        let pending = start::<F, _, _>(self, &queue, Location::caller(), serve);
         let _first = queue.pending.set(pending);
         Queue(Arc::new(Handle(queue)))
     }
@@ -383,10 +383,10 @@ impl<A: Send + 'static> AnyQueue for FnQueue<A> {
 }
 
 /// Starts the call that serves a queue. `serve` gives None when there is nothing to serve with any more.
-#[track_caller]
 fn start<F, A, R>(
     caller: &Caller,
     queue: &Arc<FnQueue<A>>,
+    location: &'static Location<'static>,
     serve: impl AsyncFn(A) -> Option<R> + Send + 'static,
 ) -> PendingHandle
 where
@@ -403,7 +403,7 @@ where
     }
     let on_cancel = Arc::downgrade(queue);
     let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
-    let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), async move || {
+    let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), location, async move || {
         let base = Context::current();
         let mut batch = VecDeque::new();
         let mut pressure = Pressure::default();
@@ -421,12 +421,12 @@ where
                     Ok(Some(result)) => {
                         if let Some(error) = result.into_failure() {
                             let error = Error::new(Kind::Failed(error));
-                            report::failure(&name_of(&owner), type_name::<F>(), &error);
+                            report::failure(&name_of(&owner), function_name::<F>(), &error);
                         }
                     }
                     Ok(None) => return,
                     Err(payload) => {
-                        let what = format!("caller {:?}: {}", name_of(&owner), type_name::<F>());
+                        let what = format!("caller {:?}: {}", name_of(&owner), function_name::<F>());
                         report::panicked(&what, payload);
                     }
                 }

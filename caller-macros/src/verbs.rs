@@ -194,8 +194,8 @@ fn stands_alone(function: &Function, wrapper: &Ident, always: &TokenStream) -> (
     (quote!(#always #[doc(hidden)] const #told: () = ();), quote!(let () = #asked;))
 }
 
-/// The hidden name of what a wrapper calls.
+/// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
 pub(crate) fn hidden(name: &Ident) -> Ident {
     use syn::ext::IdentExt;
-    format_ident!("__{}", name.unraw(), span = Span::call_site())
+    format_ident!("{}__queued_item", name.unraw(), span = Span::call_site())
 }

@@ -262,7 +262,9 @@ fn the_pending_has_the_outcome() {
         assert_eq!(parse_queued("42".to_owned()).await.unwrap(), 42);
         let error = parse_queued("four".to_owned()).await.unwrap_err();
         assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
-        assert!(error.to_string().contains("parse_queued"), "{error}");
+        assert!(error.to_string().contains("`it::queued::parse_queued` (caller-macros"), "{error}");
+        let queue = parse_queue().unwrap().pending().unwrap();
+        assert_eq!((queue.function(), queue.location().file()), ("it::queued::parse_queued", file!()));
         assert!(parse_raw_queued("four".to_owned()).await.unwrap().is_err());
         assert!(panics_queued().await.unwrap_err().is_panic());
         // The queue goes on.
