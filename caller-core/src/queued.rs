@@ -24,6 +24,7 @@ use crate::{
     error::{Error, Kind, Result, name_of as function_name},
     group::PendingGroup,
     pending::PendingHandle,
+    private::pended::Turn,
     queue::{Pressure, RawQueue},
     report,
     tracker::Trackers,
@@ -70,7 +71,7 @@ impl Caller {
         const { assert!(size_of::<F>() == 0, "the function of a queue must not capture: use `Caller::queue`") };
         let key = key::<F, A>(0);
         let (mut function, here) = (Some(function), Location::caller());
-        self.queue_item(key, argument, |queue| {
+        self.queue_item(key, QueueItem::new(argument), |queue| {
             // A type without a size has one value: the first is as good as any.
             let Some(function) = function.take() else { return Err(self.closed()) };
             let serve = async move |argument| Some(function(argument).await);
@@ -123,7 +124,7 @@ impl Caller {
     {
         const { assert!(size_of::<F>() == 0, "the method of a queue must not capture: use `Caller::queue`") };
         let (mut function, here) = (Some(function), Location::caller());
-        self.queue_item(method_key::<F, S, A>(object), argument, |queue| {
+        self.queue_item(method_key::<F, S, A>(object), QueueItem::new(argument), |queue| {
             let Some(function) = function.take() else { return Err(self.closed()) };
             let object = Arc::downgrade(object);
             let watched = object.clone();
@@ -170,6 +171,35 @@ impl Caller {
         A: 'static,
     {
         QueueHandle::new(Queues::of(self).find(method_key::<F, S, A>(object))?)
+    }
+
+    /// Puts a call into the queue of the calls of this function, of this object if there is one.
+    pub(crate) fn queue_turn<F: 'static>(
+        &self,
+        object: usize,
+        gone: impl Fn() -> bool + Clone + Send + Sync + 'static,
+        location: &'static Location<'static>,
+        turn: Turn,
+    ) -> Result<()> {
+        // The call has its own context.
+        let item = QueueItem { argument: turn, context: Context::new() };
+        self.queue_item(key::<F, Turn>(object), item, |queue| {
+            let _first = queue.gone.set(Box::new(gone.clone()));
+            let gone = gone.clone();
+            let serve = async move |turn: Turn| {
+                if gone() {
+                    return None;
+                }
+                turn.take().await;
+                Some(())
+            };
+            Ok(start::<F, _, _>(self, queue, location, serve))
+        })
+    }
+
+    /// The queue of the calls of a function, while it runs.
+    pub(crate) fn turns_handle<F: 'static>(&self, object: usize) -> Option<QueueHandle> {
+        QueueHandle::new(Queues::of(self).find(key::<F, Turn>(object))?)
     }
 
     /// The pendings of all queues of functions and methods that run on this caller.
@@ -225,11 +255,10 @@ impl Caller {
     fn queue_item<A: Send + 'static>(
         &self,
         key: Key,
-        argument: A,
+        item: QueueItem<A>,
         mut start: impl FnMut(&Arc<FnQueue<A>>) -> Result<PendingHandle>,
     ) -> Result<()> {
         let queues = Queues::of(self);
-        let item = QueueItem { argument, context: Context::current_of_item() };
         let Err(mut item) = queues.push(key, item) else { return Ok(()) };
         loop {
             let (queue, new) = queues.find_or_add(key);
@@ -268,6 +297,12 @@ fn method_key<F: 'static, S, A: 'static>(object: &Arc<S>) -> Key {
 struct QueueItem<A> {
     argument: A,
     context: Context,
+}
+
+impl<A> QueueItem<A> {
+    fn new(argument: A) -> Self {
+        Self { argument, context: Context::current_of_item() }
+    }
 }
 
 struct FnQueue<A> {
@@ -638,8 +673,7 @@ impl<A: Send + 'static> Queue<A> {
     /// [`is_full`](Error::is_full) if the queue is bounded and has no room, [`is_closed`](Error::is_closed) if it was
     /// closed or its caller stopped. The argument is in the error's other half.
     pub fn call(&self, argument: A) -> Result<(), (A, Error)> {
-        let item = QueueItem { argument, context: Context::current_of_item() };
-        self.inner().push(item).map_err(|(item, error)| (item.argument, error))
+        self.inner().push(QueueItem::new(argument)).map_err(|(item, error)| (item.argument, error))
     }
 
     /// Queues a call when there is room.

@@ -60,7 +60,9 @@ use crate::verbs::Verb;
 /// | `crate = path` | where the crate `caller` is, if it goes by another name |
 ///
 /// With `pending` the wrapper gives what the function returns, and its failure and panic too. Cancelling the pending drops
-/// that call alone. There is no error beside it: where there is no caller, the pending has that error.
+/// that call alone. There is no error beside it: where there is no caller, the pending has that error. Such a call is one as
+/// those of [`call_soon`](macro@call_soon), which the queue begins in its turn: it is a member of the group it is made in, and
+/// has the context variables of that place. Without `pending`, they are those of the call that began the queue.
 ///
 /// ```
 /// # use caller_tokio::Tokio;
