@@ -45,7 +45,9 @@ where
 
     #[track_caller]
     fn into_pending(self, caller: &Caller) -> Pending<F::Output> {
-        caller.call_soon_as::<F, _>(Context::current(), async move || self.await)
+        caller.call_soon_as::<F, _>(Context::current(), std::panic::Location::caller(), async move || {
+            self.await
+        })
     }
 }
 

@@ -39,12 +39,24 @@ pub(crate) struct Site {
 impl Site {
     /// The function as people name it: a closure bears the name of what it stands in.
     pub(crate) fn name(&self) -> &'static str {
-        let mut name = self.function;
-        while let Some(outer) = name.strip_suffix("::{{closure}}") {
-            name = outer;
-        }
-        name
+        shown(self.function)
     }
+}
+
+/// The name of a function's type as people name the function.
+pub(crate) fn name_of<F>() -> &'static str {
+    shown(std::any::type_name::<F>())
+}
+
+/// A closure bears the name of what it stands in, and what a queue runs that of the wrapper that queues it.
+fn shown(mut name: &'static str) -> &'static str {
+    if let Some((wrapper, _)) = name.split_once("__queued_item") {
+        return wrapper;
+    }
+    while let Some(outer) = name.strip_suffix("::{{closure}}") {
+        name = outer;
+    }
+    name
 }
 
 impl fmt::Display for Site {

@@ -5,7 +5,7 @@
 )]
 
 mod calls;
-mod pended;
+pub(crate) mod pended;
 mod queues;
 mod run;
 
@@ -14,7 +14,10 @@ pub use self::{
         call_direct, call_direct_async, call_later, call_soon, to_thread, try_call_later, try_call_soon,
         try_to_thread,
     },
-    pended::{Answer, answer, queue_call_pending, queue_method_pending, try_answer},
+    pended::{
+        method_queue_of_pending, queue_call_pending, queue_method_pending, queue_of_pending,
+        try_queue_call_pending, try_queue_method_pending,
+    },
     queues::{method_queue, queue, queue_call, queue_method},
     run::{TEST_TIMEOUT, main, test},
 };

@@ -3,12 +3,12 @@
 mod handle;
 
 use std::{
-    any::{Any, TypeId, type_name},
+    any::{Any, TypeId},
     collections::{BTreeMap, VecDeque},
     fmt,
     future::poll_fn,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
@@ -21,9 +21,10 @@ pub use self::handle::QueueHandle;
 use crate::{
     caller::{Attached, Caller, CallerState, Inner},
     context::Context,
-    error::{Error, Kind, Result},
+    error::{Error, Kind, Result, name_of as function_name},
     group::PendingGroup,
     pending::PendingHandle,
+    private::pended::Turn,
     queue::{Pressure, RawQueue},
     report,
     tracker::Trackers,
@@ -69,12 +70,12 @@ impl Caller {
     {
         const { assert!(size_of::<F>() == 0, "the function of a queue must not capture: use `Caller::queue`") };
         let key = key::<F, A>(0);
-        let mut function = Some(function);
-        self.queue_item(key, argument, |queue| {
+        let (mut function, here) = (Some(function), Location::caller());
+        self.queue_item(key, QueueItem::new(argument), |queue| {
             // A type without a size has one value: the first is as good as any.
             let Some(function) = function.take() else { return Err(self.closed()) };
             let serve = async move |argument| Some(function(argument).await);
-            Ok(start::<F, _, _>(self, queue, serve))
+            Ok(start::<F, _, _>(self, queue, here, serve))
         })
     }
 
@@ -122,14 +123,14 @@ impl Caller {
         R: Unattended + 'static,
     {
         const { assert!(size_of::<F>() == 0, "the method of a queue must not capture: use `Caller::queue`") };
-        let mut function = Some(function);
-        self.queue_item(method_key::<F, S, A>(object), argument, |queue| {
+        let (mut function, here) = (Some(function), Location::caller());
+        self.queue_item(method_key::<F, S, A>(object), QueueItem::new(argument), |queue| {
             let Some(function) = function.take() else { return Err(self.closed()) };
             let object = Arc::downgrade(object);
             let watched = object.clone();
             let _first = queue.gone.set(Box::new(move || watched.strong_count() == 0));
             let serve = async move |argument| Some(function(object.upgrade()?, argument).await);
-            Ok(start::<F, _, _>(self, queue, serve))
+            Ok(start::<F, _, _>(self, queue, here, serve))
         })
     }
 
@@ -170,6 +171,35 @@ impl Caller {
         A: 'static,
     {
         QueueHandle::new(Queues::of(self).find(method_key::<F, S, A>(object))?)
+    }
+
+    /// Puts a call into the queue of the calls of this function, of this object if there is one.
+    pub(crate) fn queue_turn<F: 'static>(
+        &self,
+        object: usize,
+        gone: impl Fn() -> bool + Clone + Send + Sync + 'static,
+        location: &'static Location<'static>,
+        turn: Turn,
+    ) -> Result<()> {
+        // The call has its own context.
+        let item = QueueItem { argument: turn, context: Context::new() };
+        self.queue_item(key::<F, Turn>(object), item, |queue| {
+            let _first = queue.gone.set(Box::new(gone.clone()));
+            let gone = gone.clone();
+            let serve = async move |turn: Turn| {
+                if gone() {
+                    return None;
+                }
+                turn.take().await;
+                Some(())
+            };
+            Ok(start::<F, _, _>(self, queue, location, serve))
+        })
+    }
+
+    /// The queue of the calls of a function, while it runs.
+    pub(crate) fn turns_handle<F: 'static>(&self, object: usize) -> Option<QueueHandle> {
+        QueueHandle::new(Queues::of(self).find(key::<F, Turn>(object))?)
     }
 
     /// The pendings of all queues of functions and methods that run on this caller.
@@ -216,7 +246,7 @@ impl Caller {
     {
         let queue = Arc::new(FnQueue::new(bound));
         let serve = async move |argument| Some(function(argument).await);
-        let pending = start::<F, _, _>(self, &queue, serve);
+        let pending = start::<F, _, _>(self, &queue, Location::caller(), serve);
         let _first = queue.pending.set(pending);
         Queue(Arc::new(Handle(queue)))
     }
@@ -225,11 +255,10 @@ impl Caller {
     fn queue_item<A: Send + 'static>(
         &self,
         key: Key,
-        argument: A,
+        item: QueueItem<A>,
         mut start: impl FnMut(&Arc<FnQueue<A>>) -> Result<PendingHandle>,
     ) -> Result<()> {
         let queues = Queues::of(self);
-        let item = QueueItem { argument, context: Context::current_of_item() };
         let Err(mut item) = queues.push(key, item) else { return Ok(()) };
         loop {
             let (queue, new) = queues.find_or_add(key);
@@ -268,6 +297,12 @@ fn method_key<F: 'static, S, A: 'static>(object: &Arc<S>) -> Key {
 struct QueueItem<A> {
     argument: A,
     context: Context,
+}
+
+impl<A> QueueItem<A> {
+    fn new(argument: A) -> Self {
+        Self { argument, context: Context::current_of_item() }
+    }
 }
 
 struct FnQueue<A> {
@@ -383,10 +418,10 @@ impl<A: Send + 'static> AnyQueue for FnQueue<A> {
 }
 
 /// Starts the call that serves a queue. `serve` gives None when there is nothing to serve with any more.
-#[track_caller]
 fn start<F, A, R>(
     caller: &Caller,
     queue: &Arc<FnQueue<A>>,
+    location: &'static Location<'static>,
     serve: impl AsyncFn(A) -> Option<R> + Send + 'static,
 ) -> PendingHandle
 where
@@ -403,7 +438,7 @@ where
     }
     let on_cancel = Arc::downgrade(queue);
     let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
-    let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), async move || {
+    let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), location, async move || {
         let base = Context::current();
         let mut batch = VecDeque::new();
         let mut pressure = Pressure::default();
@@ -421,12 +456,12 @@ where
                     Ok(Some(result)) => {
                         if let Some(error) = result.into_failure() {
                             let error = Error::new(Kind::Failed(error));
-                            report::failure(&name_of(&owner), type_name::<F>(), &error);
+                            report::failure(&name_of(&owner), function_name::<F>(), &error);
                         }
                     }
                     Ok(None) => return,
                     Err(payload) => {
-                        let what = format!("caller {:?}: {}", name_of(&owner), type_name::<F>());
+                        let what = format!("caller {:?}: {}", name_of(&owner), function_name::<F>());
                         report::panicked(&what, payload);
                     }
                 }
@@ -638,8 +673,7 @@ impl<A: Send + 'static> Queue<A> {
     /// [`is_full`](Error::is_full) if the queue is bounded and has no room, [`is_closed`](Error::is_closed) if it was
     /// closed or its caller stopped. The argument is in the error's other half.
     pub fn call(&self, argument: A) -> Result<(), (A, Error)> {
-        let item = QueueItem { argument, context: Context::current_of_item() };
-        self.inner().push(item).map_err(|(item, error)| (item.argument, error))
+        self.inner().push(QueueItem::new(argument)).map_err(|(item, error)| (item.argument, error))
     }
 
     /// Queues a call when there is room.

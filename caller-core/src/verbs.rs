@@ -7,7 +7,7 @@ use crate::{
     call::{Item, Unheard},
     caller::Caller,
     context::Context,
-    error::{BoxError, Error, Kind, Result},
+    error::{BoxError, Error, Kind, Result, name_of},
     guest::{Guested, InGuest},
     pending::{Pending, Take},
     task::{self, Convert, Fallible, Plain, Run},
@@ -141,7 +141,15 @@ impl Caller {
         F: FnOnce() -> R + Send + 'static,
         R: Unattended + 'static,
     {
-        self.enqueue(Item::Direct(Box::new(move || unheard::<F>(function()))));
+        self.call_direct_as::<F, _>(function);
+    }
+
+    /// The same, with the name of another type.
+    pub(crate) fn call_direct_as<N, R: Unattended + 'static>(
+        &self,
+        function: impl FnOnce() -> R + Send + 'static,
+    ) {
+        self.enqueue(Item::Direct(Box::new(move || unheard::<N>(function()))));
     }
 
     /// As [`call_direct`](Self::call_direct), for an async function: the scheduler awaits it before it starts what was
@@ -151,8 +159,16 @@ impl Caller {
         F: AsyncFnOnce() -> R + Send + 'static,
         R: Unattended + 'static,
     {
+        self.call_direct_async_as::<F, _>(function);
+    }
+
+    /// The same, with the name of another type.
+    pub(crate) fn call_direct_async_as<N, R: Unattended + 'static>(
+        &self,
+        function: impl AsyncFnOnce() -> R + Send + 'static,
+    ) {
         self.enqueue(Item::DirectAsync(Box::new(move || {
-            Box::pin(async move { unheard::<F>(function().await) })
+            Box::pin(async move { unheard::<N>(function().await) })
         })));
     }
 
@@ -169,14 +185,14 @@ impl Caller {
         }
     }
 
-    /// As [`call_soon`](Self::call_soon), with the name of another type, in this context.
-    #[track_caller]
+    /// As [`call_soon`](Self::call_soon), with the name of another type, in this context and from this place.
     pub(crate) fn call_soon_as<N: 'static, T: Send + 'static>(
         &self,
         context: Context,
+        location: &'static Location<'static>,
         function: impl AsyncFnOnce() -> T + Send + 'static,
     ) -> Pending<T> {
-        self.submit::<N, Plain, _, _, _>(move || function(), None, context, Location::caller())
+        self.submit::<N, Plain, _, _, _>(move || function(), None, context, location)
     }
 
     pub(crate) fn submit<N, C, M, F, T>(
@@ -251,7 +267,7 @@ const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The failure of a function that nobody waits for, if it is one.
 fn unheard<F>(result: impl Unattended) -> Option<Unheard> {
-    result.into_failure().map(|error| Unheard { function: std::any::type_name::<F>(), error })
+    result.into_failure().map(|error| Unheard { function: name_of::<F>(), error })
 }
 
 /// A call with everything explicit; made by [`Caller::schedule_call`].

@@ -60,7 +60,9 @@ use crate::verbs::Verb;
 /// | `crate = path` | where the crate `caller` is, if it goes by another name |
 ///
 /// With `pending` the wrapper gives what the function returns, and its failure and panic too. Cancelling the pending drops
-/// that call alone. There is no error beside it: where there is no caller, the pending has that error.
+/// that call alone. There is no error beside it: where there is no caller, the pending has that error. Such a call is one as
+/// those of [`call_soon`](macro@call_soon), which the queue begins in its turn: it is a member of the group it is made in, and
+/// has the context variables of that place. Without `pending`, they are those of the call that began the queue.
 ///
 /// ```
 /// # use caller_tokio::Tokio;
@@ -117,7 +119,8 @@ use crate::verbs::Verb;
 /// ```
 ///
 /// An attribute sees the function, and not the `impl` around it. `Self` means what it does anywhere in that `impl`. A function
-/// that has no `self`, and no `Self` in its head, cannot be told from one that stands alone: say `associated`. In the `impl` of
+/// that has no `self`, and no `Self` in its head, cannot be told from one that stands alone: say `associated`. Where that is
+/// left out, the compiler does not find `__SAY_ASSOCIATED_FOR_…`, or what the queue runs (`…__queued_item`). In the `impl` of
 /// a trait there is no place for a wrapper, and the compiler says that it is not a member of the trait: write the method in an
 /// `impl` of the type, and call it from the trait's.
 ///

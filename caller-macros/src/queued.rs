@@ -1,7 +1,7 @@
 //! `queued`: a wrapper that puts a call into the function's queue, and a handle of that queue.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{format_ident, quote};
 use syn::{Type, ext::IdentExt};
 
 use crate::{
@@ -88,11 +88,13 @@ impl<'a> Queued<'a> {
             Receiver::Shared { token, .. } => (Some(quote!(#token,)), function.values(TokenStream::new())),
         };
         let (path, turbofish) = (function.path(&self.item), function.named_turbofish(false));
-        let does = match (self.is_method(), self.pending) {
-            (false, false) => "queue_call",
-            (true, false) => "queue_method",
-            (false, true) => "queue_call_pending",
-            (true, true) => "queue_method_pending",
+        let does = match (self.is_method(), self.pending, self.fallible) {
+            (false, false, _) => "queue_call",
+            (true, false, _) => "queue_method",
+            (false, true, false) => "queue_call_pending",
+            (false, true, true) => "try_queue_call_pending",
+            (true, true, false) => "queue_method_pending",
+            (true, true, true) => "try_queue_method_pending",
         };
         let does = Ident::new(does, Span::call_site());
         let value = self.value();
@@ -110,6 +112,9 @@ impl<'a> Queued<'a> {
             function.name
         );
         let lints = lints();
+        let item = function.own("item");
+        let body = quote!(#krate::__private::#does(#here, #item, #object #values));
+        let body = spans::at(function.place(), body);
         quote! {
             #always
             #[doc = #summary]
@@ -120,7 +125,8 @@ impl<'a> Queued<'a> {
             #[track_caller]
             #vis fn #name #parameters(#inputs) -> #output #where_clause {
                 let #here = #krate::__private::caller(#caller);
-                #krate::__private::#does(#here, #path #turbofish(), #object #values)
+                let #item = #path #turbofish();
+                #body
             }
         }
     }
@@ -135,13 +141,17 @@ impl<'a> Queued<'a> {
             None => function.beside("queue"),
         };
         let caller = args.caller();
-        let (inputs, object, does) = match &function.receiver {
-            Receiver::Shared { token, .. } => {
-                (quote!(#token: &::std::sync::Arc<Self>), quote!(, #token), quote!(method_queue))
-            }
+        let (inputs, object) = match &function.receiver {
+            Receiver::Shared { token, .. } => (quote!(#token: &::std::sync::Arc<Self>), quote!(, #token)),
             // The queue is the same for all, but the caller may be said by it.
-            Receiver::Value { token, .. } => (quote!(&#token), TokenStream::new(), quote!(queue)),
-            Receiver::None { .. } => (TokenStream::new(), TokenStream::new(), quote!(queue)),
+            Receiver::Value { token, .. } => (quote!(&#token), TokenStream::new()),
+            Receiver::None { .. } => (TokenStream::new(), TokenStream::new()),
+        };
+        let does = match (self.is_method(), self.pending) {
+            (false, false) => quote!(queue),
+            (true, false) => quote!(method_queue),
+            (false, true) => quote!(queue_of_pending),
+            (true, true) => quote!(method_queue_of_pending),
         };
         let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
         let here = function.own("caller");
@@ -162,28 +172,12 @@ impl<'a> Queued<'a> {
 
     /// What the queue runs. It captures nothing, so its type is all there is of it.
     fn item(&self) -> TokenStream {
-        let Self { function, krate, item, .. } = self;
+        let Self { function, item, .. } = self;
         let always = &self.head.passed.always;
         let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
         let this = function.own("this");
         let (types, values, output) = (function.types(), function.values(&this), function.output());
         let call = function.call(&this);
-        let (arguments, pattern, result, body) = if self.pending {
-            let answer = function.own("answer");
-            let value = self.value();
-            let does = if self.fallible { quote!(try_answer) } else { quote!(answer) };
-            (
-                quote!((#krate::__private::Answer<#value>, #types)),
-                quote!((#answer, #values)),
-                quote!(()),
-                spans::at(
-                    function.place(),
-                    quote!(#krate::__private::#does(#answer, async move { #call }).await),
-                ),
-            )
-        } else {
-            (types, values, output.to_token_stream(), call)
-        };
         let (object, this) = if self.is_method() {
             (Some(quote!(::std::sync::Arc<Self>,)), Some(quote!(#this: ::std::sync::Arc<Self>,)))
         } else {
@@ -195,10 +189,10 @@ impl<'a> Queued<'a> {
             #[doc(hidden)]
             #lints
             fn #item #parameters()
-            -> impl ::core::ops::AsyncFn(#object #arguments) -> #result + ::core::marker::Send + 'static
+            -> impl ::core::ops::AsyncFn(#object #types) -> #output + ::core::marker::Send + 'static
             #where_clause
             {
-                async |#this #pattern: #arguments| #body
+                async |#this #values: #types| #call
             }
         }
     }

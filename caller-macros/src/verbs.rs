@@ -164,7 +164,9 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
     let lints = lints();
     let summary = verb.summary(&function.name);
+    let (told, asked) = stands_alone(function, &name, always);
     quote! {
+        #told
         #always
         #[doc = #summary]
         #[doc = ""]
@@ -172,14 +174,28 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         #lints
         #[track_caller]
         #vis fn #name #parameters(#inputs) #output #where_clause {
+            #asked
             let #here = #krate::__private::caller(#caller);
             #body #semicolon
         }
     }
 }
 
-/// The hidden name of what a wrapper calls.
+/// In an `impl`, a function without `self` would be looked for outside, and another of its name be called. So something is
+/// put beside the wrapper, which it finds there only if both stand alone; the error has its name, and so says what to do.
+fn stands_alone(function: &Function, wrapper: &Ident, always: &TokenStream) -> (TokenStream, TokenStream) {
+    use syn::ext::IdentExt;
+    if function.is_in_impl() {
+        return Default::default();
+    }
+    let text = format!("__SAY_ASSOCIATED_FOR_{}", wrapper.unraw().to_string().to_uppercase());
+    let told = Ident::new(&text, Span::call_site());
+    let asked = Ident::new(&text, function.name.span().resolved_at(Span::call_site()));
+    (quote!(#always #[doc(hidden)] const #told: () = ();), quote!(let () = #asked;))
+}
+
+/// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
 pub(crate) fn hidden(name: &Ident) -> Ident {
     use syn::ext::IdentExt;
-    format_ident!("__{}", name.unraw(), span = Span::call_site())
+    format_ident!("{}__queued_item", name.unraw(), span = Span::call_site())
 }

@@ -6,7 +6,7 @@ use super::failed;
 use crate::{
     caller::Caller,
     context::Context,
-    error::{BoxError, Error, Kind, Result},
+    error::{BoxError, Error, Kind, Result, name_of},
     pending::Pending,
     report,
     task::{Fallible, Plain},
@@ -124,7 +124,7 @@ where
     R: Unattended + 'static,
 {
     match caller {
-        Ok(caller) => caller.call_direct(move || function(arguments)),
+        Ok(caller) => caller.call_direct_as::<F, _>(move || function(arguments)),
         Err(error) => unheard::<F>(error),
     }
 }
@@ -136,7 +136,7 @@ where
     R: Unattended + 'static,
 {
     match caller {
-        Ok(caller) => caller.call_direct_async(async move || function(arguments).await),
+        Ok(caller) => caller.call_direct_async_as::<F, _>(async move || function(arguments).await),
         Err(error) => unheard::<F>(error),
     }
 }
@@ -144,5 +144,5 @@ where
 /// A direct call gives nothing, so that it was not made can only be reported, as its failure would be.
 fn unheard<F>(error: Error) {
     let error = Error::new(Kind::Failed(error.into()));
-    report::failure("none", std::any::type_name::<F>(), &error);
+    report::failure("none", name_of::<F>(), &error);
 }

@@ -1,93 +1,150 @@
-//! Queued calls whose result somebody waits for.
+//! Queued calls whose result somebody waits for. Each is a call as any other, which its queue hands to the caller when its
+//! turn has come.
 
 use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
+    future::pending,
+    panic::Location,
+    sync::{Arc, Weak},
 };
 
 use super::failed;
 use crate::{
-    caller::Caller,
-    error::{BoxError, Error, Kind, Result, Site},
-    pending::{Pending, Resolver},
+    call::Item,
+    caller::{Caller, CallerState, Inner},
+    context::Context,
+    error::{BoxError, Result},
+    pending::{Observe, Pending, PendingHandle, current_pending},
+    queued::QueueHandle,
+    task::{self, Convert, Fallible, Plain, Run},
 };
 
-/// Goes into the queue with the arguments, and takes the result out. Dropped before it has one, it tells that the queue
-/// has ended.
-#[derive(Debug)]
-pub struct Answer<T: Send + 'static>(Resolver<T>, Site);
+/// A call in a queue. Dropped before it has ended, it is cancelled.
+pub(crate) struct Turn {
+    call: Arc<dyn Run>,
+    caller: Weak<Inner>,
+}
 
-impl<T: Send + 'static> Answer<T> {
-    #[track_caller]
-    fn new<F>() -> (Self, Pending<T>) {
-        let site = Site { function: std::any::type_name::<F>(), location: std::panic::Location::caller() };
-        let (resolver, pending) = Resolver::new();
-        (Self(resolver, site), pending)
+impl Turn {
+    /// Has the caller run it, and waits for its end. One that was cancelled meanwhile has no turn.
+    pub(crate) async fn take(self) {
+        let call: Arc<dyn Observe> = self.call.clone();
+        if call.state().is_done() {
+            return;
+        }
+        let Some(caller) = self.caller.upgrade() else { return };
+        Caller(caller).enqueue(Item::Call(self.call.clone()));
+        let _ended = PendingHandle::new(call).wait().await;
     }
 }
 
-impl<T: Send + 'static> Drop for Answer<T> {
+impl Drop for Turn {
     fn drop(&mut self) {
-        if !self.0.is_done() {
-            self.0.fail_with(Error::stopping("its queue was closed", true, self.1));
+        if self.call.state().is_done() {
+            return;
         }
+        let reason = match self.caller.upgrade().map(Caller) {
+            Some(caller) if matches!(caller.state(), CallerState::Initial | CallerState::Running) => {
+                "its queue was closed".to_owned()
+            }
+            Some(caller) => caller.0.stop_reason(),
+            None => "its caller is gone".to_owned(),
+        };
+        self.call.clone().cancel(&reason, true);
     }
 }
 
-/// Runs a call, and gives its result to whoever waits.
-pub async fn answer<T: Send + 'static>(answer: Answer<T>, call: impl Future<Output = T>) {
-    run(answer, async { Ok(call.await) }).await;
-}
-
-/// As [`answer`], for a function that returns a `Result`.
-pub async fn try_answer<T, E>(answer: Answer<T>, call: impl Future<Output = Result<T, E>>)
+/// Makes a call, and puts it into the queue of `F` and the object at this address.
+fn put<F, C, M, Fut, T>(
+    caller: &Caller,
+    here: &'static Location<'static>,
+    object: usize,
+    gone: impl Fn() -> bool + Clone + Send + Sync + 'static,
+    make: M,
+) -> Pending<T>
 where
+    F: 'static,
+    C: Convert<Fut::Output, Value = T> + 'static,
+    M: FnOnce() -> Fut + Send + 'static,
+    Fut: Future + 'static,
     T: Send + 'static,
-    E: Into<BoxError>,
 {
-    run(answer, async { call.await.map_err(Into::into) }).await;
+    let (call, take) = task::call::<F, C, M, Fut, T>(make, Context::current(), here, Some(caller.id()));
+    let turn = Turn { call, caller: Arc::downgrade(&caller.0) };
+    // A queue that takes nothing drops the turn, which tells so.
+    let _told = caller.queue_turn::<F>(object, gone, here, turn);
+    Pending::new(take)
 }
 
-/// A call whose pending is cancelled is not begun, or dropped where it stands; then the next in the queue has its turn.
-async fn run<T: Send + 'static>(answer: Answer<T>, call: impl Future<Output = Result<T, BoxError>>) {
-    let mut cancelled = pin!(answer.0.cancel_requested());
-    let mut call = pin!(call);
-    let outcome = poll_fn(|cx| {
-        if cancelled.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(None);
+fn put_call<C, F, A, O, T>(
+    caller: Result<Caller>,
+    here: &'static Location<'static>,
+    function: F,
+    arguments: A,
+) -> Result<Pending<T>>
+where
+    C: Convert<O, Value = T> + 'static,
+    F: AsyncFn(A) -> O + Send + 'static,
+    A: Send + 'static,
+    O: 'static,
+    T: Send + 'static,
+{
+    let make = move || async move { function(arguments).await };
+    Ok(put::<F, C, _, _, _>(&caller?, here, 0, || false, make))
+}
+
+fn put_method<C, F, S, A, O, T>(
+    caller: Result<Caller>,
+    here: &'static Location<'static>,
+    function: F,
+    object: &Arc<S>,
+    arguments: A,
+) -> Result<Pending<T>>
+where
+    C: Convert<O, Value = T> + 'static,
+    F: AsyncFn(Arc<S>, A) -> O + Send + 'static,
+    S: Send + Sync + 'static,
+    A: Send + 'static,
+    O: 'static,
+    T: Send + 'static,
+{
+    let (address, object) = (Arc::as_ptr(object).addr(), Arc::downgrade(object));
+    let watched = object.clone();
+    let make = move || async move {
+        match object.upgrade() {
+            Some(object) => function(object, arguments).await,
+            None => {
+                // It has gone since its turn came.
+                if let Some(call) = current_pending() {
+                    call.close("its object has gone");
+                }
+                pending().await
+            }
         }
-        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(|output| Some(Ok(output))),
-            Err(payload) => Poll::Ready(Some(Err(payload))),
-        }
-    })
-    .await;
-    let _cancelled_meanwhile = match outcome {
-        None => return,
-        Some(Ok(Ok(value))) => answer.0.resolve(value).is_ok(),
-        Some(Ok(Err(error))) => answer.0.fail_with(Error::at(Kind::Failed(error), answer.1)),
-        Some(Err(payload)) => answer.0.fail_with(Error::panicked(payload, answer.1)),
     };
+    Ok(put::<F, C, _, _, _>(&caller?, here, address, move || watched.strong_count() == 0, make))
 }
 
 #[track_caller]
 pub fn queue_call_pending<F, A, T>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
 where
-    F: AsyncFn((Answer<T>, A)) + Send + 'static,
+    F: AsyncFn(A) -> T + Send + 'static,
     A: Send + 'static,
     T: Send + 'static,
 {
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(error) => return failed(error),
-    };
-    let (answer, pending) = Answer::new::<F>();
-    // A queue that takes nothing drops the answer, which tells so.
-    let _told = caller.queue_call(function, (answer, arguments));
-    pending
+    let here = Location::caller();
+    put_call::<Plain, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
+}
+
+#[track_caller]
+pub fn try_queue_call_pending<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+where
+    F: AsyncFn(A) -> Result<T, E> + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    let here = Location::caller();
+    put_call::<Fallible, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
 }
 
 #[track_caller]
@@ -98,16 +155,43 @@ pub fn queue_method_pending<F, S, A, T>(
     arguments: A,
 ) -> Pending<T>
 where
-    F: AsyncFn(Arc<S>, (Answer<T>, A)) + Send + 'static,
+    F: AsyncFn(Arc<S>, A) -> T + Send + 'static,
     S: Send + Sync + 'static,
     A: Send + 'static,
     T: Send + 'static,
 {
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(error) => return failed(error),
-    };
-    let (answer, pending) = Answer::new::<F>();
-    let _told = caller.queue_method(function, object, (answer, arguments));
-    pending
+    let here = Location::caller();
+    put_method::<Plain, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
+}
+
+#[track_caller]
+pub fn try_queue_method_pending<F, S, A, T, E>(
+    caller: Result<Caller>,
+    function: F,
+    object: &Arc<S>,
+    arguments: A,
+) -> Pending<T>
+where
+    F: AsyncFn(Arc<S>, A) -> Result<T, E> + Send + 'static,
+    S: Send + Sync + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    let here = Location::caller();
+    put_method::<Fallible, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
+}
+
+/// The queue of a function whose calls are put by `queue_call_pending`.
+pub fn queue_of_pending<F: 'static>(caller: Result<Caller>, _function: F) -> Option<QueueHandle> {
+    caller.ok()?.turns_handle::<F>(0)
+}
+
+/// The queue of a method whose calls are put by `queue_method_pending`.
+pub fn method_queue_of_pending<F: 'static, S>(
+    caller: Result<Caller>,
+    _function: F,
+    object: &Arc<S>,
+) -> Option<QueueHandle> {
+    caller.ok()?.turns_handle::<F>(Arc::as_ptr(object).addr())
 }

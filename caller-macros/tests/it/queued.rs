@@ -262,7 +262,9 @@ fn the_pending_has_the_outcome() {
         assert_eq!(parse_queued("42".to_owned()).await.unwrap(), 42);
         let error = parse_queued("four".to_owned()).await.unwrap_err();
         assert!(error.downcast_ref::<std::num::ParseIntError>().is_some());
-        assert!(error.to_string().contains("parse_queued"), "{error}");
+        assert!(error.to_string().contains("`it::queued::parse_queued` (caller-macros"), "{error}");
+        let queue = parse_queue().unwrap().pending().unwrap();
+        assert_eq!((queue.function(), queue.location().file()), ("it::queued::parse_queued", file!()));
         assert!(parse_raw_queued("four".to_owned()).await.unwrap().is_err());
         assert!(panics_queued().await.unwrap_err().is_panic());
         // The queue goes on.
@@ -371,4 +373,177 @@ fn methods_of_generic_types() {
         assert_eq!(shelf.put_queued('b').await.unwrap(), ["a", "b"]);
         assert!(shelf.put_queue::<char>().is_some() && shelf.put_queue::<String>().is_none());
     });
+}
+
+/// What a call with a pending has by being a call.
+mod pending_calls {
+    use std::{sync::mpsc, time::Duration};
+
+    use caller::{Caller, ContextVar, PendingHandle, Resolver, current_pending};
+
+    use super::{OnDrop, caller, dawdle, hang_pending_queued, inside};
+
+    #[caller::queued(pending)]
+    async fn slow(log: mpsc::Sender<u8>) {
+        dawdle().await;
+        log.send(1).unwrap();
+    }
+
+    #[test]
+    fn it_is_a_member_of_the_group_it_is_made_in() {
+        inside(async || {
+            let (log, lines) = mpsc::channel();
+            let ended = Caller::current().unwrap().group().run(async move |group| {
+                let _made = slow_queued(log.clone());
+                let _other = slow_queued(log);
+                assert_eq!(group.len(), 2);
+            });
+            ended.await.unwrap();
+            assert_eq!(lines.try_iter().count(), 2, "the group waits for its calls");
+
+            let (dropped, drops) = mpsc::channel();
+            let cancelled = Caller::current().unwrap().group().run(async move |group| {
+                let (begun, begins) = Resolver::new();
+                let runs = hang_pending_queued(Some(begun), OnDrop(dropped.clone()));
+                let waits = hang_pending_queued(None, OnDrop(dropped));
+                begins.await.unwrap();
+                group.cancel("enough");
+                assert!(runs.await.unwrap_err().is_cancelled());
+                assert!(waits.await.unwrap_err().is_cancelled());
+            });
+            let _cancelled = cancelled.await;
+            assert_eq!(drops.try_iter().count(), 2);
+        });
+    }
+
+    #[caller::queued(pending)]
+    async fn one() -> u8 {
+        1
+    }
+
+    #[test]
+    fn blocking_for_it_in_its_own_thread_is_an_error() {
+        inside(async || {
+            assert!(one_queued().wait_blocking().unwrap_err().is_self_wait());
+            assert_eq!(one_queued().await.unwrap(), 1, "the queue goes on");
+        });
+    }
+
+    #[caller::queued(pending, caller = super::find("ring b"))]
+    fn there() -> bool {
+        back_queued().wait_blocking().is_err_and(|error| error.is_self_wait())
+    }
+
+    #[caller::queued(pending, caller = super::find("ring a"))]
+    fn back() {}
+
+    #[test]
+    fn a_ring_of_blocked_callers_is_an_error() {
+        let (a, b) = (caller("ring a"), caller("ring b"));
+        let ring = a.call_soon(async || there_queued().wait_blocking().unwrap());
+        assert!(ring.wait_blocking().unwrap(), "the second of them hears of it");
+        a.force_stop();
+        b.force_stop();
+    }
+
+    #[caller::queued(pending)]
+    async fn itself() -> (PendingHandle, bool) {
+        let this = current_pending().unwrap();
+        let waited = this.wait().await;
+        (this, waited.is_err_and(|error| error.is_self_wait()))
+    }
+
+    #[test]
+    fn it_is_the_current_pending_inside_and_does_not_wait_for_itself() {
+        inside(async || {
+            let made = itself_queued();
+            let handle = made.handle();
+            let (inside, told) = made.await.unwrap();
+            assert!(told);
+            assert_eq!(inside, handle);
+        });
+    }
+
+    /// Tells whether the call was done when its future was dropped.
+    struct Looks(mpsc::Sender<bool>);
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            self.0.send(current_pending().is_some_and(|this| !this.is_done())).unwrap();
+        }
+    }
+
+    #[caller::queued(pending)]
+    async fn looked_at(begun: Resolver<()>, _looks: Looks) {
+        begun.resolve(()).unwrap();
+        std::future::pending().await
+    }
+
+    #[test]
+    fn once_cancelled_it_is_done_when_its_future_is_dropped() {
+        inside(async || {
+            let (looks, seen) = mpsc::channel();
+            let (begun, begins) = Resolver::new();
+            let made = looked_at_queued(begun, Looks(looks));
+            begins.await.unwrap();
+            let error = made.handle();
+            made.cancel("not wanted");
+            error.wait().await.unwrap();
+            assert_eq!(seen.try_recv(), Ok(true), "dropped before it is done, in its own call");
+            let error = made.await.unwrap_err().to_string();
+            assert!(error.contains("looked_at_queued") && error.contains("not wanted"), "{error}");
+            assert!(format!("{:?}", one_queued()).contains("one_queued"));
+        });
+    }
+
+    #[test]
+    fn after_the_stop_of_its_caller_it_says_so() {
+        let stopped = caller("c");
+        let begins = {
+            let (begun, begins) = Resolver::new();
+            let (dropped, _drops) = mpsc::channel();
+            let made = stopped.call_soon(async move || {
+                let running = hang_pending_queued(Some(begun), OnDrop(dropped.clone()));
+                (running, hang_pending_queued(None, OnDrop(dropped)), _drops)
+            });
+            begins.wait_blocking().unwrap();
+            made.wait_blocking().unwrap()
+        };
+        stopped.force_stop();
+        let (running, waiting, _drops) = begins;
+        for ended in [running, waiting, on_queued(stopped)] {
+            let error = ended.wait().timeout(Duration::from_secs(5)).blocking().unwrap_err();
+            assert!(
+                error.is_closed() && error.to_string().contains("the caller \"c\" has stopped"),
+                "{error}"
+            );
+        }
+    }
+
+    fn on_queued(caller: Caller) -> caller::Pending<u32> {
+        struct On(Caller);
+        impl On {
+            #[caller::queued(pending, caller = &self.0)]
+            async fn late(&self) -> u32 {
+                1
+            }
+        }
+        std::sync::Arc::new(On(caller)).late_queued()
+    }
+
+    static WHO: ContextVar<u8> = ContextVar::new();
+
+    #[caller::queued(pending)]
+    async fn who() -> Option<u8> {
+        WHO.get()
+    }
+
+    #[test]
+    fn it_has_the_context_it_is_made_in() {
+        inside(async || {
+            let first = WHO.sync_scope(1, who_queued);
+            let second = WHO.sync_scope(2, who_queued);
+            assert_eq!((first.await.unwrap(), second.await.unwrap()), (Some(1), Some(2)));
+        });
+    }
 }

@@ -16,4 +16,13 @@ impl Thing {
     async fn make() {}
 }
 
+/// Not what `find` below is to call.
+fn find() {}
+
+impl Thing {
+    #[caller::call_soon]
+    #[caller::call_direct]
+    fn find() {}
+}
+
 fn main() {}

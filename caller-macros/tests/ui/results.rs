@@ -17,6 +17,16 @@ fn fails() -> Result<u32, NoError> {
     Err(NoError)
 }
 
+#[caller::queued]
+async fn queued_fails() -> Result<u32, NoError> {
+    Err(NoError)
+}
+
+#[caller::queued(pending)]
+async fn pending_fails() -> Result<u32, NoError> {
+    Err(NoError)
+}
+
 #[caller::call_soon(fallible = true)]
 fn never_fails() -> u32 {
     1
