@@ -5,11 +5,14 @@
 //! jupyter console --existing ./kernel.json
 //! ```
 //!
+//! The file may be a registration file too: then the ports are told to who waits there, and written to a file beside it.
+//! With CURVE keys in the file, it takes the feature `curve`.
+//!
 //! A cell `flood 1000` prints a thousand lines, any other prints itself.
 
-use caller_kernel::{Channel, Class, Connection, IoPub, Message, Sockets};
+use caller_kernel::{Channel, Class, Connection, IoPub, Message, Registration, Sockets};
 use serde_json::{Value, json};
-use std::{env, error::Error, path::Path};
+use std::{env, error::Error, path::Path, time::Duration};
 use tokio::runtime;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -18,9 +21,21 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(path: &Path) -> Result<(), Box<dyn Error>> {
-    let wanted = if path.exists() { Connection::read(path)? } else { Connection::new() };
+    let registration = if path.exists() { Registration::read(path)? } else { None };
+    let wanted = match &registration {
+        Some(registration) => registration.connection(),
+        None if path.exists() => Connection::read(path)?,
+        None => Connection::new(),
+    };
     let mut sockets = Sockets::bind(wanted).await?;
-    sockets.closer.connection().write(path)?;
+    let connection = sockets.closer.connection();
+    match &registration {
+        Some(registration) => {
+            connection.write(path.with_extension("connection.json"))?;
+            registration.register(connection, Duration::from_secs(10)).await?;
+        }
+        None => connection.write(path)?,
+    }
     let mut count = 0;
     loop {
         tokio::select! {

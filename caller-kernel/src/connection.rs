@@ -1,7 +1,7 @@
 //! The connection file: where a kernel listens, and the key it shares with its clients.
 
 use crate::wire::random_hex;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::{
     fmt, fs,
@@ -47,14 +47,14 @@ pub struct Connection {
     pub hb_port: u16,
     /// What messages are signed with; empty for no signatures.
     pub key: String,
-    signature_scheme: String,
+    pub(crate) signature_scheme: String,
     /// The name of the kernelspec, if there is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub kernel_name: String,
-    /// The public key of CURVE encryption, kept for those who know it.
+    /// The public key of CURVE encryption as Z85. With it and the secret one, the sockets encrypt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve_publickey: Option<String>,
-    /// The secret key of CURVE encryption, kept for those who know it.
+    /// The secret key of CURVE encryption as Z85.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curve_secretkey: Option<String>,
     /// What else the file says.
@@ -134,13 +134,18 @@ impl Connection {
     ///
     /// The file cannot be read, is no JSON object of the right types, or wants other signatures than HMAC-SHA256.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ConnectionError> {
-        let path = path.as_ref();
+        Self::read_with(path.as_ref()).map(|(connection, serde::de::IgnoredAny)| connection)
+    }
+
+    /// Reads a connection file, and what else is of interest there.
+    pub(crate) fn read_with<T: DeserializeOwned>(path: &Path) -> Result<(Self, T), ConnectionError> {
         let text = fs::read(path).map_err(|source| ConnectionError::Read { path: path.into(), source })?;
-        let connection: Self = serde_json::from_slice(&text)
-            .map_err(|source| ConnectionError::Json { path: path.into(), source })?;
+        let json = |source| ConnectionError::Json { path: path.into(), source };
+        let connection: Self = serde_json::from_slice(&text).map_err(json)?;
+        let more = serde_json::from_slice(&text).map_err(json)?;
         match &connection.signature_scheme {
             scheme if scheme.is_empty() || scheme == SCHEME => {
-                Ok(Self { signature_scheme: SCHEME.to_owned(), ..connection })
+                Ok((Self { signature_scheme: SCHEME.to_owned(), ..connection }, more))
             }
             scheme => Err(ConnectionError::SignatureScheme { scheme: scheme.clone() }),
         }

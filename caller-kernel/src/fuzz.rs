@@ -1,5 +1,8 @@
 //! All that reads bytes of strangers, on any bytes.
 
+#[cfg(feature = "curve")]
+mod curve;
+
 use crate::{
     wire::Session,
     zmtp::{
@@ -11,7 +14,8 @@ use crate::{
 };
 use bytes::BufMut;
 
-/// Reads bytes as a greeting, as frames, as messages of subscribers and of clients. They arrive in pieces whose size the first
+/// Reads bytes as a greeting, as frames, as messages of subscribers and of clients, and some as the
+/// handshake of CURVE. They arrive in pieces whose size the first
 /// byte tells.
 ///
 /// # Panics
@@ -22,6 +26,11 @@ pub fn fuzz_wire(data: &[u8]) {
     let Some((&piece, data)) = data.split_first() else { return };
     if let Some(greeting) = data.first_chunk::<{ greeting::LENGTH }>() {
         let _ = Greeting::decode(greeting);
+    }
+    // Keys cost more than all the rest, so only some of the inputs have them.
+    #[cfg(feature = "curve")]
+    if piece % 16 == 0 {
+        curve::handshake(data);
     }
     let limits = Limits { frame: 1 << 16, message: 1 << 17, ..Limits::default() };
     let (mut decoder, mut assembler) = (Decoder::new(&limits), Assembler::new(&limits));

@@ -2,6 +2,7 @@
 
 use crate::{
     connection::{Connection, Transport},
+    encryption,
     wire::{Json, Message, Session},
     zmtp::{
         BindError, Class, Endpoint, Heartbeat, Limits, Publisher, Router, RouterSender, Server, Subscription,
@@ -45,34 +46,42 @@ pub struct Closer {
 impl Sockets {
     /// Listens where the connection says, with ports that are 0 chosen: see [`Closer::connection`].
     ///
+    /// With CURVE keys, all five talk only to clients that know the public one, and encrypt what they say; that takes the
+    /// feature `curve`. As with ipykernel, a client may have any keys of its own.
+    ///
     /// # Cancel safety
     ///
     /// When dropped before it is done, the ports it has are free again.
     ///
     /// # Errors
     ///
-    /// A port is taken, or there is no such address or folder.
+    /// A port is taken, there is no such address or folder, or the CURVE keys cannot be used.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, or in one that lacks the drivers for network and time.
     pub async fn bind(mut connection: Connection) -> Result<Self, BindError> {
+        let security = encryption::security(&connection)?;
         let session = Arc::new(Session::new(&connection.key));
         let limits = Limits::default();
         // A client waits for its replies, and may have asked for large ones.
         let replies = Limits { hard: 8 * limits.hard, ..limits };
 
         let mut router = async |port| {
-            let (server, router) = bind(&mut connection, port, |at| Router::bind(at, replies)).await?;
+            let (server, router) =
+                bind(&mut connection, port, |at| Router::bind(at, replies, security.clone())).await?;
             let sender = ChannelSender { session: Arc::clone(&session), router: router.sender().clone() };
-            Ok((server, Channel { router, sender }))
+            Ok::<_, BindError>((server, Channel { router, sender }))
         };
         let (first, shell) = router(|c| &mut c.shell_port).await?;
         let (second, control) = router(|c| &mut c.control_port).await?;
         let (third, stdin) = router(|c| &mut c.stdin_port).await?;
         let (fourth, (publisher, subscriptions)) =
-            bind(&mut connection, |c| &mut c.iopub_port, |at| Publisher::bind(at, limits)).await?;
-        let (fifth, ()) = bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, limits)).await?;
+            bind(&mut connection, |c| &mut c.iopub_port, |at| Publisher::bind(at, limits, security.clone()))
+                .await?;
+        let (fifth, ()) =
+            bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, limits, security.clone()))
+                .await?;
         Ok(Self {
             shell,
             control,

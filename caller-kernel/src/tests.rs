@@ -4,9 +4,14 @@ mod client;
 
 mod channels;
 
+#[cfg(feature = "curve")]
+mod curve;
+
 mod handshake;
 
 mod publisher;
+
+mod registration;
 
 mod router;
 

@@ -1,12 +1,13 @@
 //! The sockets of a kernel: the binding side of ZMTP 3.1, which also speaks 3.0.
 //!
-//! A kernel only binds, and needs three kinds of socket: a [`Router`] (shell, control, stdin), a [`Publisher`] that
+//! A kernel binds (but for the one question that a [`Dialer`] asks), and needs three kinds of socket: a [`Router`] (shell, control, stdin), a [`Publisher`] that
 //! knows its subscribers (iopub), and an echo (the [`Heartbeat`]). Each peer has a queue and a task of its own, so what
 //! one peer does or leaves undone is felt by that peer alone.
 //!
 //! From bytes to messages, the pure half knows no socket: [`frame`] cuts bytes into frames, [`command`] reads commands,
-//! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake. The other half does the work:
-//! [`endpoint`] listens, [`server`] accepts, [`peer`] reads and writes, [`queue`] holds what is to be written.
+//! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake and what it leads to. The other half does
+//! the work: [`endpoint`] listens, [`server`] accepts, [`handshake`] makes a peer of a connection, [`peer`] reads and
+//! writes, [`queue`] holds what is to be written.
 //!
 //! Follows [ZMTP 3.1](https://rfc.zeromq.org/spec/37/) and [ZMTP 3.0](https://rfc.zeromq.org/spec/23/).
 
@@ -22,6 +23,11 @@ pub(crate) mod traffic;
 
 pub(crate) mod mechanism;
 
+#[cfg(feature = "curve")]
+pub(crate) mod curve;
+
+pub(crate) mod handshake;
+
 mod queue;
 
 mod peer;
@@ -33,18 +39,25 @@ mod ipc;
 
 mod server;
 
+mod dialer;
+
 mod router;
 
 mod publisher;
 
 mod heartbeat;
 
-pub use {endpoint::BindError, publisher::Subscription, queue::Class};
+#[cfg(test)]
+pub(crate) use endpoint::Halves;
 pub(crate) use {
+    dialer::{Dialer, Kind},
     endpoint::Endpoint,
     heartbeat::Heartbeat,
     limits::Limits,
+    mechanism::Security,
+    peer::PeerError,
     publisher::Publisher,
     router::{Router, RouterSender},
     server::Server,
 };
+pub use {endpoint::BindError, publisher::Subscription, queue::Class};

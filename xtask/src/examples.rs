@@ -13,8 +13,12 @@ const EXAMPLES: &[Example] = &[
     Example { name: "tour", args: &[], window: false },
     Example { name: "checksums", args: &["caller-core/src"], window: false },
     Example { name: "lives", args: &[], window: false },
+    Example { name: "embed", args: &["--seconds", "1"], window: false },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
+
+/// Those that another step runs: they serve until they are told to end.
+const ELSEWHERE: &[(&str, &str)] = &[("sockets", "jupyter")];
 
 struct Example {
     name: &'static str,
@@ -25,13 +29,17 @@ struct Example {
 
 /// Builds all examples, runs each of the table, and names those that failed.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
-    let known: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.name).collect();
+    let elsewhere = ELSEWHERE.iter().map(|(name, _)| *name);
+    let known: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.name).chain(elsewhere).collect();
     let present =
         workspace.packages.iter().flat_map(|package| &package.examples).map(String::as_str).collect();
     let mut wrong = mismatches(&known, &present);
 
     // With the features of the tests, so that both share what they build.
     process::run(workspace.cargo_with(&["build", "--workspace", "--examples"], &[]), Limit::BUILD)?;
+    for (name, step) in ELSEWHERE {
+        println!("{name}: run by the step {step}");
+    }
     for example in EXAMPLES.iter().filter(|example| present.contains(example.name)) {
         // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
         let program = format!("{}{EXE_SUFFIX}", example.name);

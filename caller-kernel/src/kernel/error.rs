@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{connection::ConnectionError, shell::CellError, zmtp::BindError};
+use crate::{
+    connection::ConnectionError, registration::RegistrationError, shell::CellError, zmtp::BindError,
+};
 
 /// A kernel could not be started or found.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum KernelError {
     /// A socket cannot listen where it should.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The front end that asked to be told where the kernel listens did not take it.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
     /// The shell cannot be made.
     #[error("the shell cannot be made: {0}")]
     Shell(CellError),

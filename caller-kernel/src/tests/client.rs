@@ -1,10 +1,12 @@
-//! The connecting side of ZMTP, as small as it can be.
+//! A connecting peer for tests: it says what it is told to, right or wrong.
 
 use crate::zmtp::{
-    Endpoint, Limits,
+    Endpoint, Halves, Limits, PeerError, Security,
     command::{self, Properties},
-    frame::{self, Decoder, Frame},
-    greeting::{self, Greeting},
+    frame::{Decoder, Frame},
+    greeting::Greeting,
+    handshake::handshake,
+    mechanism::{Mechanism, Opener, Sealer},
 };
 use bytes::{BufMut, Bytes, BytesMut};
 use std::{io, time::Duration};
@@ -14,20 +16,19 @@ use tokio::{
     time,
 };
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
-
 /// A peer of a socket under test.
 pub(super) struct Client {
-    stream: Box<dyn Stream>,
+    reader: Box<dyn AsyncRead + Unpin + Send>,
+    writer: Box<dyn AsyncWrite + Unpin + Send>,
     decoder: Decoder,
+    opener: Opener,
+    sealer: Sealer,
 }
 
 impl Client {
     /// A connection on which nothing was said yet.
     pub(super) async fn raw(endpoint: &Endpoint) -> Self {
-        let stream: Box<dyn Stream> = match endpoint {
+        let (reader, writer): Halves = match endpoint {
             Endpoint::Tcp(host, port) => {
                 let socket = TcpSocket::new_v4().unwrap();
                 // Little room, so that a client that does not read is soon felt.
@@ -35,14 +36,13 @@ impl Client {
                 let stream = socket.connect(format!("{host}:{port}").parse().unwrap()).await.unwrap();
                 // What is sent behind something else arrives behind it, and not when that was acknowledged.
                 stream.set_nodelay(true).unwrap();
-                Box::new(stream)
+                let (reader, writer) = stream.into_split();
+                (Box::new(reader), Box::new(writer))
             }
-            #[cfg(unix)]
-            Endpoint::Ipc(path) => Box::new(tokio::net::UnixStream::connect(path).await.unwrap()),
-            #[cfg(not(unix))]
-            Endpoint::Ipc(_) => unreachable!("nothing listens there"),
+            endpoint @ Endpoint::Ipc(_) => endpoint.connect().await.unwrap(),
         };
-        Self { stream, decoder: Decoder::new(&Limits::default()) }
+        let decoder = Decoder::new(&Limits::default());
+        Self { reader, writer, decoder, opener: Opener::Plain, sealer: Sealer::Plain }
     }
 
     /// A peer of this type that has joined, speaking 3.1.
@@ -71,41 +71,53 @@ impl Client {
     }
 
     async fn join_as(&mut self, minor: u8, socket_type: &'static str, identity: &'static str) {
-        self.write(&Greeting { minor, ..Greeting::new("NULL", false) }.encode()).await;
         let own = Properties { socket_type: socket_type.into(), identity: identity.into() };
-        self.command("READY", &own.encode()).await;
-        let mut theirs = [0; greeting::LENGTH];
-        soon(self.stream.read_exact(&mut theirs)).await.unwrap();
-        assert_eq!(Greeting::decode(&theirs), Ok(Greeting::new("NULL", false)));
-        assert!(matches!(self.frame().await, Some(Frame::Command(ready)) if ready.starts_with(b"\x05READY")));
+        self.join_with(minor, Security::Null.mechanism(own)).await.unwrap();
+    }
+
+    /// The handshake of a raw connection by this mechanism.
+    pub(super) async fn join_with(&mut self, minor: u8, mut mechanism: Mechanism) -> Result<(), PeerError> {
+        let greeting = Greeting { minor, ..mechanism.greeting() };
+        let Self { reader, writer, decoder, .. } = self;
+        soon(handshake(reader, writer, greeting, &mut mechanism, decoder)).await?;
+        (self.opener, self.sealer) = mechanism.traffic(&Limits::default())?;
+        self.decoder.wrapped_by(self.opener.overhead());
+        Ok(())
     }
 
     pub(super) async fn write(&mut self, bytes: &[u8]) {
-        soon(self.stream.write_all(bytes)).await.unwrap();
+        soon(self.writer.write_all(bytes)).await.unwrap();
     }
 
     pub(super) async fn command(&mut self, name: &str, data: &[u8]) {
         let mut out = BytesMut::new();
-        frame::put_command(&mut out, &command::encode(name, data));
+        self.sealer.command(&mut out, &command::encode(name, data));
         self.write(&out).await;
     }
 
     pub(super) async fn send(&mut self, parts: &[&[u8]]) {
+        let out = self.sealed(parts);
+        self.write(&out).await;
+    }
+
+    /// The bytes that say this message.
+    pub(super) fn sealed(&mut self, parts: &[&[u8]]) -> BytesMut {
         let mut out = BytesMut::new();
         for (index, part) in parts.iter().enumerate() {
-            frame::put_head(&mut out, part.len(), index + 1 < parts.len());
-            out.put_slice(part);
+            if let Some(rest) = self.sealer.part(&mut out, part, index + 1 < parts.len()) {
+                out.put_slice(rest);
+            }
         }
-        self.write(&out).await;
+        out
     }
 
     /// The next frame, or `None` at the end of the connection.
     pub(super) async fn frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.decoder.next().unwrap() {
-                return Some(frame);
+                return Some(self.opener.open(frame).unwrap());
             }
-            match soon(self.stream.read_buf(self.decoder.room())).await {
+            match soon(self.reader.read_buf(self.decoder.room())).await {
                 Ok(0) => return None,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return None,
                 read => drop(read.unwrap()),
@@ -118,14 +130,14 @@ impl Client {
         soon(async {
             let mut read = [0; 4096];
             // A reset is an end too.
-            while self.stream.read(&mut read).await.is_ok_and(|read| read > 0) {}
+            while self.reader.read(&mut read).await.is_ok_and(|read| read > 0) {}
         })
         .await;
     }
 
     /// Says that no more is sent.
     pub(super) async fn shutdown(&mut self) {
-        self.stream.shutdown().await.unwrap();
+        self.writer.shutdown().await.unwrap();
     }
 
     /// The next message, or `None` at the end of the connection.

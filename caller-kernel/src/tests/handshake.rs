@@ -1,12 +1,14 @@
 //! Who becomes a peer, and who is sent away; and that nobody else notices.
 
 use super::client::{Client, anywhere};
-use crate::zmtp::{Heartbeat, Limits, Server, command::Properties, frame::Frame, greeting::Greeting};
+use crate::zmtp::{
+    Heartbeat, Limits, Security, Server, command::Properties, frame::Frame, greeting::Greeting,
+};
 use bytes::Bytes;
 use std::time::Duration;
 
 async fn heartbeat(limits: Limits) -> Server {
-    Heartbeat::bind(anywhere(), limits).await.unwrap().0
+    Heartbeat::bind(anywhere(), limits, Security::Null).await.unwrap().0
 }
 
 async fn echoes(client: &mut Client) {

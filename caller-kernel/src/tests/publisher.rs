@@ -1,7 +1,7 @@
 //! Output for many, some of whom do not listen.
 
 use super::client::{Client, anywhere, soon};
-use crate::zmtp::{Class, Limits, Publisher, Server, Subscription};
+use crate::zmtp::{Class, Limits, Publisher, Security, Server, Subscription};
 use bytes::Bytes;
 use tokio::sync::mpsc::Receiver;
 
@@ -13,7 +13,8 @@ struct Bound {
 
 impl Bound {
     async fn new(limits: Limits) -> Self {
-        let (server, (publisher, events)) = Publisher::bind(anywhere(), limits).await.unwrap();
+        let (server, (publisher, events)) =
+            Publisher::bind(anywhere(), limits, Security::Null).await.unwrap();
         Self { server, publisher, events }
     }
 

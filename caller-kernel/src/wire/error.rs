@@ -18,6 +18,9 @@ pub enum WireError {
         /// How many frames came after the delimiter.
         frames: usize,
     },
+    /// After the delimiter there is no signature with one content.
+    #[error("no content after the signature, send one")]
+    NoContent,
     /// The signature is missing, or was not made with the key of this kernel.
     #[error("the signature does not match, sign with the key of the connection file")]
     BadSignature,

@@ -1,9 +1,10 @@
 //! Where a socket listens: a TCP port, or the file of a Unix socket.
 
+use crate::encryption::KeyError;
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{self, TcpListener},
+    net::{self, TcpListener, TcpStream},
 };
 
 /// Where to listen, or where a socket listens.
@@ -25,19 +26,52 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A socket cannot listen at its endpoint.
+impl Endpoint {
+    /// Connects to what listens there.
+    pub(crate) async fn connect(&self) -> io::Result<Halves> {
+        match self {
+            Self::Tcp(host, port) => Ok(tcp_halves(TcpStream::connect((&**host, *port)).await?)),
+            #[cfg(unix)]
+            Self::Ipc(path) => {
+                let (reader, writer) = net::UnixStream::connect(path).await?.into_split();
+                Ok((Box::new(reader), Box::new(writer)))
+            }
+            #[cfg(not(unix))]
+            Self::Ipc(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "use tcp on this system")),
+        }
+    }
+}
+
+fn tcp_halves(stream: TcpStream) -> Halves {
+    // Messages are written whole, and each is waited for. A connection that is gone shows later.
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    (Box::new(reader), Box::new(writer))
+}
+
+/// A socket cannot listen as its connection says.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen at {endpoint}: {source}")]
-pub struct BindError {
-    endpoint: Endpoint,
-    source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// Not at its endpoint.
+    #[error("cannot listen at {endpoint}: {source}")]
+    #[non_exhaustive]
+    Endpoint {
+        /// Where it should listen.
+        endpoint: String,
+        /// Why it cannot.
+        source: io::Error,
+    },
+    /// Not with its keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 }
 
 impl BindError {
     /// Whether another program listens there.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        self.source.kind() == io::ErrorKind::AddrInUse
+        matches!(self, Self::Endpoint { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
     }
 }
 
@@ -63,19 +97,13 @@ impl Listener {
             #[cfg(not(unix))]
             Endpoint::Ipc(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "use tcp on this system")),
         };
-        bound.map_err(|source| BindError { endpoint, source })
+        bound.map_err(|source| BindError::Endpoint { endpoint: endpoint.to_string(), source })
     }
 
     /// The next connection. Cancel safe: none is lost.
     pub(crate) async fn accept(&self) -> io::Result<Halves> {
         match self {
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Messages are written whole, and each is waited for. A connection that is gone shows later.
-                let _ = stream.set_nodelay(true);
-                let (reader, writer) = stream.into_split();
-                Ok((Box::new(reader), Box::new(writer)))
-            }
+            Self::Tcp(listener) => Ok(tcp_halves(listener.accept().await?.0)),
             #[cfg(unix)]
             Self::Ipc(listener) => {
                 let (reader, writer) = listener.accept().await?.into_split();

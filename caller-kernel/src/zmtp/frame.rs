@@ -44,6 +44,14 @@ impl Decoder {
         Self { buffer: BytesMut::new(), frame: limits.frame, command: limits.command }
     }
 
+    /// From now on each frame stands for another, in as many bytes more: marked as a command or not, it may be any.
+    pub(crate) fn wrapped_by(&mut self, overhead: usize) {
+        if overhead > 0 {
+            self.frame = self.frame.saturating_add(overhead);
+            self.command = self.frame;
+        }
+    }
+
     /// The buffer to read into, with room.
     ///
     /// It grows with what has arrived and never to what a header merely promises: the room offered is a constant,

@@ -4,6 +4,7 @@
 use super::{
     endpoint::{BindError, Endpoint},
     limits::Limits,
+    mechanism::Security,
     peer::Peer,
     queue::{Class, Outgoing},
     server::{Server, Socket},
@@ -16,8 +17,12 @@ use std::sync::Arc;
 pub(crate) struct Heartbeat;
 
 impl Heartbeat {
-    pub(crate) async fn bind(endpoint: Endpoint, limits: Limits) -> Result<(Server, ()), BindError> {
-        Ok((Server::bind(endpoint, Arc::new(Self), limits).await?, ()))
+    pub(crate) async fn bind(
+        endpoint: Endpoint,
+        limits: Limits,
+        security: Security,
+    ) -> Result<(Server, ()), BindError> {
+        Ok((Server::bind(endpoint, Arc::new(Self), limits, security).await?, ()))
     }
 }
 

@@ -1,19 +1,50 @@
 //! The security mechanism: what happens between greeting and traffic, and to each frame of the traffic.
 //!
-//! Another mechanism is another variant: it sends commands of its own until it knows the peer's metadata, and may wrap
-//! frames from then on. See [NULL](https://rfc.zeromq.org/spec/37/#the-null-security-mechanism).
+//! A [`Mechanism`] sends commands of its own until it knows the peer's metadata. Then it becomes an [`Opener`] and a
+//! [`Sealer`], one for each direction, which wrap frames or leave them as they are.
+//! See [NULL](https://rfc.zeromq.org/spec/37/#the-null-security-mechanism) and [`curve`](super::curve).
 
+#[cfg(feature = "curve")]
+use super::curve::{self, CurveError};
 use super::{
     command::{self, Command, CommandError, Properties},
-    frame::Frame,
+    frame::{self, Frame},
+    greeting::Greeting,
+    limits::Limits,
 };
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+#[cfg(feature = "curve")]
+use std::sync::Arc;
 
-/// The server's side of a handshake.
+/// What all peers of a socket have to do to become one. There is no falling back to less.
+#[derive(Clone, Debug)]
+pub(crate) enum Security {
+    Null,
+    #[cfg(feature = "curve")]
+    Curve(Arc<curve::Keys>),
+}
+
+impl Security {
+    /// The mechanism for one connection of a socket that tells this of itself.
+    pub(crate) fn mechanism(&self, own: Properties) -> Mechanism {
+        match self {
+            Self::Null => Mechanism::Null { own },
+            #[cfg(feature = "curve")]
+            Self::Curve(keys) => Mechanism::Curve(curve::server::Server::new(Arc::clone(keys), own).into()),
+        }
+    }
+}
+
+/// One side of a handshake.
 #[derive(Debug)]
 pub(crate) enum Mechanism {
     /// None: each side tells its metadata, and that is all.
     Null { own: Properties },
+    /// Encryption; the server's side.
+    #[cfg(feature = "curve")]
+    Curve(Box<curve::server::Server>),
+    #[cfg(all(test, feature = "curve"))]
+    CurveClient(Box<curve::client::Client>),
 }
 
 /// How far a handshake came by a command of the peer.
@@ -36,20 +67,32 @@ pub(crate) enum HandshakeError {
     Command(#[from] CommandError),
     #[error("the peer reported an error: {}", .0.escape_ascii())]
     Peer(Bytes),
+    #[cfg(feature = "curve")]
+    #[error(transparent)]
+    Curve(#[from] CurveError),
 }
 
 impl Mechanism {
-    pub(crate) fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Null { .. } => "NULL",
+            #[cfg(feature = "curve")]
+            Self::Curve(_) => "CURVE",
+            #[cfg(all(test, feature = "curve"))]
+            Self::CurveClient(_) => "CURVE",
         }
     }
 
-    /// What the greeting says of our side: a mechanism without sides has no server.
-    pub(crate) fn as_server(&self) -> bool {
-        match self {
+    /// Our greeting. A mechanism without sides has no server.
+    pub(crate) fn greeting(&self) -> Greeting {
+        let as_server = match self {
             Self::Null { .. } => false,
-        }
+            #[cfg(feature = "curve")]
+            Self::Curve(_) => true,
+            #[cfg(all(test, feature = "curve"))]
+            Self::CurveClient(_) => false,
+        };
+        Greeting::new(self.name(), as_server)
     }
 
     /// Checks the name in the peer's greeting.
@@ -66,23 +109,124 @@ impl Mechanism {
     pub(crate) fn start(&mut self) -> Vec<Bytes> {
         match self {
             Self::Null { own } => vec![command::encode("READY", &own.encode())],
+            #[cfg(feature = "curve")]
+            Self::Curve(_) => Vec::new(),
+            #[cfg(all(test, feature = "curve"))]
+            Self::CurveClient(client) => vec![client.hello()],
         }
     }
 
     /// Takes the peer's next frame.
     pub(crate) fn receive(&mut self, frame: Frame) -> Result<Progress, HandshakeError> {
         let Frame::Command(body) = frame else { return Err(HandshakeError::Order) };
-        match (self, Command::decode(body)?) {
-            (Self::Null { .. }, Command::Ready(peer)) => Ok(Progress { send: Vec::new(), done: Some(peer) }),
-            (_, Command::Error(reason)) => Err(HandshakeError::Peer(reason)),
-            _ => Err(HandshakeError::Order),
+        match self {
+            Self::Null { .. } => match Command::decode(body)? {
+                Command::Ready(peer) => Ok(Progress { send: Vec::new(), done: Some(peer) }),
+                Command::Error(reason) => Err(HandshakeError::Peer(reason)),
+                _ => Err(HandshakeError::Order),
+            },
+            #[cfg(feature = "curve")]
+            Self::Curve(server) => {
+                let (answer, done) = server.receive(&body)?;
+                Ok(Progress { send: vec![answer], done })
+            }
+            #[cfg(all(test, feature = "curve"))]
+            Self::CurveClient(client) => {
+                let (answer, done) = client.receive(&body)?;
+                Ok(Progress { send: answer.into_iter().collect(), done })
+            }
+        }
+    }
+
+    /// What the traffic goes through, once the handshake is done.
+    pub(crate) fn traffic(self, limits: &Limits) -> Result<(Opener, Sealer), HandshakeError> {
+        #[cfg(feature = "curve")]
+        let halves = match self {
+            Self::Null { .. } => return Ok((Opener::Plain, Sealer::Plain)),
+            Self::Curve(server) => server.traffic(limits),
+            #[cfg(test)]
+            Self::CurveClient(client) => client.traffic(limits),
+        };
+        #[cfg(feature = "curve")]
+        return halves
+            .map(|(opener, sealer)| (Opener::Curve(opener), Sealer::Curve(sealer)))
+            .ok_or(HandshakeError::Order);
+        #[cfg(not(feature = "curve"))]
+        {
+            let (Self::Null { .. }, _) = (self, limits);
+            Ok((Opener::Plain, Sealer::Plain))
+        }
+    }
+}
+
+/// What comes in goes through this.
+#[derive(Debug)]
+pub(crate) enum Opener {
+    Plain,
+    #[cfg(feature = "curve")]
+    Curve(curve::traffic::Opener),
+}
+
+impl Opener {
+    /// The bytes that a frame may be longer than what is in it.
+    pub(crate) fn overhead(&self) -> usize {
+        match self {
+            Self::Plain => 0,
+            #[cfg(feature = "curve")]
+            Self::Curve(_) => curve::traffic::OVERHEAD,
+        }
+    }
+
+    /// The frame that a frame stands for. After an error the stream has no meaning any more.
+    pub(crate) fn open(&mut self, frame: Frame) -> Result<Frame, HandshakeError> {
+        match self {
+            Self::Plain => Ok(frame),
+            #[cfg(feature = "curve")]
+            Self::Curve(opener) => Ok(opener.open(frame)?),
+        }
+    }
+}
+
+/// What goes out goes through this.
+#[derive(Debug)]
+pub(crate) enum Sealer {
+    Plain,
+    #[cfg(feature = "curve")]
+    Curve(curve::traffic::Sealer),
+}
+
+/// Bodies from here on are written as they are; shorter ones are gathered first.
+const LARGE: usize = 16 << 10;
+
+impl Sealer {
+    /// Writes a part, or but its head: then the body that comes back is to follow, which spares a copy of it.
+    pub(crate) fn part<'a>(&mut self, out: &mut BytesMut, body: &'a [u8], more: bool) -> Option<&'a [u8]> {
+        match self {
+            Self::Plain => {
+                frame::put_head(out, body.len(), more);
+                if body.len() >= LARGE {
+                    return Some(body);
+                }
+                out.put_slice(body);
+            }
+            #[cfg(feature = "curve")]
+            Self::Curve(sealer) => sealer.part(out, body, more),
+        }
+        None
+    }
+
+    pub(crate) fn command(&mut self, out: &mut BytesMut, body: &[u8]) {
+        match self {
+            Self::Plain => frame::put_command(out, body),
+            #[cfg(feature = "curve")]
+            Self::Curve(sealer) => sealer.command(out, body),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::greeting::Greeting, *};
+    use super::*;
 
     fn null() -> Mechanism {
         Mechanism::Null {

@@ -2,15 +2,16 @@
 
 use super::{
     command,
-    frame::{self, Decoder, FrameError},
-    greeting::{self, Greeting, GreetingError},
+    frame::{Decoder, FrameError},
+    greeting::GreetingError,
+    handshake::handshake,
     limits::Limits,
-    mechanism::{HandshakeError, Mechanism},
+    mechanism::{HandshakeError, Mechanism, Opener, Sealer},
     queue::{Ended, Outgoing, Queue},
     server::Socket,
     traffic::{Assembler, Inbound, TrafficError},
 };
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use std::{io, pin::pin, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -70,11 +71,17 @@ pub(crate) async fn serve<S: Socket>(
 ) -> Result<(), PeerError> {
     let Setting { socket, mut mechanism, limits, id, mut closing } = setting;
     let mut decoder = Decoder::new(&limits);
-    let handshake = handshake::<S>(&mut reader, &mut writer, &mut mechanism, &mut decoder);
+    let greeting = mechanism.greeting();
+    let handshake = handshake(&mut reader, &mut writer, greeting, &mut mechanism, &mut decoder);
     let properties = tokio::select! {
         done = time::timeout(limits.handshake, handshake) => done.map_err(|_| PeerError::Slow)??,
         _ = closing.changed() => return Ok(()),
     };
+    if !S::PEERS.iter().any(|kind| kind.as_bytes() == properties.socket_type) {
+        return Err(PeerError::SocketType(properties.socket_type));
+    }
+    let (opener, sealer) = mechanism.traffic(&limits)?;
+    decoder.wrapped_by(opener.overhead());
     let identity = match &*properties.identity {
         // As libzmq does it: a zero byte, which none of the peers' own begins with, and a number.
         [] => [&[0], &u32::try_from(id).unwrap_or(u32::MAX).to_be_bytes()[..]].concat().into(),
@@ -86,7 +93,9 @@ pub(crate) async fn serve<S: Socket>(
     let peer = Arc::new(Peer { id, identity, queue: Queue::new(limits.soft, limits.hard) });
     socket.join(&peer);
     let member = Member { socket, peer };
-    let written = converse(&mut reader, &mut writer, &mut decoder, &limits, &member, &mut closing).await?;
+    let inbound = Reader { reader: &mut reader, decoder, opener, limits };
+    let outbound = Writer { writer: &mut writer, sealer };
+    let written = converse(inbound, outbound, &member, &mut closing).await?;
     drop(member);
     if written {
         linger(&mut reader, &mut writer).await?;
@@ -94,17 +103,29 @@ pub(crate) async fn serve<S: Socket>(
     Ok(())
 }
 
+/// The bytes of a peer, and what makes messages of them.
+struct Reader<R> {
+    reader: R,
+    decoder: Decoder,
+    opener: Opener,
+    limits: Limits,
+}
+
+/// The way to a peer, and what messages go through to it.
+struct Writer<W> {
+    writer: W,
+    sealer: Sealer,
+}
+
 /// Reads and writes until the peer leaves (`false`), or the socket closes and all is written (`true`).
 async fn converse<S: Socket>(
-    reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
-    decoder: &mut Decoder,
-    limits: &Limits,
+    inbound: Reader<impl AsyncRead + Unpin>,
+    outbound: Writer<impl AsyncWrite + Unpin>,
     Member { socket, peer }: &Member<S>,
     closing: &mut watch::Receiver<()>,
 ) -> Result<bool, PeerError> {
-    let mut reading = pin!(read(reader, decoder, limits, &**socket, peer));
-    let mut writing = pin!(write(writer, &peer.queue));
+    let mut reading = pin!(read(inbound, &**socket, peer));
+    let mut writing = pin!(write(outbound, &peer.queue));
     let mut broken = false;
     loop {
         tokio::select! {
@@ -139,57 +160,16 @@ impl<S: Socket> Drop for Member<S> {
     }
 }
 
-async fn handshake<S: Socket>(
-    reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
-    mechanism: &mut Mechanism,
-    decoder: &mut Decoder,
-) -> Result<command::Properties, PeerError> {
-    writer.write_all(&Greeting::new(mechanism.name(), mechanism.as_server()).encode()).await?;
-    let mut greeting = [0; greeting::LENGTH];
-    // In two steps, so that one who speaks something else, and waits for us, is not waited for.
-    reader.read_exact(&mut greeting[..greeting::SIGNATURE]).await?;
-    greeting::check(&greeting[..greeting::SIGNATURE])?;
-    reader.read_exact(&mut greeting[greeting::SIGNATURE..]).await?;
-    mechanism.agree(&Greeting::decode(&greeting)?.mechanism)?;
-    send(writer, mechanism.start()).await?;
-    loop {
-        let Some(frame) = decoder.next()? else {
-            if reader.read_buf(decoder.room()).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            continue;
-        };
-        let progress = mechanism.receive(frame)?;
-        send(writer, progress.send).await?;
-        let Some(properties) = progress.done else { continue };
-        if !S::PEERS.iter().any(|kind| kind.as_bytes() == properties.socket_type) {
-            return Err(PeerError::SocketType(properties.socket_type));
-        }
-        return Ok(properties);
-    }
-}
-
-async fn send(writer: &mut (impl AsyncWrite + Unpin), commands: Vec<Bytes>) -> io::Result<()> {
-    let mut out = BytesMut::new();
-    for command in commands {
-        frame::put_command(&mut out, &command);
-    }
-    writer.write_all(&out).await
-}
-
 /// Reads until the peer leaves.
 async fn read<S: Socket>(
-    reader: &mut (impl AsyncRead + Unpin),
-    decoder: &mut Decoder,
-    limits: &Limits,
+    Reader { mut reader, mut decoder, mut opener, limits }: Reader<impl AsyncRead + Unpin>,
     socket: &S,
     peer: &Arc<Peer>,
 ) -> Result<(), PeerError> {
-    let mut assembler = Assembler::new(limits);
+    let mut assembler = Assembler::new(&limits);
     loop {
         while let Some(frame) = decoder.next()? {
-            match assembler.push(frame)? {
+            match assembler.push(opener.open(frame)?)? {
                 Some(Inbound::Ping(context)) => peer.queue.pong(Bytes::copy_from_slice(&context)),
                 Some(inbound) => socket.receive(peer, inbound).await,
                 None => {}
@@ -201,30 +181,36 @@ async fn read<S: Socket>(
     }
 }
 
-/// Bodies from here on are written as they are; shorter ones are gathered first.
-const LARGE: usize = 16 << 10;
+/// What is gathered is written when it has this many bytes, and the room for it is given back when it grew past that.
+const GATHERED: usize = 256 << 10;
 
 /// Writes until the queue is closed and empty.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), queue: &Queue) -> Result<(), PeerError> {
+async fn write(
+    Writer { mut writer, mut sealer }: Writer<impl AsyncWrite + Unpin>,
+    queue: &Queue,
+) -> Result<(), PeerError> {
     let mut out = BytesMut::new();
     while let Some(batch) = queue.next().await {
         if let Some(context) = &batch.pong {
-            frame::put_command(&mut out, &command::encode("PONG", context));
+            sealer.command(&mut out, &command::encode("PONG", context));
         }
         for Outgoing { parts, .. } in &batch.messages {
             for (index, part) in parts.iter().enumerate() {
-                frame::put_head(&mut out, part.len(), index + 1 < parts.len());
-                if part.len() < LARGE {
-                    out.put_slice(part);
-                } else {
+                let rest = sealer.part(&mut out, part, index + 1 < parts.len());
+                if rest.is_some() || out.len() >= GATHERED {
                     writer.write_all(&out).await?;
                     out.clear();
-                    writer.write_all(part).await?;
+                }
+                if let Some(rest) = rest {
+                    writer.write_all(rest).await?;
                 }
             }
         }
         writer.write_all(&out).await?;
         out.clear();
+        if out.capacity() > GATHERED {
+            out = BytesMut::new();
+        }
         queue.written(batch);
     }
     Ok(())

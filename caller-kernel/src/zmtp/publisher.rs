@@ -4,6 +4,7 @@
 use super::{
     endpoint::{BindError, Endpoint},
     limits::{FRAME_COST, Limits},
+    mechanism::Security,
     peer::Peer,
     queue::{Class, Ended, Outgoing, Pushed},
     server::{Server, Socket},
@@ -65,6 +66,7 @@ impl Publisher {
     pub(crate) async fn bind(
         endpoint: Endpoint,
         limits: Limits,
+        security: Security,
     ) -> Result<(Server, (Self, mpsc::Receiver<Subscription>)), BindError> {
         let (events, subscribed) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared {
@@ -73,7 +75,7 @@ impl Publisher {
             topics: limits.topics,
             dropped: AtomicU64::new(0),
         });
-        let server = Server::bind(endpoint, Arc::clone(&shared), limits).await?;
+        let server = Server::bind(endpoint, Arc::clone(&shared), limits, security).await?;
         Ok((server, (Self(shared), subscribed)))
     }
 

@@ -3,6 +3,7 @@
 use super::{
     endpoint::{BindError, Endpoint},
     limits::Limits,
+    mechanism::Security,
     peer::Peer,
     queue::{Class, Ended, Outgoing, Pushed},
     server::{Server, Socket},
@@ -26,10 +27,14 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) async fn bind(endpoint: Endpoint, limits: Limits) -> Result<(Server, Self), BindError> {
+    pub(crate) async fn bind(
+        endpoint: Endpoint,
+        limits: Limits,
+        security: Security,
+    ) -> Result<(Server, Self), BindError> {
         let (inbox, incoming) = mpsc::channel(WAITING);
         let shared = Arc::new(Shared { peers: Mutex::default(), inbox: Mutex::new(Some(inbox)) });
-        let server = Server::bind(endpoint, Arc::clone(&shared), limits).await?;
+        let server = Server::bind(endpoint, Arc::clone(&shared), limits, security).await?;
         Ok((server, Self { sender: RouterSender(shared), incoming }))
     }
 

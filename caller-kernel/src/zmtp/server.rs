@@ -4,7 +4,7 @@ use super::{
     command::Properties,
     endpoint::{BindError, Endpoint, Halves, Listener},
     limits::Limits,
-    mechanism::Mechanism,
+    mechanism::Security,
     peer::{self, Peer, Setting},
     traffic::Inbound,
 };
@@ -54,10 +54,11 @@ impl Server {
         endpoint: Endpoint,
         socket: Arc<S>,
         limits: Limits,
+        security: Security,
     ) -> Result<Self, BindError> {
         let (listener, endpoint) = Listener::bind(endpoint).await?;
         let (closing, closed) = watch::channel(());
-        let task = tokio::spawn(accept(listener, socket, limits, closed));
+        let task = tokio::spawn(accept(listener, socket, limits, security, closed));
         Ok(Self { endpoint, closing, task })
     }
 
@@ -79,6 +80,7 @@ async fn accept<S: Socket>(
     listener: Listener,
     socket: Arc<S>,
     limits: Limits,
+    security: Security,
     mut closing: watch::Receiver<()>,
 ) {
     let mut peers = JoinSet::new();
@@ -93,11 +95,9 @@ async fn accept<S: Socket>(
                 Ok(halves) => {
                     ids += 1;
                     let own = Properties { socket_type: Bytes::from_static(S::TYPE.as_bytes()), ..Properties::default() };
-                    let (socket, closing) = (Arc::clone(&socket), closing.clone());
-                    peers.spawn(serve(
-                        halves,
-                        Setting { socket, mechanism: Mechanism::Null { own }, limits, id: ids, closing },
-                    ));
+                    let (mechanism, socket, closing) =
+                        (security.mechanism(own), Arc::clone(&socket), closing.clone());
+                    peers.spawn(serve(halves, Setting { socket, mechanism, limits, id: ids, closing }));
                 }
                 Err(error) => {
                     tracing::warn!(socket = S::TYPE, %error, "a peer could not be accepted");

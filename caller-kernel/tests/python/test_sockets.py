@@ -1,6 +1,7 @@
-"""The sockets beside the peers that front ends have: libzmq and jupyter_client.
+"""The sockets, and the registration of their ports, beside the peers that front ends have: libzmq and jupyter_client.
 
-Needs pytest, pyzmq and jupyter_client, and the path of the example `sockets` in the variable SOCKETS.
+Needs pytest, pyzmq and jupyter_client 8.9 or later, and the path of the example `sockets`, built with all features, in
+the variable SOCKETS.
 """
 
 import json
@@ -18,11 +19,19 @@ from jupyter_client.session import Session
 WAIT = 20  # seconds; what takes longer has failed
 
 
-@pytest.fixture(params=["tcp", "ipc"])
+@pytest.fixture(params=["tcp", "ipc", "curve", "curve ipc"])
 def kernel(request, tmp_path):
     path = tmp_path / "kernel.json"
-    if request.param == "ipc":
-        path.write_text(json.dumps({"transport": "ipc", "ip": str(tmp_path / "k"), "key": "abc"}))
+    wanted = {"key": "abc"}
+    if "ipc" in request.param:
+        wanted |= {"transport": "ipc", "ip": str(tmp_path / "k")}
+    if "curve" in request.param:
+        if not zmq.has("curve"):
+            pytest.skip("libzmq cannot encrypt here")
+        public, secret = zmq.curve_keypair()
+        wanted |= {"curve_publickey": public.decode(), "curve_secretkey": secret.decode()}
+    if request.param != "tcp":
+        path.write_text(json.dumps(wanted))
     process = subprocess.Popen([os.environ["SOCKETS"], path])
     end = time.monotonic() + WAIT
     while True:
@@ -53,10 +62,23 @@ class Kernel:
         separator = ":" if self.info["transport"] == "tcp" else "-"
         return f"{self.info['transport']}://{self.info['ip']}{separator}{self.info[channel + '_port']}"
 
-    def socket(self, kind, channel, **options):
+    @property
+    def encrypted(self):
+        return "curve_publickey" in self.info
+
+    def curve(self, **other):
+        """The options of a client that has the keys of the file, as jupyter_client has, or others."""
+        public, secret = self.info["curve_publickey"], self.info["curve_secretkey"]
+        ours = {"curve_serverkey": public, "curve_publickey": public, "curve_secretkey": secret}
+        return {name: key.encode() if isinstance(key, str) else key for name, key in (ours | other).items()}
+
+    def socket(self, kind, channel, curve=None, **options):
         socket = self.context.socket(kind)
         socket.linger = 0
         socket.rcvtimeo = socket.sndtimeo = WAIT * 1000
+        if curve is None:
+            curve = self.curve() if self.encrypted else {}
+        options = curve | options
         for name, value in options.items():
             setattr(socket, name, value)
         socket.connect(self.url(channel))
@@ -207,6 +229,149 @@ def test_only_signed_messages_are_answered(kernel):
     shell.send_multipart([b"no message"])
     kernel.execute(shell, "one")
     assert kernel.reply(shell)["msg_type"] == "execute_reply"
+
+
+class Registrar:
+    """Who starts a kernel and waits for its ports, in the form of protocol 5.6 or the one before."""
+
+    def __init__(self, tmp_path, form, **file):
+        self.form = form
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger = 0
+        self.socket.rcvtimeo = WAIT * 1000
+        port = self.socket.bind_to_random_port("tcp://127.0.0.1")
+        self.session = Session(key=b"abc")
+        self.path = tmp_path / "registration.json"
+        named = {"kernel_id": "k1", "registration_ip": "127.0.0.1"} if form == "5.6" else {"ip": "127.0.0.1"}
+        named |= {"transport": "tcp", "registration_port": port, "signature_scheme": "hmac-sha256", "key": "abc"}
+        self.path.write_text(json.dumps(named | file))
+        self.process = subprocess.Popen([os.environ["SOCKETS"], self.path], stderr=subprocess.PIPE)
+
+    def request(self):
+        self.identities, parts = self.session.feed_identities(self.socket.recv_multipart())
+        if self.form == "before":
+            self.asked = self.session.deserialize(parts)
+            assert self.asked["msg_type"] == "handshake_request"
+            return self.asked["content"]
+        signature, content = parts
+        assert signature == self.session.sign([content])
+        content = json.loads(content)
+        assert content.pop("kernel_id") == "k1"
+        return {name: int(port) for name, port in content.items() if isinstance(port, str)}
+
+    def answer(self, session=None, status="ok"):
+        session = session or self.session
+        if self.form == "before":
+            content = {"status": status}
+            session.send(self.socket, "handshake_reply", content, self.asked, self.identities)
+        else:
+            content = b"ACK" if status == "ok" else json.dumps({"status": status}).encode()
+            self.socket.send_multipart([*self.identities, b"<IDS|MSG>", session.sign([content]), content])
+
+    def failure(self):
+        """What the kernel says as it gives up."""
+        _, error = self.process.communicate(timeout=WAIT)
+        assert self.process.returncode
+        return error.decode()
+
+    def close(self):
+        self.context.destroy(linger=0)
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(params=["5.6", "before"])
+def registrar(request, tmp_path):
+    registrar = Registrar(tmp_path, request.param)
+    yield registrar
+    registrar.close()
+
+
+def served(ports, curve={}):
+    info = {"key": "abc", "ip": "127.0.0.1", "transport": "tcp", "signature_scheme": "hmac-sha256"} | ports | curve
+    client = BlockingKernelClient()
+    client.load_connection_info(info)
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=WAIT)
+        assert client.execute_interactive("one", timeout=WAIT, output_hook=lambda _: None)["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+
+
+def test_ports_are_registered(registrar):
+    ports = registrar.request()
+    assert set(ports) == {name + "_port" for name in ("shell", "iopub", "stdin", "control", "hb")}
+    registrar.answer()
+    served(ports)
+    info = json.loads(registrar.path.with_suffix(".connection.json").read_text())
+    assert ports.items() <= info.items() and "registration_port" not in info
+
+
+def test_a_registered_kernel_is_encrypted_too(tmp_path):
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    keys = {"curve_publickey": public, "curve_secretkey": secret}
+    registrar = Registrar(tmp_path, "5.6", **keys)
+    try:
+        ports = registrar.request()
+        registrar.answer()
+        served(ports, keys)
+    finally:
+        registrar.close()
+
+
+def test_a_refused_kernel_ends(registrar):
+    registrar.request()
+    registrar.answer(status="error")
+    assert "Refused" in registrar.failure()
+
+
+def test_an_answer_without_the_key_is_none(registrar):
+    registrar.request()
+    registrar.answer(Session(key=b"other"))
+    assert "BadSignature" in registrar.failure()
+
+
+def test_any_client_key_will_do(kernel):
+    if not kernel.encrypted:
+        pytest.skip("there are no keys")
+    public, secret = zmq.curve_keypair()
+    shell = kernel.socket(zmq.DEALER, "shell", kernel.curve(curve_publickey=public, curve_secretkey=secret))
+    kernel.execute(shell, "one")
+    assert kernel.reply(shell)["msg_type"] == "execute_reply"
+
+
+@pytest.mark.parametrize("keys", ["none", "another server's"])
+def test_who_has_other_keys_gets_nothing(kernel, keys):
+    if not kernel.encrypted:
+        pytest.skip("there are no keys")
+    curve = {} if keys == "none" else kernel.curve(curve_serverkey=zmq.curve_keypair()[0])
+    channels = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "hb": zmq.DEALER, "iopub": zmq.SUB}
+    poller, monitors = zmq.Poller(), []
+    for channel, kind in channels.items():
+        socket = kernel.context.socket(kind)
+        socket.linger = 0
+        for name, value in curve.items():
+            setattr(socket, name, value)
+        failed = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_DISCONNECTED
+        monitors.append((socket, socket.get_monitor_socket(failed)))
+        socket.connect(kernel.url(channel))
+        if kind == zmq.SUB:
+            socket.subscribe(b"")
+        else:
+            Session(key=kernel.info["key"].encode()).send(socket, "kernel_info_request", {})
+        poller.register(socket, zmq.POLLIN)
+    for socket, monitor in monitors:
+        assert monitor.poll(WAIT * 1000), "the connection was not ended"
+    # Meanwhile others are served, and there is output to be heard.
+    shell = kernel.socket(zmq.DEALER, "shell")
+    kernel.execute(shell, "secret")
+    assert kernel.reply(shell)["msg_type"] == "execute_reply"
+    assert not poller.poll(50)
+    for socket, _ in monitors:
+        socket.disable_monitor()
+        socket.close()
 
 
 def test_round_trips(kernel):
