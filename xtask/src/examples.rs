@@ -12,12 +12,13 @@ use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
 const EXAMPLES: &[Example] = &[
     Example { name: "tour", args: &[], window: false },
     Example { name: "checksums", args: &["caller-core/src"], window: false },
+    Example { name: "lives", args: &[], window: false },
     Example { name: "embed", args: &["--seconds", "1"], window: false },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 
 /// Those that another step runs: they serve until they are told to end.
-const ELSEWHERE: &[(&str, &str)] = &[("lives", "jupyter"), ("sockets", "jupyter")];
+const ELSEWHERE: &[(&str, &str)] = &[("sockets", "jupyter")];
 
 struct Example {
     name: &'static str,

@@ -1,7 +1,6 @@
 """Notebooks, executed by nbclient with the installed kernel, and by our command."""
 
 import json
-import re
 from itertools import groupby
 from pathlib import Path
 
@@ -27,9 +26,10 @@ def without_chance(notebook):
 
     def texts(outputs):
         streams = "".join(output.text for output in outputs if output.output_type == "stream")
-        return [line for line in streams.splitlines() if not re.search("[Cc]aller| running|^Name |^─", line)]
+        lines = [] if "Protected" in streams else streams.splitlines()
+        return [line for line in lines if "Caller" not in line]
 
-    # How a stream is cut into messages is a matter of time.
+    # Whether text comes in one piece is chance.
     kinds = [[kind for kind, _ in groupby(output.output_type for output in one)] for one in outputs(notebook)]
     return [(one, texts(cell)) for one, cell in zip(kinds, outputs(notebook))]
 
@@ -52,7 +52,7 @@ def test_nbclient_executes_the_tour(installed, tour):
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     text = json.dumps(outputs(notebook), ensure_ascii=False)
-    for part in ("one name, one child:\\ttrue", "go</b>", "vega-lite", "21.5 °C", "cannot be halved"):
+    for part in ("one name, one child:\\ttrue", "vega-lite", "21.5 °C", "cannot be halved"):
         assert part in text, part
 
 
@@ -64,6 +64,8 @@ def test_the_command_executes_the_tour_as_nbclient_does(installed, command, tour
     theirs = nbformat.read(tour, as_version=4)
     NotebookClient(theirs, timeout=30).execute()
     assert without_chance(ours) == without_chance(theirs)
+    # What changes a display of an earlier cell is heard by ours; nbclient listens to the cell that runs alone.
+    assert "go</b>" in json.dumps(outputs(ours))
     assert tour.read_bytes() == TOUR.read_bytes(), "the notebook itself is left alone"
 
 
