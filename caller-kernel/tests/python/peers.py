@@ -146,17 +146,22 @@ class Client:
         heard = self.heard[request["header"]["msg_id"]]
         at = 0
         while True:
-            for message in heard[at:]:
+            while at < len(heard):
                 at += 1
-                if test(message):
-                    return message
+                if test(heard[at - 1]):
+                    return heard[at - 1]
             self.listen()
 
     def printed(self, request, text="on"):
         """Listens until a cell has printed this."""
-        msg_id = request["header"]["msg_id"]
-        while text not in text_of(self.heard[msg_id]):
-            self.listen()
+        seen = ""
+
+        def completes(message):
+            nonlocal seen
+            seen += text_of([message])
+            return text in seen
+
+        self.until(request, completes)
 
     def to_idle(self, request):
         """All that a request made to be heard, from busy to idle."""

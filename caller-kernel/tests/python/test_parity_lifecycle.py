@@ -6,12 +6,14 @@ import signal
 import socket
 import stat
 import subprocess
+import tempfile
 
 import pytest
 import zmq
 from jupyter_client.connect import write_connection_file
+from jupyter_client.session import Session
 
-from peers import COMMAND, EXE, PORTS, POSIX, TRANSPORTS, WAIT, Client, Process, contents, example, read, until
+from peers import COMMAND, PORTS, POSIX, TRANSPORTS, WAIT, Client, contents, example, read
 
 posix = pytest.mark.skipif(not POSIX, reason="signals are another matter here")
 
@@ -232,6 +234,127 @@ def test_lif_07_the_command_prints_if_it_is_not_quiet(start):
         client.ask("shutdown_request", {"restart": False}, "control")
         assert kernel.ended() == 0
         assert kernel.said == ("" if quiet else "wörld\n")
+
+
+def refused(kernel, channel, **curve):
+    """Whether the kernel ends a connection before anything was said on it."""
+    bare = kernel.context.socket(zmq.DEALER)
+    bare.linger = 0
+    for name, value in curve.items():
+        setattr(bare, name, value)
+    ends = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_DISCONNECTED
+    monitor = bare.get_monitor_socket(ends)
+    bare.connect(kernel.url(channel))
+    kernel.session().send(bare, "kernel_info_request", {})
+    ended = bool(monitor.poll(WAIT * 1000))
+    bare.disable_monitor()
+    return ended and not bare.poll(0)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_lif_08_keys_in_the_file_encrypt(start, command, tmp_path, transport):
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    path = tmp_path / "curve.json"
+    sockets = tempfile.TemporaryDirectory(dir="/tmp")
+    ip = "127.0.0.1" if transport == "tcp" else os.path.join(sockets.name, "k")
+    keys = {"curve_publickey": public, "curve_secretkey": secret}
+    path.write_text(json.dumps({"transport": transport, "ip": ip, "key": "abc"} | keys))
+    kernel = start(path=path)
+    assert {name: kernel.info[name] for name in keys} == keys
+    client = kernel.client()
+    assert client.run("print('wörld') return 6 * 7").result == "42"
+    beat = kernel.socket(zmq.REQ, "hb", curve_serverkey=public.encode(), curve_publickey=public.encode(), curve_secretkey=secret.encode())
+    beat.send(b"beat")
+    assert beat.recv() == b"beat"
+    # Who has no keys, or thinks the kernel is another, gets nothing.
+    own = dict(zip(("curve_publickey", "curve_secretkey"), zmq.curve_keypair()))
+    for channel in ("shell", "control", "stdin", "hb"):
+        assert refused(kernel, channel)
+        assert refused(kernel, channel, curve_serverkey=zmq.curve_keypair()[0], **own)
+    assert client.run("return 1").result == "1"
+
+
+def test_lif_08_the_kernelspec_names_curve_only_if_it_works(start, command, tmp_path):
+    folder = command("install").stdout.strip()
+    spec = json.loads(open(os.path.join(folder, "kernel.json"), encoding="utf-8").read())
+    named = "curve" in json.dumps(spec["metadata"]).lower()
+    path = tmp_path / "curve.json"
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    path.write_text(json.dumps({"key": "abc", "curve_publickey": public, "curve_secretkey": secret}))
+    if named:
+        assert start(path=path).client().run("return 1").result == "1"
+    # Keys that are none are refused, and nothing listens in the clear.
+    path.write_text(json.dumps({"key": "abc", "curve_publickey": public, "curve_secretkey": public}))
+    done = command("start", "-f", path)
+    assert done.returncode == 1 and "curve_" in done.stderr
+
+
+class Registrar:
+    """Who starts a kernel and is told its ports."""
+
+    def __init__(self, folder, form):
+        self.form = form
+        self.context = zmq.Context()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.linger, self.socket.rcvtimeo = 0, WAIT * 1000
+        self.session = Session(key=b"abc")
+        info = {"transport": "tcp", "signature_scheme": "hmac-sha256", "key": "abc"}
+        info["registration_port"] = self.socket.bind_to_random_port("tcp://127.0.0.1")
+        info |= {"kernel_id": "k1", "registration_ip": "127.0.0.1"} if form == "5.6" else {"ip": "127.0.0.1"}
+        self.path = folder / "registration.json"
+        self.path.write_text(json.dumps(info))
+
+    def asked(self):
+        """The ports that the kernel tells, signed."""
+        self.identities, parts = self.session.feed_identities(self.socket.recv_multipart())
+        if self.form == "5.6":
+            signature, content = parts
+            assert signature == self.session.sign([content])
+            content = json.loads(content)
+            assert content["kernel_id"] == "k1"
+        else:
+            self.request = self.session.deserialize(parts)
+            assert self.request["msg_type"] == "handshake_request"
+            content = self.request["content"]
+        return {port: int(content[port]) for port in PORTS}
+
+    def answer(self, status="ok", session=None):
+        session = session or self.session
+        if self.form == "5.6":
+            content = json.dumps({"status": status}).encode()
+            self.socket.send_multipart([*self.identities, b"<IDS|MSG>", session.sign([content]), content])
+        else:
+            session.send(self.socket, "handshake_reply", {"status": status}, self.request, self.identities)
+
+
+@pytest.fixture(params=["5.6", "before"])
+def registrar(request, tmp_path, data):
+    registrar = Registrar(tmp_path, request.param)
+    yield registrar
+    registrar.context.destroy(linger=0)
+
+
+def test_lif_10_a_kernel_registers_its_ports(registrar, spawn):
+    process = spawn([COMMAND, "start", "-f", registrar.path])
+    given = registrar.path.read_text()
+    ports = registrar.asked()
+    assert len(set(ports.values())) == 5
+    registrar.answer()
+    client = Client(ports | {"transport": "tcp", "ip": "127.0.0.1", "key": "abc", "signature_scheme": "hmac-sha256"})
+    assert client.run("return 6 * 7").result == "42"
+    assert client.ask("shutdown_request", {"restart": False}, "control").status == "ok"
+    client.close()
+    assert process.ended() == 0, process.said
+    assert registrar.path.read_text() == given and all(is_free(port) for port in ports.values())
+
+
+@pytest.mark.parametrize("how", ["refused", "unsigned"])
+def test_lif_10_a_kernel_that_is_not_wanted_ends(registrar, spawn, how):
+    process = spawn([COMMAND, "start", "-f", registrar.path])
+    ports = registrar.asked()
+    registrar.answer(*(["error"] if how == "refused" else ["ok", Session(key=b"another")]))
+    assert process.ended() == 1 and process.said.startswith("caller-kernel: ")
+    assert all(is_free(port) for port in ports.values())
 
 
 def test_lif_09_an_embedded_kernel_ends_without_its_program(start, tmp_path):

@@ -331,9 +331,9 @@ def test_an_end_under_load_leaves_nothing(start):
     clients = [kernel.client() for _ in range(3)]
     for client in clients:
         subshell = client.ask("create_subshell_request", channel="control").content["subshell_id"]
-        busy = client.cell("print('on') while true do display.text('x') end", subshell_id=subshell)
+        busy = client.cell("print('on') while true do display.text('x') sleep(0.01) end", subshell_id=subshell)
         client.printed(busy)
-        client.cell("-- thread\nwhile true do print('x') end")
+        client.cell("-- thread\nwhile true do print('x') sleep(0.01) end")
     clients[0].cell("while true do end")
     clients[1].cell("1")
     kernel.process.send_signal(signal.SIGTERM)
