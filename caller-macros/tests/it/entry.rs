@@ -97,6 +97,27 @@ async fn a_test_that_blocks_for_ever_ends() {
     }
 }
 
+/// Is never dropped to the end.
+struct Blocks;
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+thread_local! {
+    static BLOCKS: Cell<Option<Blocks>> = const { Cell::new(None) };
+}
+
+#[caller::test(backend = Tokio::new(), timeout = Duration::from_millis(200))]
+#[should_panic(expected = "longer than 200ms")]
+async fn a_test_whose_thread_does_not_end_ends() {
+    BLOCKS.set(Some(Blocks));
+}
+
 #[test]
 fn a_test_that_gives_an_error_fails() {
     #[caller::main(backend = Tokio::new())]
