@@ -146,6 +146,9 @@ fn one(
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
+        ReturnType::Type(_, ty) if matches!(&**ty, syn::Type::Tuple(tuple) if tuple.elems.is_empty()) => {
+            (None, Some(quote!(;)))
+        }
         ReturnType::Type(..) => (Some(quote!(-> ::std::process::ExitCode)), None),
     };
     quote! {

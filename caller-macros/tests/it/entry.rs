@@ -78,7 +78,8 @@ async fn each() {
 
 #[caller::test(backend = Tokio::new())]
 #[should_panic(expected = "the body")]
-async fn a_panic_fails_the_test() {
+#[allow(clippy::unused_unit, reason = "it says what there is")]
+async fn a_panic_fails_the_test() -> () {
     panic!("the body");
 }
 
