@@ -28,9 +28,24 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     expand_test(args, item).unwrap_or_else(|errors| beside(errors, written))
 }
 
+/// What was written, and what is wrong with it. A `main` of the program that is async, or takes something, would be one more
+/// error.
 fn beside(errors: Errors, item: TokenStream) -> TokenStream {
     let errors = errors.into_tokens();
-    quote!(#item #errors)
+    match Item::parse(item.clone(), "") {
+        Ok(Item { attrs, vis, mut sig, body }) if sig.ident == "main" => {
+            sig.constness = None;
+            quote! {
+                #(#attrs)*
+                #vis fn main() {
+                    #[allow(dead_code, clippy::unused_async, reason = "it is read for its own mistakes alone")]
+                    #sig #body
+                }
+                #errors
+            }
+        }
+        _ => quote!(#item #errors),
+    }
 }
 
 fn expand_main(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
@@ -131,6 +146,9 @@ fn one(
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
+        ReturnType::Type(_, ty) if matches!(&**ty, syn::Type::Tuple(tuple) if tuple.elems.is_empty()) => {
+            (None, Some(quote!(;)))
+        }
         ReturnType::Type(..) => (Some(quote!(-> ::std::process::ExitCode)), None),
     };
     quote! {

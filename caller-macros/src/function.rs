@@ -85,8 +85,11 @@ impl Function {
             }
         }
         let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
-        let taken: Vec<String> =
-            patterns.iter().filter_map(|(pat, _)| plain_name(pat)).map(Ident::to_string).collect();
+        let taken: Vec<String> = patterns
+            .iter()
+            .filter_map(|(pat, _)| plain_name(pat))
+            .map(|name| name.unraw().to_string())
+            .collect();
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
             let mut name = match plain_name(&pat) {
                 Some(name) => name.clone(),
@@ -120,7 +123,7 @@ impl Function {
 
     /// A name of our own beside those of the arguments, which are of the same world.
     pub(crate) fn own(&self, wanted: &str) -> Ident {
-        let taken: Vec<_> = self.arguments.iter().map(|argument| argument.name.to_string()).collect();
+        let taken: Vec<_> = self.arguments.iter().map(|argument| argument.name.unraw().to_string()).collect();
         fresh(wanted, &taken, Span::mixed_site())
     }
 
@@ -322,7 +325,12 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
 }
 
 fn is_arc(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Arc"))
+    match ty {
+        Type::Group(group) => is_arc(&group.elem),
+        Type::Paren(paren) => is_arc(&paren.elem),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Arc"),
+        _ => false,
+    }
 }
 
 /// The arguments of a type whose last name is `Result`.

@@ -5,7 +5,7 @@ use std::{
     process::{ExitCode, Termination},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -56,13 +56,20 @@ pub fn test<R: Termination + 'static>(
         Ok(thread) => thread,
         Err(error) => panic!("there is no thread for the test: {error}"),
     };
-    let ran = end.recv_timeout(limit);
-    match ran {
-        Ok(ran) => {
-            // Its thread-locals end before the test does.
-            let _told = thread.join();
-            ran.unwrap_or_else(|payload| resume_unwind(payload))
-        }
-        Err(_) => panic!("the test took longer than {limit:?}; its callers are\n{}", callers_table()),
+    let begun = Instant::now();
+    let Ok(ran) = end.recv_timeout(limit) else { took_too_long(limit) };
+    // Its thread-locals end before the test does, within the same limit. Only another thread can give up waiting for that.
+    let (joined, join) = mpsc::sync_channel(1);
+    let joiner = thread::Builder::new().spawn(move || {
+        let _told = thread.join();
+        let _timed_out = joined.send(());
+    });
+    if joiner.is_ok() && join.recv_timeout(limit.saturating_sub(begun.elapsed())).is_err() {
+        took_too_long(limit);
     }
+    ran.unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+fn took_too_long(limit: Duration) -> ! {
+    panic!("the test took longer than {limit:?}; its callers are\n{}", callers_table())
 }

@@ -78,7 +78,8 @@ async fn each() {
 
 #[caller::test(backend = Tokio::new())]
 #[should_panic(expected = "the body")]
-async fn a_panic_fails_the_test() {
+#[allow(clippy::unused_unit, reason = "it says what there is")]
+async fn a_panic_fails_the_test() -> () {
     panic!("the body");
 }
 
@@ -95,6 +96,27 @@ async fn a_test_that_blocks_for_ever_ends() {
     loop {
         std::thread::park();
     }
+}
+
+/// Is never dropped to the end.
+struct Blocks;
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+thread_local! {
+    static BLOCKS: Cell<Option<Blocks>> = const { Cell::new(None) };
+}
+
+#[caller::test(backend = Tokio::new(), timeout = Duration::from_millis(200))]
+#[should_panic(expected = "longer than 200ms")]
+async fn a_test_whose_thread_does_not_end_ends() {
+    BLOCKS.set(Some(Blocks));
 }
 
 #[test]

@@ -75,6 +75,20 @@ mod shadowed {
         caller + report + delay + this + answer + r#type
     }
 
+    /// Names that are raw and need not be.
+    #[::caller::queued(pending)]
+    #[::caller::call_later]
+    pub(super) fn raw(
+        r#caller: u8,
+        r#delay: u8,
+        r#this: u8,
+        r#item: u8,
+        r#arg5: u8,
+        (last, _): (u8, u8),
+    ) -> u8 {
+        caller + delay + this + item + arg5 + last
+    }
+
     /// Has a name that is a word of the language.
     #[::caller::queued]
     #[::caller::call_direct]
@@ -87,6 +101,8 @@ mod shadowed {
         assert_eq!(report_queued(1, 1, 1, 1, 1, 1).await.unwrap(), 6);
         assert_eq!(report_soon(1, 1, 1, 1, 1, 1).await.unwrap(), 6);
         assert_eq!(report_later(::core::time::Duration::ZERO, 1, 1, 1, 1, 1, 1).await.unwrap(), 6);
+        assert_eq!(raw_queued(1, 1, 1, 1, 1, (1, 0)).await.unwrap(), 6);
+        assert_eq!(raw_later(::core::time::Duration::ZERO, 1, 1, 1, 1, 1, (1, 0)).await.unwrap(), 6);
         move_queued(1).unwrap();
         move_direct(1);
         assert!(move_queue().is_some());

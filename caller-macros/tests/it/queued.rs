@@ -166,7 +166,8 @@ impl Counter {
     }
 
     #[caller::queued(caller = &self.caller)]
-    async fn forget(self: Arc<Self>, begun: Resolver<()>) {
+    #[allow(unused_parens, reason = "they change nothing")]
+    async fn forget(self: (Arc<Self>), begun: Resolver<()>) {
         begun.resolve(()).unwrap();
         dawdle().await;
     }
