@@ -4,12 +4,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
 
-use caller::{AsyncEvent, Caller};
+use caller::{AsyncEvent, Caller, CountdownEvent};
 
 use super::{comms::Comms, history::History, seat::Seat, stdin::Stdin, usage::Usage};
 use crate::{shell::SharedLanguage, sockets::IoPub};
@@ -84,19 +84,30 @@ impl Counter {
 }
 
 /// How many cells run or wait.
-#[derive(Clone, Default)]
-pub(crate) struct Running(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub(crate) struct Running(CountdownEvent);
+
+impl Default for Running {
+    fn default() -> Self {
+        Self(CountdownEvent::new(0))
+    }
+}
 
 impl Running {
     /// One more, until it is dropped.
     pub(crate) fn one(&self) -> RunningOne {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.up();
         RunningOne(self.clone())
     }
 
     /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.count() > 0
+    }
+
+    /// Waits until there are none.
+    pub(crate) async fn none(&self) {
+        self.0.wait().await;
     }
 }
 
@@ -105,6 +116,7 @@ pub(crate) struct RunningOne(Running);
 
 impl Drop for RunningOne {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        // It was counted in, so it can be counted out.
+        let _left = self.0.0.down();
     }
 }

@@ -207,7 +207,12 @@ async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
     }
     hub.interrupt();
     hub.shell.force_stop();
-    if tokio::time::timeout(GRACE, hub.shell.stopped()).await.is_err() {
+    let ended = async {
+        let _stopped = hub.shell.stopped().await;
+        // Those in callers of the program, which run on, have replies to send too.
+        hub.running.none().await;
+    };
+    if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("a cell does not stop; the kernel ends without it");
     }
     closer.close().await;

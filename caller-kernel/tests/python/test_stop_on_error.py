@@ -14,7 +14,8 @@ def test_the_pair(client, stops):
 
 def test_what_was_aborted_is_told_as_the_protocol_has_it(client):
     before = client.run("1").content["execution_count"]
-    failing, aborted = client.cell("error('no')"), client.cell("2")
+    # It fails when the other has been sent for sure.
+    failing, aborted = client.cell("sleep(0.1) error('no')"), client.cell("2")
     assert client.done(failing).content["execution_count"] == before + 1
     done = client.done(aborted)
     assert done.types == ["status", "status"] and done.content["status"] == "aborted"
@@ -30,13 +31,14 @@ def test_questions_are_answered_all_the_same(client):
 
 
 def test_the_failure_of_a_silent_cell_counts_too(client):
-    failing, behind = client.cell("error('no')", silent=True), client.cell("1")
+    failing, behind = client.cell("sleep(0.1) error('no')", silent=True), client.cell("1")
     assert client.done(failing).status == "error"
     assert client.done(behind).status == "aborted"
 
 
 def test_a_syntax_error_counts_too(client):
-    failing, behind = client.cell("x = = 1"), client.cell("1")
+    first, failing, behind = client.cell("sleep(0.1)"), client.cell("x = = 1"), client.cell("1")
+    assert client.done(first).status == "ok"
     assert (client.done(failing).status, client.done(behind).status) == ("error", "aborted")
 
 
