@@ -10,6 +10,7 @@ use std::{
 };
 
 use caller::{AsyncEvent, Caller};
+use tokio::sync::Notify;
 
 use super::{comms::Comms, history::History, seat::Seat, stdin::Stdin, usage::Usage};
 use crate::{shell::SharedLanguage, sockets::IoPub};
@@ -27,6 +28,8 @@ pub(crate) struct Hub {
     pub(crate) usage: Usage,
     pub(crate) counter: Counter,
     pub(crate) running: Running,
+    /// Cells without an answer yet.
+    pub(crate) open: Running,
     /// How long a cell may take, unless it says so itself.
     pub(crate) cell_timeout: Option<Duration>,
     /// Whether what cells print is kept from the program's own streams.
@@ -85,18 +88,36 @@ impl Counter {
 
 /// How many cells run or wait.
 #[derive(Clone, Default)]
-pub(crate) struct Running(Arc<AtomicUsize>);
+pub(crate) struct Running(Arc<Count>);
+
+#[derive(Default)]
+struct Count {
+    number: AtomicUsize,
+    none: Notify,
+}
 
 impl Running {
     /// One more, until it is dropped.
     pub(crate) fn one(&self) -> RunningOne {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.number.fetch_add(1, Ordering::Relaxed);
         RunningOne(self.clone())
     }
 
     /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.number.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until there are none.
+    pub(crate) async fn none(&self) {
+        loop {
+            // Made before the look: it hears of what ends from now on.
+            let ended = self.0.none.notified();
+            if !self.any() {
+                return;
+            }
+            ended.await;
+        }
     }
 }
 
@@ -105,6 +126,9 @@ pub(crate) struct RunningOne(Running);
 
 impl Drop for RunningOne {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        // Whoever is told sees the number.
+        if self.0.0.number.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.0.none.notify_waiters();
+        }
     }
 }

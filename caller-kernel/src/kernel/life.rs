@@ -170,6 +170,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         usage: Usage::default(),
         counter: Counter::default(),
         running: Running::default(),
+        open: Running::default(),
         cell_timeout,
         quiet,
         callers,
@@ -207,7 +208,12 @@ async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
     }
     hub.interrupt();
     hub.shell.force_stop();
-    if tokio::time::timeout(GRACE, hub.shell.stopped()).await.is_err() {
+    let ended = async {
+        hub.shell.stopped().await;
+        // Those in callers of the program too: their replies are on the way.
+        hub.open.none().await;
+    };
+    if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("a cell does not stop; the kernel ends without it");
     }
     closer.close().await;
