@@ -145,6 +145,7 @@ impl Dispatch {
             timeout: timeout.unwrap_or(self.hub.cell_timeout),
             in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
             running: self.hub.running.one(),
+            _open: self.hub.open.one(),
         };
         let seat = &desk.seat;
         match mode {

@@ -54,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) in_order: bool,
     /// It counts as running while it waits too: then an interrupt is meant for it or for what is before it.
     pub(crate) running: RunningOne,
+    /// It is open until it is answered: the kernel does not end before.
+    pub(crate) _open: RunningOne,
 }
 
 /// What ended a cell.
@@ -66,7 +68,8 @@ enum Ended {
 
 /// Runs a cell in the shell of this seat, in its thread.
 pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
-    let Job { mut request, content, timeout, in_order, running } = job;
+    // The first of them is dropped last.
+    let Job { _open, mut request, content, timeout, in_order, running } = job;
     request.begin();
     if in_order && seat.failure.concerns(&request) {
         let count = hub.counter.last();

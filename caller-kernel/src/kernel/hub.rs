@@ -4,12 +4,13 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use caller::{AsyncEvent, Caller, CountdownEvent};
+use caller::{AsyncEvent, Caller};
+use tokio::sync::Notify;
 
 use super::{comms::Comms, history::History, seat::Seat, stdin::Stdin, usage::Usage};
 use crate::{shell::SharedLanguage, sockets::IoPub};
@@ -27,6 +28,8 @@ pub(crate) struct Hub {
     pub(crate) usage: Usage,
     pub(crate) counter: Counter,
     pub(crate) running: Running,
+    /// Cells without an answer yet.
+    pub(crate) open: Running,
     /// How long a cell may take, unless it says so itself.
     pub(crate) cell_timeout: Option<Duration>,
     /// Whether what cells print is kept from the program's own streams.
@@ -84,30 +87,37 @@ impl Counter {
 }
 
 /// How many cells run or wait.
-#[derive(Clone)]
-pub(crate) struct Running(CountdownEvent);
+#[derive(Clone, Default)]
+pub(crate) struct Running(Arc<Count>);
 
-impl Default for Running {
-    fn default() -> Self {
-        Self(CountdownEvent::new(0))
-    }
+#[derive(Default)]
+struct Count {
+    number: AtomicUsize,
+    none: Notify,
 }
 
 impl Running {
     /// One more, until it is dropped.
     pub(crate) fn one(&self) -> RunningOne {
-        self.0.up();
+        self.0.number.fetch_add(1, Ordering::Relaxed);
         RunningOne(self.clone())
     }
 
     /// Whether there are any.
     pub(crate) fn any(&self) -> bool {
-        self.0.count() > 0
+        self.0.number.load(Ordering::Relaxed) > 0
     }
 
     /// Waits until there are none.
     pub(crate) async fn none(&self) {
-        self.0.wait().await;
+        loop {
+            // Made before the look: it hears of what ends from now on.
+            let ended = self.0.none.notified();
+            if !self.any() {
+                return;
+            }
+            ended.await;
+        }
     }
 }
 
@@ -116,7 +126,9 @@ pub(crate) struct RunningOne(Running);
 
 impl Drop for RunningOne {
     fn drop(&mut self) {
-        // It was counted in, so it can be counted out.
-        let _left = self.0.0.down();
+        // Whoever is told sees the number.
+        if self.0.0.number.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.0.none.notify_waiters();
+        }
     }
 }

@@ -170,6 +170,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         usage: Usage::default(),
         counter: Counter::default(),
         running: Running::default(),
+        open: Running::default(),
         cell_timeout,
         quiet,
         callers,
@@ -208,9 +209,9 @@ async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
     hub.interrupt();
     hub.shell.force_stop();
     let ended = async {
-        let _stopped = hub.shell.stopped().await;
-        // Those in callers of the program, which run on, have replies to send too.
-        hub.running.none().await;
+        hub.shell.stopped().await;
+        // Those in callers of the program too: their replies are on the way.
+        hub.open.none().await;
     };
     if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("a cell does not stop; the kernel ends without it");

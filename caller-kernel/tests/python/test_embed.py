@@ -155,7 +155,6 @@ def test_lif_09_a_shutdown_ends_the_kernel_and_not_the_service(service):
     assert "4 lines served" in service.process.stdout.read()
 
 
-@pytest.mark.xfail(reason="the reply of a cell in a caller of the program is at times lost when the program stops its kernel")
 def test_it_ends_while_a_notebook_is_attached(service):
     client = service.client()
     busy = client.cell("-- caller name=db\nprint('on') while true do end")

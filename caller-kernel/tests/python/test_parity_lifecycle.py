@@ -1,5 +1,6 @@
 """How kernels begin and end: the rows LIF of the parity table."""
 
+import contextlib
 import json
 import os
 import signal
@@ -245,7 +246,10 @@ def refused(kernel, channel, **curve):
     ends = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_DISCONNECTED
     monitor = bare.get_monitor_socket(ends)
     bare.connect(kernel.url(channel))
-    kernel.session().send(bare, "kernel_info_request", {})
+    # It may have ended already; then there is nowhere to send to.
+    bare.sndtimeo = 0
+    with contextlib.suppress(zmq.Again):
+        kernel.session().send(bare, "kernel_info_request", {})
     ended = bool(monitor.poll(WAIT * 1000))
     bare.disable_monitor()
     return ended and not bare.poll(0)
