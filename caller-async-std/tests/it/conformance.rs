@@ -13,10 +13,10 @@ use tokio::runtime::Handle;
 
 use crate::loops::{ON_ASYNC_STD, ON_TOKIO, runtime};
 
-/// async-std, whose time is real.
-struct OnAsyncStd;
+/// async-std, whose time is real; by itself, or as the guest of a loop that tokio drives.
+struct OnAsyncStd<const IN_TOKIO: bool>;
 
-impl Fixture for OnAsyncStd {
+impl<const IN_TOKIO: bool> Fixture for OnAsyncStd<IN_TOKIO> {
     type Backend = AsyncStd;
 
     fn new() -> Self {
@@ -25,6 +25,11 @@ impl Fixture for OnAsyncStd {
 
     fn backend(&self) -> AsyncStd {
         AsyncStd::new()
+    }
+
+    fn caller(&self) -> Running {
+        let builder = if IN_TOKIO { self.builder().host(ON_TOKIO) } else { self.builder() };
+        Running(builder.spawn().expect("a caller can be started"))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -53,7 +58,7 @@ impl Fixture for OnAsyncStd {
     }
 }
 
-caller::conformance!(OnAsyncStd);
+caller::conformance!(OnAsyncStd<false>);
 
 /// tokio as the guest of a loop that async-std drives.
 mod tokio_in_async_std {
@@ -104,51 +109,8 @@ mod tokio_in_async_std {
     caller::conformance!(Paired);
 }
 
-/// async-std as the guest of a loop that tokio drives.
 mod async_std_in_tokio {
     use super::*;
 
-    struct Paired;
-
-    impl Fixture for Paired {
-        type Backend = AsyncStd;
-
-        fn new() -> Self {
-            Self
-        }
-
-        fn backend(&self) -> AsyncStd {
-            AsyncStd::new()
-        }
-
-        fn caller(&self) -> Running {
-            Running(self.builder().host(ON_TOKIO).spawn().expect("a caller can be started"))
-        }
-
-        fn block_on<F: Future>(&self, future: F) -> F::Output {
-            task::block_on(future)
-        }
-
-        fn sleep(&self, time: Duration) -> LocalFuture<'static> {
-            Box::pin(task::sleep(time))
-        }
-
-        fn sleeper(&self) -> impl Fn(Duration) -> LocalFuture<'static> + Clone + Send + Sync + 'static {
-            |time| Box::pin(task::sleep(time))
-        }
-
-        fn is_current() -> bool {
-            task::try_current().is_some()
-        }
-
-        fn elapse(&self, time: Duration) {
-            thread::sleep(time);
-        }
-
-        fn start_implicitly(&self) -> Option<Result<Caller>> {
-            None
-        }
-    }
-
-    caller::conformance!(Paired);
+    caller::conformance!(OnAsyncStd<true>);
 }
