@@ -1,4 +1,5 @@
-//! The history of cells: of this kernel, and of those before it that kept theirs in the same file.
+//! The history of cells: of this kernel in memory, and of those that keep theirs in the same file in there. The file may be
+//! of years, so it is read when somebody asks for it, and not before.
 
 mod file;
 mod glob;
@@ -24,11 +25,12 @@ pub(crate) struct Entry {
     pub(crate) output: Option<String>,
 }
 
-/// The cells that were run, in memory and, if there is one, in a file.
+/// The cells that were run.
 pub(crate) struct History(Mutex<State>);
 
 struct State {
     session: u64,
+    /// Those of this session.
     entries: Vec<Entry>,
     file: Option<File>,
 }
@@ -45,8 +47,8 @@ impl History {
     ///
     /// The file cannot be opened, read or written.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let (file, session, entries) = File::open(path)?;
-        Ok(Self(State { session, entries, file: Some(file) }.into()))
+        let (file, session) = File::open(path)?;
+        Ok(Self(State { session, entries: Vec::new(), file: Some(file) }.into()))
     }
 
     /// A cell begins.
@@ -62,42 +64,59 @@ impl History {
         let mut state = self.state();
         let session = state.session;
         state.write(|file| file.output(session, line, output));
-        let known = state.entries.iter_mut().rev().take_while(|entry| entry.session == session);
-        if let Some(entry) = known.into_iter().find(|entry| entry.line == line) {
+        if let Some(entry) = state.entries.iter_mut().rev().find(|entry| entry.line == line) {
             entry.output = Some(output.to_owned());
         }
     }
 
     /// The last `n` cells.
     pub(crate) fn tail(&self, n: usize) -> Vec<Entry> {
-        let state = self.state();
-        let from = state.entries.len().saturating_sub(n);
-        state.entries[from..].to_vec()
+        let mut entries = self.entries();
+        entries.drain(..entries.len().saturating_sub(n));
+        entries
     }
 
     /// The cells of one session, from `start` up to but not with `stop`. Sessions of zero and below are counted back from
     /// this one.
     pub(crate) fn range(&self, session: i64, start: i64, stop: Option<i64>) -> Vec<Entry> {
-        let state = self.state();
-        let session = if session > 0 { session } else { state.session.cast_signed().saturating_add(session) };
-        let wanted = |entry: &&Entry| {
+        let own = self.state().session;
+        let session = if session > 0 { session } else { own.cast_signed().saturating_add(session) };
+        let mut entries = self.entries();
+        entries.retain(|entry| {
             entry.session.cast_signed() == session
                 && i64::from(entry.line) >= start
                 && stop.is_none_or(|stop| i64::from(entry.line) < stop)
-        };
-        state.entries.iter().filter(wanted).cloned().collect()
+        });
+        entries
     }
 
     /// The last `n` cells whose text fits a pattern; with `unique`, each text once, where it was last run.
     pub(crate) fn search(&self, pattern: &str, n: Option<usize>, unique: bool) -> Vec<Entry> {
         let pattern = Glob::new(pattern);
-        let state = self.state();
+        let entries = self.entries();
         let mut seen = HashSet::new();
-        let fits = state.entries.iter().rev().filter(|entry| pattern.fits(&entry.input));
+        let fits = entries.iter().rev().filter(|entry| pattern.fits(&entry.input));
         let fits = fits.filter(|entry| !unique || seen.insert(&*entry.input));
         let mut found: Vec<_> = fits.take(n.unwrap_or(usize::MAX)).cloned().collect();
         found.reverse();
         found
+    }
+
+    /// All of them, in the order of their sessions.
+    fn entries(&self) -> Vec<Entry> {
+        let mut state = self.state();
+        let State { session, entries: own, file } = &mut *state;
+        let mut entries = file.as_mut().map_or_else(Vec::new, |file| {
+            file.entries().unwrap_or_else(|error| {
+                tracing::warn!(%error, "the history cannot be read: that of other kernels is left out");
+                Vec::new()
+            })
+        });
+        // What is known here is told from here, be it in the file or not.
+        let before = entries.partition_point(|entry| entry.session < *session);
+        let after = entries.partition_point(|entry| entry.session <= *session);
+        entries.splice(before..after, own.iter().cloned());
+        entries
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

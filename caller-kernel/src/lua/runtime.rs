@@ -62,25 +62,29 @@ impl Runtime {
 /// The texts of the cells, by the name under which error messages know them.
 #[derive(Default)]
 pub(crate) struct Sources {
-    texts: HashMap<String, Rc<str>>,
-    order: VecDeque<String>,
+    texts: HashMap<Rc<str>, Rc<str>>,
+    order: VecDeque<Rc<str>>,
     bytes: usize,
 }
 
-/// How much text of cells is kept: the oldest goes first.
+/// How much of the cells is kept: the oldest goes first.
 const KEPT_BYTES: usize = 8 << 20;
+
+/// What a cell takes besides its text, about.
+const OVERHEAD: usize = 128;
 
 impl Sources {
     pub(crate) fn put(&mut self, name: &str, text: &str) {
-        if let Some(old) = self.texts.insert(name.to_owned(), text.into()) {
-            self.bytes -= old.len();
-            self.order.retain(|known| known != name);
+        let name = Rc::<str>::from(name);
+        if let Some(old) = self.texts.insert(name.clone(), text.into()) {
+            self.bytes -= old.len() + OVERHEAD;
+            self.order.retain(|known| *known != name);
         }
-        self.bytes += text.len();
-        self.order.push_back(name.to_owned());
+        self.bytes += text.len() + OVERHEAD;
+        self.order.push_back(name);
         while self.bytes > KEPT_BYTES && self.order.len() > 1 {
             let oldest = self.order.pop_front().and_then(|name| self.texts.remove(&name));
-            self.bytes -= oldest.map_or(0, |text| text.len());
+            self.bytes -= oldest.map_or(0, |text| text.len() + OVERHEAD);
         }
     }
 

@@ -178,7 +178,7 @@ impl Session {
         // In a time that does not tell how much of it is right.
         digest(key, parts).verify_slice(&claimed).map_err(|_| WireError::BadSignature)?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.insert(claimed) { Ok(()) } else { Err(WireError::ReplayedSignature) }
+        if seen.insert(&claimed) { Ok(()) } else { Err(WireError::ReplayedSignature) }
     }
 }
 

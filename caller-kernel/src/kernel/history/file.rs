@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -27,8 +27,8 @@ struct Line<'a> {
 }
 
 impl File {
-    /// Opens it, and begins a session. Gives its number, and what was stored before.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, u64, Vec<Entry>)> {
+    /// Opens it, and begins a session, whose number it gives.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, u64)> {
         let mut options = fs::OpenOptions::new();
         options.read(true).append(true).create(true);
         // What people type is for them alone.
@@ -39,25 +39,29 @@ impl File {
         file.lock()?;
         let begun = Self::begin(&mut file);
         file.unlock()?;
-        let (session, entries) = begun?;
-        Ok((Self(file), session, entries))
+        Ok((Self(file), begun?))
     }
 
-    fn begin(file: &mut fs::File) -> io::Result<(u64, Vec<Entry>)> {
-        let mut text = Vec::new();
-        file.rewind()?;
-        file.read_to_end(&mut text)?;
-        let (last, entries) = read(&text);
+    fn begin(file: &mut fs::File) -> io::Result<u64> {
+        let (last, whole) = last_session(file)?;
         let session = last + 1;
         let mut begin = Vec::new();
-        if text.last().is_some_and(|last| *last != b'\n') {
+        if !whole {
             // A line was cut off: what follows is not to be lost with it.
             begin.push(b'\n');
         }
         serde_json::to_writer(&mut begin, &Line { session, line: 0, input: None, output: None })?;
         begin.push(b'\n');
         file.write_all(&begin)?;
-        Ok((session, entries))
+        Ok(session)
+    }
+
+    /// The cells of all sessions, in the order of these.
+    pub(crate) fn entries(&mut self) -> io::Result<Vec<Entry>> {
+        let mut text = Vec::new();
+        self.0.rewind()?;
+        self.0.read_to_end(&mut text)?;
+        Ok(entries(&text))
     }
 
     pub(crate) fn input(&mut self, session: u64, line: u32, input: &str) -> io::Result<()> {
@@ -75,14 +79,36 @@ impl File {
     }
 }
 
-/// Reads what is there: the last session, and the cells in their order. Lines that make no sense are passed over.
-fn read(text: &[u8]) -> (u64, Vec<Entry>) {
-    let mut last = 0;
+/// How much of the end of the file is looked at first.
+const END: u64 = 1 << 14;
+
+/// The number of the session that began last, and whether the last line is whole. The file may be long: it is read from its
+/// end.
+fn last_session(file: &mut fs::File) -> io::Result<(u64, bool)> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut size = END;
+    loop {
+        let start = length.saturating_sub(size);
+        let mut text = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        file.read_to_end(&mut text)?;
+        let begun = lines(&text).rev().find(|line| line.line == 0).map(|line| line.session);
+        if begun.is_some() || start == 0 {
+            return Ok((begun.unwrap_or(0), text.last().is_none_or(|last| *last == b'\n')));
+        }
+        size = size.saturating_mul(4);
+    }
+}
+
+/// The lines of a text. Those that make no sense are passed over, and one that is cut off is one of them.
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+fn entries(text: &[u8]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut places = HashMap::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        let Ok(Line { session, line, input, output }) = serde_json::from_slice(line) else { continue };
-        last = last.max(session);
+    for Line { session, line, input, output } in lines(text) {
         if let Some(input) = input {
             places.insert((session, line), entries.len());
             entries.push(Entry { session, line, input: input.into_owned(), output: None });
@@ -95,5 +121,5 @@ fn read(text: &[u8]) -> (u64, Vec<Entry>) {
     }
     // Kernels that ran at the same time wrote in turn.
     entries.sort_by_key(|entry| entry.session);
-    (last, entries)
+    entries
 }

@@ -35,6 +35,27 @@ fn it_goes_on_in_its_file() {
     assert_eq!(inputs(&fifth.range(-2, 1, None)), [(3, 1, "z")]);
 }
 
+#[test]
+fn a_session_is_numbered_after_the_last_however_long_that_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let first = History::open(&path).unwrap();
+    let second = History::open(&path).unwrap();
+    // Longer than what is looked at first, and than what is looked at next.
+    for line in 1..=2_000 {
+        first.store(line, &format!("x = '{}'", "ä".repeat(20)));
+    }
+    assert!(std::fs::metadata(&path).unwrap().len() > 100_000);
+    let third = History::open(&path).unwrap();
+    assert_eq!((second.state().session, third.state().session), (2, 3));
+    // What another kernel does meanwhile is there too.
+    second.store(1, "y");
+    assert_eq!(inputs(&third.tail(1)), [(2, 1, "y")]);
+    assert_eq!(third.range(1, 1, None).len(), 2_000);
+    // Nothing of it is kept.
+    assert!(third.state().entries.is_empty());
+}
+
 #[cfg(unix)]
 #[test]
 fn its_file_is_for_the_owner_alone() {
