@@ -1,5 +1,5 @@
-//! The history of cells: of this kernel in memory, and of those that keep theirs in the same file in there. The file may be
-//! of years, so it is read when somebody asks for it, and not before.
+//! The history of cells: of this kernel, and of those that keep theirs in the same file. The file may be of years, so it is
+//! read when somebody asks for it, and not before.
 
 mod file;
 mod glob;
@@ -30,15 +30,17 @@ pub(crate) struct History(Mutex<State>);
 
 struct State {
     session: u64,
-    /// Those of this session.
+    /// Those of this session that are in no file.
     entries: Vec<Entry>,
     file: Option<File>,
+    /// Whether the file can be written, as far as is known.
+    writable: bool,
 }
 
 impl History {
     /// One that is forgotten with the kernel.
     pub(crate) fn in_memory() -> Self {
-        Self(State { session: 1, entries: Vec::new(), file: None }.into())
+        Self(State { session: 1, entries: Vec::new(), file: None, writable: false }.into())
     }
 
     /// One that goes on in a file, which is made if it is not there.
@@ -48,23 +50,25 @@ impl History {
     /// The file cannot be opened, read or written.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let (file, session) = File::open(path)?;
-        Ok(Self(State { session, entries: Vec::new(), file: Some(file) }.into()))
+        Ok(Self(State { session, entries: Vec::new(), file: Some(file), writable: true }.into()))
     }
 
     /// A cell begins.
     pub(crate) fn store(&self, line: u32, input: &str) {
         let mut state = self.state();
         let session = state.session;
-        state.write(|file| file.input(session, line, input));
-        state.entries.push(Entry { session, line, input: input.to_owned(), output: None });
+        if !state.write(|file| file.input(session, line, input)) {
+            state.entries.push(Entry { session, line, input: input.to_owned(), output: None });
+        }
     }
 
     /// A cell has ended in something.
     pub(crate) fn store_output(&self, line: u32, output: &str) {
         let mut state = self.state();
         let session = state.session;
-        state.write(|file| file.output(session, line, output));
-        if let Some(entry) = state.entries.iter_mut().rev().find(|entry| entry.line == line) {
+        if !state.write(|file| file.output(session, line, output))
+            && let Some(entry) = state.entries.iter_mut().rev().find(|entry| entry.line == line)
+        {
             entry.output = Some(output.to_owned());
         }
     }
@@ -105,17 +109,15 @@ impl History {
     /// All of them, in the order of their sessions.
     fn entries(&self) -> Vec<Entry> {
         let mut state = self.state();
-        let State { session, entries: own, file } = &mut *state;
+        let State { session, entries: own, file, .. } = &mut *state;
         let mut entries = file.as_mut().map_or_else(Vec::new, |file| {
             file.entries().unwrap_or_else(|error| {
-                tracing::warn!(%error, "the history cannot be read: that of other kernels is left out");
+                tracing::warn!(%error, "the history cannot be read: what is in its file is left out");
                 Vec::new()
             })
         });
-        // What is known here is told from here, be it in the file or not.
-        let before = entries.partition_point(|entry| entry.session < *session);
         let after = entries.partition_point(|entry| entry.session <= *session);
-        entries.splice(before..after, own.iter().cloned());
+        entries.splice(after..after, own.iter().cloned());
         entries
     }
 
@@ -125,12 +127,14 @@ impl History {
 }
 
 impl State {
-    fn write(&mut self, write: impl FnOnce(&mut File) -> io::Result<()>) {
-        let Some(file) = &mut self.file else { return };
+    /// Whether it was written.
+    fn write(&mut self, write: impl FnOnce(&mut File) -> io::Result<()>) -> bool {
+        let Some(file) = self.file.as_mut().filter(|_| self.writable) else { return false };
         if let Err(error) = write(file) {
             tracing::warn!(%error, "the history cannot be written, and is in memory alone from now on");
-            self.file = None;
+            self.writable = false;
         }
+        self.writable
     }
 }
 

@@ -52,8 +52,22 @@ fn a_session_is_numbered_after_the_last_however_long_that_was() {
     second.store(1, "y");
     assert_eq!(inputs(&third.tail(1)), [(2, 1, "y")]);
     assert_eq!(third.range(1, 1, None).len(), 2_000);
-    // Nothing of it is kept.
-    assert!(third.state().entries.is_empty());
+    // Nothing of it is kept in memory.
+    assert!([first, second, third].iter().all(|history| history.state().entries.is_empty()));
+}
+
+#[test]
+fn what_cannot_be_written_is_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let history = History::open(&path).unwrap();
+    history.store(1, "a");
+    history.state().write(|_| Err(std::io::Error::other("no space is left")));
+    history.store(2, "b");
+    history.store_output(2, "5");
+    assert_eq!(inputs(&history.tail(9)), [(1, 1, "a"), (1, 2, "b")]);
+    assert_eq!(history.tail(1)[0].output.as_deref(), Some("5"));
+    assert_eq!(History::open(&path).unwrap().tail(9).len(), 1);
 }
 
 #[cfg(unix)]
