@@ -44,11 +44,12 @@ pub(crate) fn doctest(workspace: &Workspace) -> Outcome {
     run_tests(workspace.cargo_with(&["test", "--workspace", "--doc", "--no-fail-fast"], &[]))
 }
 
-/// In release, since loom runs a model thousands of times over. Its own target directory, since the flag is part of
+/// Optimised, since loom runs a model thousands of times over. Its own target directory, since the flag is part of
 /// every artefact's name: one directory for both would rebuild everything in turn.
 pub(crate) fn loom(workspace: &Workspace) -> Outcome {
     let command = |last: &[&str]| {
-        let mut command = workspace.cargo(&["test", "--package", "caller-core", "--release", "--lib"]);
+        let mut command =
+            workspace.cargo(&["test", "--package", "caller-core", "--profile", "bench", "--lib"]);
         command
             .args(last)
             .env("RUSTFLAGS", "--cfg loom")
