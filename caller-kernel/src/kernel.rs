@@ -60,7 +60,7 @@ use crate::{
 ///
 /// This is a handle: cheap to clone, `Send` and `Sync`. Dropping the last stops nothing: the kernel runs until
 /// [`stop`](Self::stop), a `shutdown_request`, or the end of the process. The program runs on when it stops. Nothing is done to the
-/// signals of the process unless [asked for](Self::stop_on_signals).
+/// signals of the process unless [asked for](KernelBuilder::stop_on_signals).
 ///
 /// ```
 /// use caller_kernel::{Kernel, lua::Exposed};
@@ -124,7 +124,7 @@ impl Kernel {
         self.0.hub.interrupt();
     }
 
-    /// Whether a cell runs or waits.
+    /// Whether a cell runs or waits, or a handler of a comm does.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.0.hub.running.any()
@@ -141,19 +141,6 @@ impl Kernel {
     /// kernel's own.
     pub fn stopped(&self) -> Moment {
         self.0.sockets.stopped()
-    }
-
-    /// Has signals of the process mean the kernel, for a process that is nothing else: SIGINT interrupts the cell that runs,
-    /// or stops the kernel if there is none; SIGTERM and SIGHUP stop it. On Windows, so do Ctrl-C, and the end of the
-    /// console and of the system.
-    ///
-    /// It stays so for the life of the process: these signals do not end it any more, even after the kernel has stopped.
-    ///
-    /// # Errors
-    ///
-    /// [`KernelError::Signals`] where the system refuses, or if the kernel has stopped.
-    pub fn stop_on_signals(&self) -> Result<(), KernelError> {
-        signals::listen(&self.0.sockets, &self.0.hub).map_err(KernelError::Signals)
     }
 
     /// Writes to the stdout of the cell that the code runs for.

@@ -1,8 +1,8 @@
 //! `start`: what Jupyter runs.
 
-use std::{error::Error, fmt, path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
+use std::{error::Error, fmt, path::PathBuf, process::ExitCode, str::FromStr, thread, time::Duration};
 
-use caller_kernel::{Kernel, kernelspec::Kernels, lua::LuaLanguage};
+use caller_kernel::{Kernel, KernelBuilder, KernelError, kernelspec::Kernels, lua::LuaLanguage};
 use clap::Args;
 
 use super::complain;
@@ -85,33 +85,92 @@ impl Start {
         }
     }
 
-    fn serve(self) -> Result<(), Box<dyn Error>> {
-        let mut kernel = Kernel::builder().connection_file(self.connection_file);
-        let mut language = LuaLanguage::new();
-        // Of this user, beside what Jupyter has. Without a home there is none.
-        let data = Kernels::user().ok().and_then(|kernels| Some(kernels.folder().parent()?.to_owned()));
-        let mut history = data.map(|data| data.join("caller-kernel").join("history.jsonl"));
-        for setting in self.set {
-            match setting.what {
-                What::CellTimeout(time) => kernel = kernel.cell_timeout(time),
-                What::History(file) => history = file,
-                What::MemoryLimit(bytes) => language = language.memory_limit(bytes),
-                What::Name(name) => kernel = kernel.name(name),
-                What::Quiet(quiet) => kernel = kernel.quiet(quiet),
-                What::Sandbox(sandbox) => language = language.sandbox(sandbox),
+    fn serve(&self) -> Result<(), Box<dyn Error>> {
+        let kernel = match self.kernel(default_history()).start() {
+            // Nobody asked for that one.
+            Err(error @ KernelError::History { .. }) if self.history().is_none() => {
+                eprintln!("caller-kernel: {error}; it is in memory alone");
+                self.kernel(None).start()?
             }
+            started => started?,
+        };
+        if let Some(parent) = Parent::of_this_process() {
+            let kernel = kernel.clone();
+            // It ends with the process.
+            thread::Builder::new().name("parent".to_owned()).spawn(move || {
+                while !parent.is_gone() {
+                    thread::sleep(GLANCE);
+                }
+                kernel.stop();
+            })?;
         }
-        if let Some(history) = history {
-            if let Some(folder) = history.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| format!("no folder for the history, {}: {error}", folder.display()))?;
-            }
-            kernel = kernel.history(history);
-        }
-        let kernel = kernel.language(language).start()?;
-        kernel.stop_on_signals()?;
         kernel.stopped().blocking()?;
         Ok(())
+    }
+
+    /// The file of the history that a setting names, or that there is to be none.
+    fn history(&self) -> Option<&Option<PathBuf>> {
+        self.set.iter().rev().find_map(|setting| match &setting.what {
+            What::History(file) => Some(file),
+            _ => None,
+        })
+    }
+
+    fn kernel(&self, default_history: Option<PathBuf>) -> KernelBuilder {
+        let mut kernel =
+            Kernel::builder().connection_file(self.connection_file.clone()).stop_on_signals(true);
+        let mut language = LuaLanguage::new();
+        for Setting { what, .. } in &self.set {
+            match what {
+                What::CellTimeout(time) => kernel = kernel.cell_timeout(*time),
+                What::History(_) => {}
+                What::MemoryLimit(bytes) => language = language.memory_limit(*bytes),
+                What::Name(name) => kernel = kernel.name(name),
+                What::Quiet(quiet) => kernel = kernel.quiet(*quiet),
+                What::Sandbox(sandbox) => language = language.sandbox(*sandbox),
+            }
+        }
+        if let Some(history) = self.history().cloned().unwrap_or(default_history) {
+            kernel = kernel.history(history);
+        }
+        kernel.language(language)
+    }
+}
+
+/// Of this user, beside what Jupyter has. Without a home there is none.
+fn default_history() -> Option<PathBuf> {
+    let kernels = Kernels::user().ok()?;
+    Some(kernels.folder().parent()?.join("caller-kernel").join("history.jsonl"))
+}
+
+/// How often the parent is looked for.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The process that Jupyter started the kernel from, and with which the kernel ends: it may end without a word.
+struct Parent(u32);
+
+impl Parent {
+    /// Jupyter [says](https://jupyter-client.readthedocs.io/en/stable/kernels.html) in the environment that it is one. The
+    /// first process of a machine or container outlives all, and has taken over the kernel if it is the parent already.
+    #[cfg(unix)]
+    fn of_this_process() -> Option<Self> {
+        let parent = std::os::unix::process::parent_id();
+        (std::env::var_os("JPY_PARENT_PID").is_some() && parent > 1).then_some(Self(parent))
+    }
+
+    #[cfg(unix)]
+    fn is_gone(&self) -> bool {
+        std::os::unix::process::parent_id() != self.0
+    }
+
+    #[cfg(not(unix))]
+    fn of_this_process() -> Option<Self> {
+        None
+    }
+
+    #[cfg(not(unix))]
+    fn is_gone(&self) -> bool {
+        false
     }
 }
 

@@ -23,6 +23,7 @@ pub struct KernelBuilder {
     history: Option<PathBuf>,
     cell_timeout: Option<Duration>,
     quiet: bool,
+    stop_on_signals: bool,
 }
 
 /// What a kernel is started with.
@@ -35,6 +36,7 @@ pub(crate) struct Options {
     pub(crate) history: Option<PathBuf>,
     pub(crate) cell_timeout: Option<Duration>,
     pub(crate) quiet: bool,
+    pub(crate) stop_on_signals: bool,
 }
 
 impl KernelBuilder {
@@ -49,6 +51,7 @@ impl KernelBuilder {
             history: None,
             cell_timeout: None,
             quiet: true,
+            stop_on_signals: false,
         }
     }
 
@@ -114,6 +117,17 @@ impl KernelBuilder {
         self
     }
 
+    /// Has signals of the process mean the kernel, for a process that is nothing else: SIGINT interrupts the cell that runs,
+    /// or stops the kernel if there is none; SIGTERM and SIGHUP stop it. On Windows, so do Ctrl-C, and the end of the
+    /// console and of the system. Off unless set.
+    ///
+    /// It holds from before there is anything to clean up, and for the life of the process: these signals do not end it any
+    /// more, even after the kernel has stopped.
+    pub fn stop_on_signals(mut self, stop: bool) -> Self {
+        self.stop_on_signals = stop;
+        self
+    }
+
     /// Starts it beside what runs, in threads of its own. When this returns, it listens.
     ///
     /// # Blocking
@@ -136,6 +150,7 @@ impl KernelBuilder {
             history: self.history,
             cell_timeout: self.cell_timeout,
             quiet: self.quiet,
+            stop_on_signals: self.stop_on_signals,
         })?;
         Ok(Kernel(life))
     }

@@ -51,6 +51,8 @@ pub(crate) async fn handle(hub: &Arc<Hub>, seat: &Arc<Seat>, mut request: Reques
         metadata: request.message.metadata.read().unwrap_or_default(),
         buffers: request.message.buffers.iter().map(|buffer| buffer.to_vec()).collect(),
     };
+    // An interrupt is meant for it.
+    let running = hub.running.one();
     // What the handler prints and displays belongs to the message.
     let output = CellOutput::new(hub, seat.id(), request.parent(), None);
     let handled = OUTPUT
@@ -94,6 +96,8 @@ pub(crate) async fn handle(hub: &Arc<Hub>, seat: &Arc<Seat>, mut request: Reques
         })
         .await;
     output.flush();
+    // Before anybody is told.
+    drop(running);
     match handled {
         Ok(()) => request.end(),
         Err(error) => request.fail(&error),

@@ -10,7 +10,7 @@ use caller::{Context, Queue};
 use super::{
     comm_messages,
     execute::{self, Job},
-    hub::Hub,
+    hub::{Hub, RunningOne},
     questions,
     request::Request,
     seat::Seat,
@@ -32,18 +32,37 @@ impl Desk {
     pub(crate) fn at(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
         hub.seats.add(&seat);
         let caller = seat.caller();
+        let place = || Place { hub: Arc::clone(hub), seat: Arc::clone(&seat), _open: hub.open.one() };
         // They outlive whatever they were started for.
         let (cells, questions, comms) = Context::new().run(|| {
-            let shared = || (Arc::clone(hub), Arc::clone(&seat));
-            let (own, at) = shared();
-            let cells = caller.queue(async move |job| execute::execute(&own, &at, job).await);
-            let at = Arc::clone(&seat);
-            let questions = caller.queue(async move |request| questions::answer(&at, request).await);
-            let (own, at) = shared();
-            let comms = caller.queue(async move |request| comm_messages::handle(&own, &at, request).await);
+            let at = place();
+            let cells = caller.queue(async move |job| execute::execute(at.hub(), at.seat(), job).await);
+            let at = place();
+            let questions = caller.queue(async move |request| questions::answer(at.seat(), request).await);
+            let at = place();
+            let comms =
+                caller.queue(async move |request| comm_messages::handle(at.hub(), at.seat(), request).await);
             (cells, questions, comms)
         });
         Arc::new(Self { hub: Arc::clone(hub), seat, cells, questions, comms })
+    }
+}
+
+/// What a queue has of its kernel. The kernel does not end before it is dropped, in the thread of the shell.
+struct Place {
+    hub: Arc<Hub>,
+    seat: Arc<Seat>,
+    /// The last field.
+    _open: RunningOne,
+}
+
+impl Place {
+    fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    fn seat(&self) -> &Arc<Seat> {
+        &self.seat
     }
 }
 

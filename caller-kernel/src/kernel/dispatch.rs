@@ -46,7 +46,7 @@ impl Dispatch {
         let info = own();
         let info = caller.queue(async move |request| info::answer(&info, request));
         let history = own();
-        let history = caller.queue(async move |request| history_request::answer(&history, request));
+        let history = caller.queue(async move |request| history_request::answer(&history, request).await);
         let shared = own();
         let control = caller.queue(async move |request: Request| match request.msg_type() {
             "interrupt_request" => control::interrupt(&shared, request),
@@ -63,7 +63,7 @@ impl Dispatch {
     pub(crate) async fn read(self: Arc<Self>, mut channel: Channel) {
         let sender = channel.sender().clone();
         while let Some(message) = channel.recv().await {
-            self.route(Request::new(message, sender.clone(), self.hub.iopub.clone()));
+            self.route(Request::new(message, sender.clone(), &self.hub));
         }
     }
 
@@ -133,40 +133,42 @@ impl Dispatch {
             Ok(content) => content,
             Err(error) => return request.fail(&error),
         };
-        let read =
-            self.desk(&request.message).and_then(|desk| Ok((desk, Manner::read(&content.code, &tags)?)));
-        let (desk, Manner { mode, timeout }) = match read {
-            Ok(read) => read,
-            Err(error) => return execute::refuse(&self.hub, request, &error),
+        let desk = match self.desk(&request.message) {
+            Ok(desk) => desk,
+            Err(error) => return request.fail(&error),
+        };
+        // A cell that says wrongly how it is to run fails in the order of the others.
+        let read = Manner::read(&content.code, &tags).and_then(|manner| match &manner.mode {
+            Mode::Caller(name) => Ok((self.caller(name)?, manner)),
+            _ => Ok((Arc::clone(&desk), manner)),
+        });
+        let ((desk, Manner { mode, timeout }), refusal) = match read {
+            Ok(read) => (read, None),
+            Err(error) => ((desk, Manner::default()), Some(error)),
         };
         let job = Job {
             request,
             content,
             timeout: timeout.unwrap_or(self.hub.cell_timeout),
+            refusal,
+            interrupts: self.hub.interrupts(),
             in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
             running: self.hub.running.one(),
             _open: self.hub.open.one(),
         };
-        let seat = &desk.seat;
         match mode {
-            Mode::Queue => self.put_job(&desk, job),
+            Mode::Queue | Mode::Caller(_) => {
+                if let Err((job, _closed)) = desk.cells.call(job) {
+                    let text = format!("the caller `{}` has stopped", desk.seat.caller().name());
+                    job.request.fail(&CellError::new("Stopped", text));
+                }
+            }
             Mode::Task => {
-                let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(seat));
+                let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(&desk.seat));
                 let caller = seat.caller().clone();
                 drop(caller.call_soon(async move || execute::execute(&hub, &seat, job).await));
             }
-            Mode::Thread(name) => threads::run(&self.hub, &self.desks, seat, name, job),
-            Mode::Caller(name) => match self.caller(&name) {
-                Ok(desk) => self.put_job(&desk, job),
-                Err(error) => execute::refuse(&self.hub, job.request, &error),
-            },
-        }
-    }
-
-    fn put_job(&self, desk: &Desk, job: Job) {
-        if let Err((job, _closed)) = desk.cells.call(job) {
-            let text = format!("the caller `{}` has stopped", desk.seat.caller().name());
-            execute::refuse(&self.hub, job.request, &CellError::new("Stopped", text));
+            Mode::Thread(name) => threads::run(&self.hub, &self.desks, &desk.seat, name, job),
         }
     }
 
@@ -180,7 +182,7 @@ impl Dispatch {
             CellError::new("RunModeError", text)
         })?;
         Ok(self.desks.caller(name, || {
-            let (seat, made) = Seat::resident(caller, &hub.language);
+            let (seat, made) = Seat::resident(caller, &hub.language, hub.open.one());
             // What runs there finds out by itself why there is no shell.
             drop(made);
             Desk::at(hub, seat)

@@ -20,13 +20,10 @@ use serde_json::{Map, Value, json};
 use super::{
     hub::{Hub, RunningOne},
     output::CellOutput,
-    request::{Request, error_content, or_default, publish},
+    request::{Request, error_content, or_default},
     seat::Seat,
 };
-use crate::{
-    shell::{Cell, CellError, MimeBundle, Shell},
-    zmtp::Class,
-};
+use crate::shell::{Cell, CellError, MimeBundle, Shell};
 
 /// The content of an `execute_request`.
 #[derive(Deserialize)]
@@ -50,6 +47,10 @@ pub(crate) struct Job {
     pub(crate) content: Execute,
     /// How long it may take.
     pub(crate) timeout: Option<Duration>,
+    /// Why it is not to run. It fails in its turn, as a cell that cannot be compiled does.
+    pub(crate) refusal: Option<CellError>,
+    /// How many interrupts of the kernel there had been when it came.
+    pub(crate) interrupts: u64,
     /// Whether it runs in the order of the queue, so that a failure concerns those behind it.
     pub(crate) in_order: bool,
     /// It counts as running while it waits too: then an interrupt is meant for it or for what is before it.
@@ -58,33 +59,21 @@ pub(crate) struct Job {
     pub(crate) _open: RunningOne,
 }
 
-/// What ended a cell.
-enum Ended {
-    /// The shell.
-    Itself(Result<Option<MimeBundle>, CellError>),
-    /// The clock.
-    OutOfTime(CellError),
-}
-
 /// Runs a cell in the shell of this seat, in its thread.
 pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     // The first of them is dropped last.
-    let Job { _open, mut request, content, timeout, in_order, running } = job;
+    let Job { _open, mut request, content, timeout, refusal, interrupts, in_order, running } = job;
     request.begin();
-    if in_order && seat.failure.concerns(&request) {
+    if hub.stop.is_set() || (in_order && seat.failure.concerns(&request)) {
         let count = hub.counter.last();
         return request.reply(&json!({ "status": "aborted", "execution_count": count }));
     }
-    let shell = match seat.shell() {
-        Ok(shell) => shell,
-        Err(error) => return refuse(hub, request, &error),
-    };
     let store = content.store_history.unwrap_or(true) && !content.silent;
     let count = hub.counter.next(store);
-    let parent = request.parent();
+    request.count = Some(count);
     // The protocol's default is to allow it; what a client does not know of, it cannot answer.
     let client = content.allow_stdin.unwrap_or(true).then(|| request.message.identities.clone());
-    let output = CellOutput::new(hub, seat.id(), parent, client);
+    let output = CellOutput::new(hub, seat.id(), request.parent(), client);
     if !content.silent {
         output.publish("execute_input", &json!({ "code": content.code, "execution_count": count }));
     }
@@ -92,10 +81,16 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
         hub.history.store(count, &content.code);
     }
     let cell = Cell::new(content.code, count, output.clone());
-    let ended = run(&shell, &cell, timeout).await;
-    let stops = in_order && content.stop_on_error.unwrap_or(true) && matches!(ended, Ended::Itself(Err(_)));
-    let mut reply = match ended {
-        Ended::Itself(Ok(result)) => {
+    let clock = Clock::new(timeout);
+    let refusal = refusal.or_else(|| seat.was_interrupted(hub, interrupts));
+    let shell = refusal.map_or_else(|| seat.shell(), Err);
+    let ended = match &shell {
+        Ok(shell) => clock.guard(|| shell.execute(cell.clone())).await,
+        Err(error) => Err(Ended::Itself(error.clone())),
+    };
+    let stops = in_order && content.stop_on_error.unwrap_or(true) && matches!(ended, Err(Ended::Itself(_)));
+    let result = match (ended, shell) {
+        (Ok(result), Ok(shell)) => {
             if let Some(result) = result {
                 if store && let Some(text) = result.plain() {
                     hub.history.store_output(count, text);
@@ -104,77 +99,83 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
                     output.result(count, &result);
                 }
             }
-            let expressions = evaluate(&shell, &cell, content.user_expressions).await;
-            json!({ "status": "ok", "user_expressions": expressions, "payload": [] })
+            Ok(evaluate(&shell, &cell, content.user_expressions, clock).await)
         }
-        Ended::Itself(Err(error)) | Ended::OutOfTime(error) => {
-            let mut content = error_content(&error);
-            output.publish(
-                "error",
-                &json!({ "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback }),
-            );
-            content["user_expressions"] = json!({});
-            content["payload"] = json!([]);
-            content
-        }
+        (Ok(_), Err(error)) | (Err(Ended::Itself(error) | Ended::OutOfTime(error)), _) => Err(error),
     };
-    reply["execution_count"] = count.into();
     output.flush();
     if stops {
         seat.failure.note(&request);
     }
+    seat.heard_interrupts(hub);
     // Before anybody is told.
     drop(running);
-    request.reply(&reply);
-}
-
-/// Answers a cell that does not run, so that who sent it sees why.
-pub(crate) fn refuse(hub: &Hub, mut request: Request, error: &CellError) {
-    request.begin();
-    let CellError { ename, evalue, traceback } = error;
-    let content = json!({ "ename": ename, "evalue": evalue, "traceback": traceback });
-    publish(&hub.iopub, request.parent(), "error", &content, Class::Essential);
-    let mut reply = error_content(error);
-    reply["execution_count"] = hub.counter.last().into();
-    request.reply(&reply);
-}
-
-async fn run(shell: &Rc<dyn Shell>, cell: &Cell, timeout: Option<Duration>) -> Ended {
-    let run = guarded(|| shell.execute(cell.clone()));
-    let Some(timeout) = timeout else { return Ended::Itself(run.await) };
-    // A time that the clock cannot name never comes.
-    let Some(at) = Instant::now().checked_add(timeout) else { return Ended::Itself(run.await) };
-    // The clock of the machine: the caller may be of any backend.
-    let (mut run, mut clock) = (pin!(run), pin!(caller::sleep_until(at)));
-    poll_fn(|cx| {
-        if let Poll::Ready(ended) = run.as_mut().poll(cx) {
-            return Poll::Ready(Ended::Itself(ended));
-        }
-        clock.as_mut().poll(cx).map(|()| {
-            let text = format!("the cell took longer than {timeout:?}");
-            Ended::OutOfTime(CellError::new("TimeoutError", text))
-        })
-    })
-    .await
-    // What is left of the cell ends with its future.
+    match result {
+        Ok(expressions) => request.reply(&json!({
+            "status": "ok", "execution_count": count, "user_expressions": expressions, "payload": [],
+        })),
+        Err(error) => request.fail(&error),
+    }
 }
 
 async fn evaluate(
     shell: &Rc<dyn Shell>,
     cell: &Cell,
     expressions: BTreeMap<String, String>,
+    clock: Clock,
 ) -> Map<String, Value> {
     let mut values = Map::new();
     for (name, expression) in expressions {
-        let value = match guarded(|| shell.evaluate(&expression, cell)).await {
+        let value = match clock.guard(|| shell.evaluate(&expression, cell)).await {
             Ok(MimeBundle { data, metadata }) => {
                 json!({ "status": "ok", "data": data, "metadata": metadata })
             }
-            Err(error) => error_content(&error),
+            Err(Ended::Itself(error) | Ended::OutOfTime(error)) => error_content(&error),
         };
         values.insert(name, value);
     }
     values
+}
+
+/// What made a cell fail.
+enum Ended {
+    Itself(CellError),
+    OutOfTime(CellError),
+}
+
+/// When a cell, with all that is to be evaluated for it, has to be done. It is the clock of the machine: the caller may be of
+/// any backend.
+#[derive(Clone, Copy)]
+struct Clock {
+    /// The time it has, and when that is over.
+    limit: Option<(Duration, Instant)>,
+}
+
+impl Clock {
+    fn new(timeout: Option<Duration>) -> Self {
+        // A time that the clock cannot name never comes.
+        Self { limit: timeout.and_then(|time| Some((time, Instant::now().checked_add(time)?))) }
+    }
+
+    /// A future of a shell, as long as there is time for it. What is left of it then ends with the future.
+    async fn guard<T>(
+        self,
+        make: impl FnOnce() -> LocalFuture<'static, Result<T, CellError>>,
+    ) -> Result<T, Ended> {
+        let mut run = pin!(guarded(make));
+        let Some((time, at)) = self.limit else { return run.await.map_err(Ended::Itself) };
+        let mut over = pin!(caller::sleep_until(at));
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = run.as_mut().poll(cx) {
+                return Poll::Ready(ended.map_err(Ended::Itself));
+            }
+            over.as_mut().poll(cx).map(|()| {
+                let text = format!("the cell took longer than {time:?}");
+                Err(Ended::OutOfTime(CellError::new("TimeoutError", text)))
+            })
+        })
+        .await
+    }
 }
 
 /// A future of a shell, whose panic is the error of the cell and no more.

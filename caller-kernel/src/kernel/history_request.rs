@@ -2,6 +2,8 @@
 //!
 //! [`history_request`]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#history
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,19 +39,21 @@ struct Question {
 /// How many cells are told where the question says nothing of it.
 const SOME: usize = 10;
 
-/// Answers it.
-pub(crate) fn answer(hub: &Hub, mut request: Request) {
+/// Answers it. The history may be long, and so may be the search: it is done in a worker.
+pub(crate) async fn answer(hub: &Arc<Hub>, mut request: Request) {
     request.begin();
-    let found = request.content().and_then(|question: Question| {
-        let output = question.output;
-        Ok((find(hub, question)?, output))
-    });
-    match found {
-        Ok((entries, output)) => {
+    let question: Question = match request.content() {
+        Ok(question) => question,
+        Err(error) => return request.fail(&error),
+    };
+    let (output, own) = (question.output, Arc::clone(hub));
+    match hub.control.to_thread(async move || find(&own, question)).await {
+        Ok(Ok(entries)) => {
             let entries: Vec<Value> = entries.into_iter().map(|entry| told(entry, output)).collect();
             request.reply(&json!({ "status": "ok", "history": entries }));
         }
-        Err(error) => request.fail(&error),
+        Ok(Err(error)) => request.fail(&error),
+        Err(error) => request.fail(&CellError::new("Stopped", error.to_string())),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -28,7 +28,8 @@ pub(crate) struct Hub {
     pub(crate) usage: Usage,
     pub(crate) counter: Counter,
     pub(crate) running: Running,
-    /// Cells without an answer yet.
+    pub(crate) interrupted: AtomicU64,
+    /// What the end of the kernel waits for: cells without an answer yet, shells, and their queues.
     pub(crate) open: Running,
     /// How long a cell may take, unless it says so itself.
     pub(crate) cell_timeout: Option<Duration>,
@@ -45,9 +46,16 @@ pub(crate) struct Hub {
 impl Hub {
     /// Stops all that runs in any shell. It returns at once.
     pub(crate) fn interrupt(&self) {
+        // First: a cell that begins now sees it, or is stopped below.
+        self.interrupted.fetch_add(1, Ordering::Release);
         for seat in self.seats.all() {
             seat.interrupt();
         }
+    }
+
+    /// How often it was interrupted.
+    pub(crate) fn interrupts(&self) -> u64 {
+        self.interrupted.load(Ordering::Acquire)
     }
 }
 
@@ -86,7 +94,7 @@ impl Counter {
     }
 }
 
-/// How many cells run or wait.
+/// How many there are of something that runs or is open.
 #[derive(Clone, Default)]
 pub(crate) struct Running(Arc<Count>);
 
@@ -121,7 +129,7 @@ impl Running {
     }
 }
 
-/// A cell that runs.
+/// One of them.
 pub(crate) struct RunningOne(Running);
 
 impl Drop for RunningOne {

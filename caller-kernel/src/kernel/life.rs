@@ -3,7 +3,7 @@
 use std::{
     fs, mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use super::{
     history::History,
     hub::{Counter, Hub, Running, Seats},
     seat::Seat,
+    signals::{self, Signals},
     stdin::Stdin,
     usage::Usage,
 };
@@ -115,8 +116,17 @@ pub(crate) fn start(options: Options) -> Result<Arc<Life>, KernelError> {
 }
 
 fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
-    let Options { name, language, connection, connection_file, callers, history, cell_timeout, quiet } =
-        options;
+    let Options {
+        name,
+        language,
+        connection,
+        connection_file,
+        callers,
+        history,
+        cell_timeout,
+        quiet,
+        stop_on_signals,
+    } = options;
     let claim = Claim::take()?;
     let history = match history {
         None => History::in_memory(),
@@ -144,12 +154,16 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         Caller::builder().name(name).backend(Tokio::new()).protected(true).spawn()
     };
     let sockets = started.add(make("Sockets")?);
+    // From here on a signal does not end the process before it is cleaned up.
+    let signals = stop_on_signals.then(|| sockets.call_soon(async || Signals::new()).wait_blocking());
+    let signals = signals.transpose()?.transpose().map_err(KernelError::Signals)?;
     let bound = sockets.call_soon({
         let wanted = wanted.clone();
         async move || Sockets::bind(wanted).await
     });
     let shell = started.add(make("Shell")?);
-    let (seat, made) = Seat::resident(&shell, &language);
+    let open = Running::default();
+    let (seat, made) = Seat::resident(&shell, &language, open.one());
     let control = shell.child_builder().name(format!("{name}Control")).protected(true).spawn()?;
     let Sockets { shell: requests, control: urgent, stdin, iopub, subscriptions, closer } =
         bound.wait_blocking()??;
@@ -170,7 +184,8 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         usage: Usage::default(),
         counter: Counter::default(),
         running: Running::default(),
-        open: Running::default(),
+        interrupted: AtomicU64::new(0),
+        open,
         cell_timeout,
         quiet,
         callers,
@@ -178,12 +193,22 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         control: control.clone(),
         stop: AsyncEvent::new(),
     });
+    if let Some(signals) = signals {
+        let hub = Arc::clone(&hub);
+        drop(sockets.call_soon(async move || signals::serve(signals, hub).await));
+    }
     let dispatch = Dispatch::new(&hub, seat);
     drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
     dispatch::start(&control, &dispatch, [requests, urgent], stdin);
     if let Some(registration) = registration {
-        let connection = connection.clone();
-        let registered = async move || registration.register(&connection, PATIENCE).await;
+        let (connection, hub) = (connection.clone(), Arc::clone(&hub));
+        let registered = async move || {
+            tokio::select! {
+                registered = registration.register(&connection, PATIENCE) => registered.map_err(KernelError::from),
+                // By a signal. What follows ends what is there.
+                () = hub.stop.wait() => Ok(()),
+            }
+        };
         sockets.call_soon(registered).wait_blocking()??;
     }
     // Written when somebody listens.

@@ -1,11 +1,12 @@
 //! A request on its way through the kernel: busy, reply, idle.
 
-use std::{thread, time::Instant};
+use std::{sync::Arc, thread, time::Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
+use super::hub::Hub;
 use crate::{
     shell::CellError,
     sockets::{ChannelSender, IoPub},
@@ -22,11 +23,13 @@ use crate::{
 pub(crate) struct Request {
     pub(crate) message: Message,
     sender: ChannelSender,
-    iopub: IoPub,
+    hub: Arc<Hub>,
     /// When it was read, by the clock that is never set.
     pub(crate) received: Instant,
     /// The same by the clock that dates of headers are of.
     pub(crate) received_date: Timestamp,
+    /// The number of the cell, once it has one.
+    pub(crate) count: Option<u32>,
     stage: Stage,
 }
 
@@ -38,13 +41,14 @@ enum Stage {
 }
 
 impl Request {
-    pub(crate) fn new(message: Message, sender: ChannelSender, iopub: IoPub) -> Self {
+    pub(crate) fn new(message: Message, sender: ChannelSender, hub: &Arc<Hub>) -> Self {
         Self {
             message,
             sender,
-            iopub,
+            hub: Arc::clone(hub),
             received: Instant::now(),
             received_date: Timestamp::now(),
+            count: None,
             stage: Stage::Waiting,
         }
     }
@@ -86,7 +90,7 @@ impl Request {
         self.finish();
     }
 
-    /// Replies with an error, and ends it.
+    /// Replies with an error, and ends it. Where it is a cell, all see the error.
     pub(crate) fn fail(mut self, error: &CellError) {
         self.begin();
         self.send_error(error);
@@ -109,11 +113,20 @@ impl Request {
     }
 
     fn send_error(&self, error: &CellError) {
-        if self.msg_type().ends_with("_request") {
-            self.send_reply(&error_content(error));
-        } else {
-            tracing::warn!(%error, msg_type = self.msg_type(), "a message could not be handled");
+        let mut content = error_content(error);
+        match self.msg_type() {
+            "execute_request" => {
+                let CellError { ename, evalue, traceback } = error;
+                let shown = json!({ "ename": ename, "evalue": evalue, "traceback": traceback });
+                publish(&self.hub.iopub, self.parent(), "error", &shown, Class::Essential);
+                content["execution_count"] = self.count.unwrap_or_else(|| self.hub.counter.last()).into();
+                content["user_expressions"] = json!({});
+                content["payload"] = json!([]);
+            }
+            kind if kind.ends_with("_request") => {}
+            msg_type => return tracing::warn!(%error, msg_type, "a message could not be handled"),
         }
+        self.send_reply(&content);
     }
 
     fn finish(&mut self) {
@@ -122,7 +135,13 @@ impl Request {
     }
 
     fn status(&self, state: &str) {
-        publish(&self.iopub, self.parent(), "status", &json!({ "execution_state": state }), Class::Essential);
+        publish(
+            &self.hub.iopub,
+            self.parent(),
+            "status",
+            &json!({ "execution_state": state }),
+            Class::Essential,
+        );
     }
 }
 

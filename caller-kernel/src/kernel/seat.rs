@@ -13,8 +13,11 @@ use std::{
 
 use caller::{Caller, Pending, PendingHandle, Resolver};
 
-use super::stop_on_error::LastFailure;
-use crate::shell::{CellError, Interrupter, SharedLanguage, Shell, Snapshot};
+use super::{
+    hub::{Hub, RunningOne},
+    stop_on_error::LastFailure,
+};
+use crate::shell::{CellError, INTERRUPTED, Interrupter, SharedLanguage, Shell, Snapshot};
 
 thread_local! {
     /// The shells of this thread by their seats. They are owned by calls, which end with their caller: nothing of a
@@ -31,6 +34,8 @@ pub(crate) struct Seat {
     /// The call that owns the shell.
     owner: OnceLock<PendingHandle>,
     pub(crate) failure: LastFailure,
+    /// How many interrupts of the kernel its cells have heard.
+    heard: AtomicU64,
 }
 
 impl Seat {
@@ -42,16 +47,23 @@ impl Seat {
             interrupter: OnceLock::new(),
             owner: OnceLock::new(),
             failure: LastFailure::default(),
+            heard: AtomicU64::new(0),
         })
     }
 
     /// Makes a shell in the caller's thread, which stays until it is told to [`leave`](Self::leave) or the caller stops.
     /// The pending says when it is there; calls of that caller which are made from now on find it, or why it is not.
-    pub(crate) fn resident(caller: &Caller, language: &SharedLanguage) -> (Arc<Self>, Pending<()>) {
+    /// It is `open` until it is gone.
+    pub(crate) fn resident(
+        caller: &Caller,
+        language: &SharedLanguage,
+        open: RunningOne,
+    ) -> (Arc<Self>, Pending<()>) {
         let seat = Self::new(caller);
         let (made, pending) = Resolver::new();
         let (language, own) = (Arc::clone(language), Arc::clone(&seat));
         let owner = caller.call_soon(async move || {
+            let _open = open;
             match language.shell().map(Rc::from) {
                 Ok(shell) => {
                     let _seated = own.sit(shell);
@@ -121,6 +133,19 @@ impl Seat {
         if let Some(interrupter) = self.interrupter.get() {
             interrupter.interrupt();
         }
+    }
+
+    /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its
+    /// thread, since an interrupt that found another cell of this shell was for that one.
+    pub(crate) fn was_interrupted(&self, hub: &Hub, interrupts: u64) -> Option<CellError> {
+        let known = interrupts.max(self.heard.load(Ordering::Relaxed));
+        let text = "interrupted while it waited for its thread";
+        (hub.interrupts() > known).then(|| CellError::new(INTERRUPTED, text))
+    }
+
+    /// A cell has ended, and with it what the interrupts until now were for.
+    pub(crate) fn heard_interrupts(&self, hub: &Hub) {
+        self.heard.store(hub.interrupts(), Ordering::Relaxed);
     }
 
     /// Has the shell dropped, in its thread.

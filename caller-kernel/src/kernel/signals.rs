@@ -2,29 +2,14 @@
 
 use std::{io, sync::Arc};
 
-use caller::Caller;
-
 use super::hub::Hub;
 
-/// Listens to signals from now on, in the thread of this caller, which is on tokio.
-pub(crate) fn listen(caller: &Caller, hub: &Arc<Hub>) -> io::Result<()> {
-    let hub = Arc::clone(hub);
-    let listening = caller.call_soon(async move || {
-        let signals = Signals::new()?;
-        let here = Caller::current().map_err(io::Error::other)?;
-        drop(here.call_soon(async move || signals.serve(&hub).await));
-        Ok(())
-    });
-    listening.wait_blocking().map_err(io::Error::other)?
-}
-
-impl Signals {
-    async fn serve(mut self, hub: &Hub) {
-        while let Some(signal) = self.next().await {
-            match signal {
-                Signal::Interrupt if hub.running.any() => hub.interrupt(),
-                Signal::Interrupt | Signal::End => hub.stop.set(),
-            }
+/// What they mean to a kernel.
+pub(crate) async fn serve(mut signals: Signals, hub: Arc<Hub>) {
+    while let Some(signal) = signals.next().await {
+        match signal {
+            Signal::Interrupt if hub.running.any() => hub.interrupt(),
+            Signal::Interrupt | Signal::End => hub.stop.set(),
         }
     }
 }
@@ -34,8 +19,9 @@ enum Signal {
     End,
 }
 
+/// The signals that come from now on. They do not end the process any more.
 #[cfg(unix)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
@@ -43,7 +29,8 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// In the thread of a caller that is on tokio.
+    pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -61,8 +48,9 @@ impl Signals {
     }
 }
 
+/// What ends a process, or interrupts it. None of it does so by itself any more.
 #[cfg(windows)]
-struct Signals {
+pub(crate) struct Signals {
     interrupt: tokio::signal::windows::CtrlC,
     close: tokio::signal::windows::CtrlClose,
     shut_down: tokio::signal::windows::CtrlShutdown,
@@ -70,7 +58,8 @@ struct Signals {
 
 #[cfg(windows)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// In the thread of a caller that is on tokio.
+    pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::windows::{ctrl_c, ctrl_close, ctrl_shutdown};
         Ok(Self { interrupt: ctrl_c()?, close: ctrl_close()?, shut_down: ctrl_shutdown()? })
     }

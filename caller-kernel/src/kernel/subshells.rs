@@ -47,7 +47,7 @@ async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>) -> Result<Strin
     let failed = |error: caller::Error| CellError::new("SubshellError", error.to_string());
     let name = format!("{}Subshell {}", hub.name, &id[..8]);
     let caller = hub.shell.child_builder().name(name).protected(true).spawn().map_err(failed)?;
-    let (seat, made) = Seat::resident(&caller, &hub.language);
+    let (seat, made) = Seat::resident(&caller, &hub.language, hub.open.one());
     made.await.map_err(failed)?;
     // Where the main shell blocks, it begins empty: that may be what it is wanted for.
     if let Ok(Some(snapshot)) = main.snapshot().wait().timeout(PATIENCE).await {

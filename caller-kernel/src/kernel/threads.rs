@@ -6,7 +6,7 @@ use caller::{Caller, Context};
 
 use super::{
     desk::{Desk, Desks},
-    execute::{Job, execute, refuse},
+    execute::{Job, execute},
     hub::Hub,
     seat::Seat,
 };
@@ -28,7 +28,7 @@ pub(crate) fn run(hub: &Arc<Hub>, desks: &Arc<Desks>, seat: &Arc<Seat>, name: Op
                 Ok(thread) => {
                     drop(thread.call_soon(async move || in_thread(hub, desks, snapshot, job).await));
                 }
-                Err(error) => refuse(&hub, job.request, &error),
+                Err(error) => job.request.fail(&error),
             },
         }
     };
@@ -52,7 +52,7 @@ async fn in_thread(hub: Arc<Hub>, desks: Arc<Desks>, snapshot: Option<Snapshot>,
     let made = here.and_then(|here| Ok((here, Rc::from(hub.language.shell()?))));
     let (here, shell) = match made {
         Ok(made) => made,
-        Err(error) => return refuse(&hub, job.request, &error),
+        Err(error) => return job.request.fail(&error),
     };
     let (seat, seated) = Seat::guest(&here, shell);
     if let Some(snapshot) = snapshot {

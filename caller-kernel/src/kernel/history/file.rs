@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs::{self, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,9 @@ struct Line<'a> {
 impl File {
     /// Opens it, and begins a session, whose number it gives.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, u64)> {
+        if let Some(folder) = path.parent() {
+            create(folder)?;
+        }
         let mut options = fs::OpenOptions::new();
         options.read(true).append(true).create(true);
         // What people type is for them alone.
@@ -36,7 +41,7 @@ impl File {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
         // Held until the number of the session is in the file, so that no two kernels choose the same.
-        file.lock()?;
+        lock(&file)?;
         let begun = Self::begin(&mut file);
         file.unlock()?;
         Ok((Self(file), begun?))
@@ -79,6 +84,34 @@ impl File {
     }
 }
 
+/// Makes the folder, if it is not there, for its owner alone.
+fn create(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// How long another kernel may take to begin its session.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Locks it, unless somebody keeps it to himself.
+fn lock(file: &fs::File) -> io::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PATIENCE / 100),
+            Err(TryLockError::WouldBlock) => {
+                let text = "another process keeps it locked";
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, text));
+            }
+        }
+    }
+}
+
 /// How much of the end of the file is looked at first.
 const END: u64 = 1 << 14;
 
@@ -100,9 +133,13 @@ fn last_session(file: &mut fs::File) -> io::Result<(u64, bool)> {
     }
 }
 
+/// The protocol counts sessions with a sign.
+const LAST: u64 = u64::MAX >> 1;
+
 /// The lines of a text. Those that make no sense are passed over, and one that is cut off is one of them.
 fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = Line<'_>> {
-    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+    lines.filter(|line: &Line<'_>| line.session <= LAST)
 }
 
 fn entries(text: &[u8]) -> Vec<Entry> {

@@ -57,6 +57,28 @@ fn a_session_is_numbered_after_the_last_however_long_that_was() {
 }
 
 #[test]
+fn lines_that_make_no_sense_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let nonsense = "{\"session\":18446744073709551615,\"line\":0}\n{\"session\":-1}\n[]\n\n\0";
+    std::fs::write(&path, nonsense).unwrap();
+    let history = History::open(&path).unwrap();
+    history.store(1, "a");
+    assert_eq!(inputs(&history.tail(9)), [(1, 1, "a")]);
+}
+
+#[test]
+fn a_file_that_somebody_keeps_locked_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let other = std::fs::File::create(&path).unwrap();
+    other.lock().unwrap();
+    assert_eq!(History::open(&path).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+    drop(other);
+    assert!(History::open(&path).is_ok());
+}
+
+#[test]
 fn what_cannot_be_written_is_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("history.jsonl");

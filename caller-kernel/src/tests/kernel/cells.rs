@@ -1,8 +1,12 @@
 //! Cells, and what comes of them.
 
-use crate::tests::front::{Bench, Front, On, content_of, is_idle, text_of};
+use crate::{
+    Message,
+    tests::front::{Bench, Front, On, content_of, is_idle, text_of},
+};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// MSG-02, MSG-05.
 #[tokio::test]
@@ -245,4 +249,71 @@ async fn two_clients_see_the_same_and_one_gets_the_reply() {
     let own = other.request("kernel_info_request", json!({}));
     let (reply, _) = other.exchange(On::Shell, &own).await;
     assert_eq!(reply.msg_type(), "kernel_info_reply");
+}
+
+/// MSG-04, MSG-06. A cell that says wrongly how it is to run is one of those that fail.
+#[tokio::test]
+async fn a_cell_that_is_refused_has_its_turn_and_its_number() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    let waiting = front.cell("while not go do sleep(0.001) end").await;
+    let refused = front.cell("-- caller name=nobody\nx = 1").await;
+    let behind = front.cell("x = 2").await;
+    let opener = front.cell("-- task\ngo = true").await;
+    let mut replies = Vec::new();
+    for _ in 0..4 {
+        let reply = front.reply(On::Shell).await;
+        let Value::Object(content) = content_of(&reply) else { panic!("{reply:?}") };
+        replies.push((
+            reply.parent_header.clone(),
+            content["status"].clone(),
+            content["execution_count"].clone(),
+        ));
+    }
+    let told = |request: &Message, status: &str, count: u32| {
+        (request.header.json().clone(), json!(status), json!(count))
+    };
+    let expected = [
+        told(&opener, "ok", 2),
+        told(&waiting, "ok", 1),
+        told(&refused, "error", 3),
+        told(&behind, "aborted", 3),
+    ];
+    assert_eq!(replies, expected);
+    let published: Vec<_> = front.all_for(&refused).await;
+    let types: Vec<_> = published.iter().map(Message::msg_type).collect();
+    assert_eq!(types, ["status", "execute_input", "error", "status"]);
+}
+
+/// MSG-06. Whatever becomes of it, a cell has a number in its reply, and all see the error.
+#[tokio::test]
+async fn a_request_that_makes_no_sense_is_a_cell_that_failed() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    front.run("1").await;
+    for content in [json!({}), json!({"code": null}), json!({"code": "1", "user_expressions": {"a": 1}})] {
+        let request = front.request("execute_request", content.clone());
+        let (reply, published) = front.exchange(On::Shell, &request).await;
+        let reply = content_of(&reply);
+        assert_eq!(
+            (&reply["ename"], &reply["execution_count"]),
+            (&json!("BadRequest"), &json!(1)),
+            "{content}"
+        );
+        assert_eq!(published[1].msg_type(), "error");
+        assert_eq!(content_of(&published[1])["evalue"], reply["evalue"]);
+    }
+}
+
+/// RUN-04.
+#[tokio::test]
+async fn expressions_are_part_of_the_time_of_a_cell() {
+    let mut bench = Bench::with(|builder| builder.cell_timeout(Duration::from_millis(50))).await;
+    let expressions = json!({"a": "sleep(1000)", "b": "(function() while true do end end)()"});
+    let content = json!({"code": "return 1", "user_expressions": expressions});
+    let reply = bench.front.ask(On::Shell, "execute_request", content).await;
+    assert_eq!(reply["status"], "ok");
+    for name in ["a", "b"] {
+        assert_eq!(reply["user_expressions"][name]["ename"], "TimeoutError", "{reply}");
+    }
 }

@@ -115,3 +115,18 @@ async fn a_comm_is_reached_by_any_subshell() {
     front.send(On::Shell, &close).await;
     assert_eq!(text_of(&front.all_for(&close).await), "bye\n");
 }
+
+/// LIF-06. A signal is meant for it, and not for the kernel.
+#[tokio::test]
+async fn a_kernel_whose_comm_computes_is_busy() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    front.run("comm.register_target('busy', function() print('on') while true do end end)").await;
+    let open = front.request("comm_open", json!({"comm_id": "c", "target_name": "busy", "data": {}}));
+    front.send(On::Shell, &open).await;
+    front.printed(&open).await;
+    assert!(bench.kernel.is_busy());
+    bench.kernel.interrupt();
+    bench.front.all_for(&open).await;
+    assert!(!bench.kernel.is_busy());
+}

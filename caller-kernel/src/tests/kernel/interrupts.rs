@@ -1,6 +1,8 @@
 //! What stops cells.
 
 use crate::tests::front::{Bench, On, content_of, text_of};
+use caller::{AsyncEvent, Caller};
+use caller_tokio::Tokio;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -100,4 +102,51 @@ async fn a_panic_loses_its_cell_alone() {
     let front = &mut bench.front;
     assert!(front.prints("boom()").await.contains("boom"));
     assert_eq!(front.prints("print('alive')").await, "alive\n");
+}
+
+/// MSG-14. A cell behind other work of its thread is not running yet, and is not to begin any more.
+#[tokio::test]
+async fn an_interrupt_finds_a_cell_that_waits_for_its_thread() {
+    let released = AsyncEvent::new();
+    // What keeps its thread until it is released, and the moment it has begun to.
+    let blocking = || {
+        let (begun, released) = (AsyncEvent::new(), released.clone());
+        let own = begun.clone();
+        let block = move || {
+            own.set();
+            released.wait().blocking();
+        };
+        (begun, block)
+    };
+    let ((cell_begun, in_cell), (program_begun, in_program)) = (blocking(), blocking());
+    let exposed = crate::lua::Exposed::new().function("block", "block()", move |(): ()| in_cell());
+    let gui = Caller::builder().name("gui").backend(Tokio::new()).spawn().unwrap();
+    let mut bench = Bench::with(|builder| builder.expose(exposed).caller("gui", &gui)).await;
+    let front = &mut bench.front;
+    front.run("-- caller name=gui\nx = 1").await;
+    let blocked = front.cell("-- thread name=w\nblock()").await;
+    cell_begun.wait().await;
+    let of_program = gui.call_soon(async move || in_program());
+    program_begun.wait().await;
+    let waiting = [
+        front.cell("-- thread name=w\nwhile true do end").await,
+        front.cell("-- caller name=gui\nwhile true do end").await,
+    ];
+    // Behind them: they have been read.
+    front.send(On::Shell, &front.request("kernel_info_request", json!({}))).await;
+    front.reply(On::Shell).await;
+    front.ask(On::Control, "interrupt_request", json!({})).await;
+    released.set();
+    of_program.await.unwrap();
+    for cell in &waiting {
+        assert_eq!(text_of(&front.all_for(cell).await), "interrupted while it waited for its thread");
+    }
+    front.all_for(&blocked).await;
+    for _ in 0..3 {
+        front.reply(On::Shell).await;
+    }
+    assert_eq!(front.prints("-- caller name=gui\nprint(x)").await, "1\n");
+    drop(bench);
+    gui.stop();
+    gui.stopped().await;
 }

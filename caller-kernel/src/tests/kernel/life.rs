@@ -53,8 +53,9 @@ fn a_start_that_fails_leaves_nothing() {
     assert_eq!(error.to_string(), "the shell cannot be made: Error: no luck");
     let away = folder.path().join("no").join("file");
     assert!(matches!(Kernel::builder().connection_file(&away).start(), Err(KernelError::Connection(_))));
-    assert!(matches!(Kernel::builder().history(&away).start(), Err(KernelError::History { .. })));
     std::fs::write(&file, "[").unwrap();
+    let in_file = file.join("history");
+    assert!(matches!(Kernel::builder().history(&in_file).start(), Err(KernelError::History { .. })));
     assert!(matches!(Kernel::builder().connection_file(&file).start(), Err(KernelError::Connection(_))));
     assert!(caller::Caller::all_existing().is_empty(), "{:?}", caller::Caller::all_existing());
     let kernel = Kernel::builder().start().unwrap();

@@ -20,8 +20,7 @@ const FILE: &str = "CALLER_KERNEL_TEST_FILE";
 fn child() {
     let Some(file) = env::var_os(FILE) else { return };
     let _turn = turn();
-    let kernel = Kernel::builder().connection_file(file).quiet(false).start().unwrap();
-    kernel.stop_on_signals().unwrap();
+    let kernel = Kernel::builder().connection_file(file).quiet(false).stop_on_signals(true).start().unwrap();
     println!("\nready");
     kernel.stopped().blocking().unwrap();
     println!("stopped");

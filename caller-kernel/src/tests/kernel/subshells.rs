@@ -47,8 +47,11 @@ async fn a_subshell_is_made_used_and_deleted() {
     bench.front.printed(&running).await;
     let which = json!({ "subshell_id": id });
     assert_eq!(bench.front.ask(On::Control, "delete_subshell_request", which.clone()).await["status"], "ok");
-    assert_eq!(content_of(&bench.front.reply(On::Shell).await)["status"], "error");
-    bench.front.all_for(&running).await;
+    let reply = content_of(&bench.front.reply(On::Shell).await);
+    assert_eq!((&reply["status"], &reply["execution_count"]), (&json!("error"), &json!(6)));
+    let published = bench.front.all_for(&running).await;
+    let error = published.iter().find(|message| message.msg_type() == "error").map(content_of);
+    assert_eq!(error.map(|error| error["ename"].clone()), Some(reply["ename"].clone()));
     assert_eq!(list(&mut bench).await, json!([]));
     assert_eq!(
         bench.front.ask(On::Control, "delete_subshell_request", which).await["ename"],
