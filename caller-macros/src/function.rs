@@ -372,7 +372,7 @@ fn fresh(wanted: &str, taken: &[String], span: Span) -> Ident {
     Ident::new(&name, span)
 }
 
-fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
+pub(crate) fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => wanted(&ident),
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), wanted),
