@@ -38,8 +38,6 @@ pub(crate) struct Argument {
     pub(crate) shown: TokenStream,
     /// Without an `impl Trait`.
     pub(crate) named: Type,
-    /// Whether there was one.
-    pub(crate) is_anonymous: bool,
 }
 
 /// The function.
@@ -57,9 +55,9 @@ pub(crate) struct Function {
 impl Function {
     /// Looks a head through. What is wrong is told in `errors`.
     pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
         check_qualifiers(&sig, errors);
         check_generics(&sig.generics, errors);
-        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
         let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
         let mut arguments: Vec<Argument> = Vec::new();
         let mut patterns = Vec::new();
@@ -85,24 +83,19 @@ impl Function {
             }
         }
         let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
-        let taken: Vec<String> = patterns
-            .iter()
-            .filter_map(|(pat, _)| plain_name(pat))
-            .map(|name| name.unraw().to_string())
-            .collect();
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
-            let mut name = match plain_name(&pat) {
+            // Two of one name may differ by the macro that wrote them.
+            let is_known = |name: &&Ident| arguments.iter().any(|known| known.name.unraw() == name.unraw());
+            let mut name = match plain_name(&pat).filter(|name| !is_known(name)) {
                 Some(name) => name.clone(),
-                None => fresh(&format!("arg{at}"), &taken, pat.span()),
+                None => own(&format!("arg{at}")),
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
             owned.argument(&mut ty);
             let shown = ty.to_token_stream();
-            let before = names.0.len();
             names.visit_type_mut(&mut ty);
-            let is_anonymous = names.0.len() > before;
-            arguments.push(Argument { name, shown, named: *ty, is_anonymous });
+            arguments.push(Argument { name, shown, named: *ty });
         }
         let output = match sig.output {
             ReturnType::Default => None,
@@ -119,12 +112,6 @@ impl Function {
     /// The name of what is generated beside it: that of the function, and what it does.
     pub(crate) fn beside(&self, suffix: &str) -> Ident {
         format_ident!("{}_{suffix}", self.name.unraw(), span = self.name.span())
-    }
-
-    /// A name of our own beside those of the arguments, which are of the same world.
-    pub(crate) fn own(&self, wanted: &str) -> Ident {
-        let taken: Vec<_> = self.arguments.iter().map(|argument| argument.name.unraw().to_string()).collect();
-        fresh(wanted, &taken, Span::mixed_site())
     }
 
     /// The type that it returns.
@@ -154,21 +141,6 @@ impl Function {
         }
     }
 
-    /// `<T: Bound, const N: usize>`, as the function has it.
-    pub(crate) fn parameters(&self) -> TokenStream {
-        self.generics.split_for_impl().0.to_token_stream()
-    }
-
-    /// The same, with a name for each `impl Trait`.
-    pub(crate) fn named_parameters(&self) -> TokenStream {
-        let params = self.generics.params.iter();
-        let anonymous = self.anonymous.iter().map(|Anonymous { name, bounds }| quote!(#name: #bounds));
-        if self.generics.params.is_empty() && self.anonymous.is_empty() {
-            return TokenStream::new();
-        }
-        quote!(<#(#params,)* #(#anonymous),*>)
-    }
-
     /// `::<T, N>`: what the function is called with. What stands for an `impl Trait` cannot be said there.
     pub(crate) fn turbofish(&self) -> TokenStream {
         let names: Vec<_> = self.generics.params.iter().filter_map(name_of).collect();
@@ -184,6 +156,15 @@ impl Function {
         });
         let all: Vec<_> = names.chain(anonymous).collect();
         if all.is_empty() { TokenStream::new() } else { quote!(::<#(#all),*>) }
+    }
+
+    /// Whether there is an `impl Trait` in this type of an argument.
+    pub(crate) fn is_anonymous(&self, ty: &Type) -> bool {
+        mentions(ty.to_token_stream(), &|ident| self.anonymous.iter().any(|one| one.name == *ident))
+    }
+
+    pub(crate) fn has_self(&self) -> bool {
+        !matches!(self.receiver, Receiver::None { .. })
     }
 
     pub(crate) fn is_in_impl(&self) -> bool {
@@ -229,6 +210,12 @@ impl Function {
     /// Where the compiler should tell of what is wrong with the call as a whole: that is its result.
     pub(crate) fn place(&self) -> Span {
         self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
+    }
+
+    /// Where it should tell of an argument that only a generated function can speak of, since an `impl Trait` is in it.
+    pub(crate) fn place_of_anonymous(&self) -> Span {
+        let anonymous = self.arguments.iter().find(|argument| self.is_anonymous(&argument.named));
+        anonymous.map_or_else(|| self.place(), |argument| argument.named.span())
     }
 
     fn moves_self(&self) -> bool {
@@ -298,7 +285,9 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             }
             Receiver::Shared { token, pass: Pass::Reference }
         }
-        ReceiverKind::Value => Receiver::Value { token, ty: Box::new(parse_quote!(Self)), written: false },
+        ReceiverKind::Value => {
+            Receiver::Value { token, ty: parse_quote_spanned!(token.span=> Self), written: false }
+        }
         ReceiverKind::Typed(_, ty) => match *ty {
             Type::Reference(reference) => {
                 if let Some(lifetime) = &reference.lifetime {
@@ -348,7 +337,7 @@ fn result_arguments(ty: &Type) -> Option<&PathArguments> {
 /// The name that a pattern is, if it is no more than that.
 fn plain_name(pat: &Pat) -> Option<&Ident> {
     match pat {
-        // One that begins with an underscore says that it is not used, but the wrapper does.
+        // One that begins with an underscore (as our own do) says that it is not used, but the wrapper does.
         Pat::Ident(pat) if pat.subpat.is_none() && !pat.ident.to_string().starts_with('_') => {
             Some(&pat.ident)
         }
@@ -364,12 +353,9 @@ fn name_of(param: &GenericParam) -> Option<&Ident> {
     }
 }
 
-fn fresh(wanted: &str, taken: &[String], span: Span) -> Ident {
-    let mut name = wanted.to_owned();
-    while taken.contains(&name) {
-        name.push('_');
-    }
-    Ident::new(&name, span)
+/// A name of our own. No argument of a wrapper begins like that, and no static should, which a binding cannot be called as.
+pub(crate) fn own(name: &str) -> Ident {
+    format_ident!("__{name}", span = Span::mixed_site())
 }
 
 pub(crate) fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
