@@ -63,7 +63,7 @@ pub fn caller(source: impl CallerSource) -> Result<Caller> {
 /// The type of a result, seen through an alias.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Result`",
-    label = "`fallible = true` is for functions that return a `Result`"
+    label = "expected a `Result`; where a type only has that name, write `fallible = false`"
 )]
 pub trait Fallible {
     /// What is in its `Ok`.

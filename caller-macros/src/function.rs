@@ -1,7 +1,7 @@
 //! A function that can be called across threads: the head of an item, looked through.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
     Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
@@ -100,6 +100,12 @@ impl Function {
         let output = match sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, mut ty) => {
+                if let Type::Never(_) = *ty {
+                    owned.errors.at(
+                        &ty,
+                        "a call that never ends gives nothing, and `!` is not a type of a value yet; leave `-> !` out",
+                    );
+                }
                 owned.output(&mut ty);
                 Some(*ty)
             }
@@ -121,24 +127,22 @@ impl Function {
 
     /// Whether what it returns is a `Result` by its name, as it nearly always is by nature too.
     pub(crate) fn returns_result(&self) -> bool {
-        self.output.as_ref().is_some_and(|ty| result_arguments(ty).is_some())
+        self.output.as_ref().is_some_and(|ty| result_path(ty).is_some())
     }
 
-    /// What the `Ok` of its result holds.
+    /// What the `Ok` of its result holds: as it is written, where that is sure.
     pub(crate) fn value_of_result(&self, krate: &TokenStream) -> Type {
         let output = self.output();
-        let by_text = match result_arguments(&output) {
-            Some(PathArguments::AngleBracketed(arguments)) => arguments.args.first(),
-            _ => None,
-        };
-        match by_text {
-            Some(GenericArgument::Type(value)) => value.clone(),
-            // `fmt::Result` and other aliases.
-            _ => {
-                let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
-                parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
-            }
-        }
+        value_by_text(&output).cloned().unwrap_or_else(|| {
+            let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
+            parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
+        })
+    }
+
+    /// The pending of a value.
+    pub(crate) fn pending(&self, krate: &TokenStream, value: &Type) -> TokenStream {
+        let pending = spans::at(self.place(), quote!(#krate::Pending));
+        quote_spanned!(self.place().resolved_at(Span::call_site())=> #pending<#value>)
     }
 
     /// `::<T, N>`: what the function is called with. What stands for an `impl Trait` cannot be said there.
@@ -274,6 +278,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
+    const POINTER: &str = "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
     let token = found.self_token;
     match found.kind {
         ReceiverKind::Reference(_, lifetime, mutability) => {
@@ -296,14 +301,27 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
                 if let Some(mutability) = &reference.mutability {
                     errors.at(mutability, SHARED);
                 }
-                let pass = if is_arc(&reference.elem) { Pass::ArcReference } else { Pass::Reference };
+                let (pass, object) = match in_arc(&reference.elem) {
+                    Some(object) => (Pass::ArcReference, object),
+                    None => (Pass::Reference, &*reference.elem),
+                };
+                if !is_object(object) {
+                    errors.at(&reference, POINTER);
+                }
                 Receiver::Shared { token, pass }
             }
-            ty if is_arc(&ty) => Receiver::Shared { token, pass: Pass::Arc },
-            mut ty => {
-                Owned::new(errors).argument(&mut ty);
-                Receiver::Value { token, ty: Box::new(ty), written: true }
-            }
+            mut ty => match in_arc(&ty) {
+                Some(object) => {
+                    if !is_object(object) {
+                        errors.at(&ty, POINTER);
+                    }
+                    Receiver::Shared { token, pass: Pass::Arc }
+                }
+                None => {
+                    Owned::new(errors).argument(&mut ty);
+                    Receiver::Value { token, ty: Box::new(ty), written: true }
+                }
+            },
         },
         // Forms that Rust does not have yet.
         _ => {
@@ -313,23 +331,72 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     }
 }
 
-fn is_arc(ty: &Type) -> bool {
+/// What is in an `Arc`.
+fn in_arc(ty: &Type) -> Option<&Type> {
     match ty {
-        Type::Group(group) => is_arc(&group.elem),
-        Type::Paren(paren) => is_arc(&paren.elem),
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Arc"),
+        Type::Group(group) => in_arc(&group.elem),
+        Type::Paren(paren) => in_arc(&paren.elem),
+        Type::Path(path) => {
+            let arc = path.path.segments.last().filter(|last| last.ident == "Arc")?;
+            let PathArguments::AngleBracketed(arguments) = &arc.arguments else { return None };
+            match arguments.args.first()? {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is `Self` under some name, and not what points to it.
+fn is_object(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_object(&group.elem),
+        Type::Paren(paren) => is_object(&paren.elem),
+        Type::Path(path) => {
+            let points = path.path.segments.last().is_some_and(|last| {
+                ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer)
+                    || mentions(last.arguments.to_token_stream(), &|ident| ident == "Self")
+            });
+            !points
+        }
         _ => false,
     }
 }
 
-/// The arguments of a type whose last name is `Result`.
-fn result_arguments(ty: &Type) -> Option<&PathArguments> {
+/// The path of a type whose last name is `Result`.
+fn result_path(ty: &Type) -> Option<&syn::Path> {
     match ty {
-        Type::Group(group) => result_arguments(&group.elem),
-        Type::Paren(paren) => result_arguments(&paren.elem),
+        Type::Group(group) => result_path(&group.elem),
+        Type::Paren(paren) => result_path(&paren.elem),
         Type::Path(path) => {
-            path.path.segments.last().filter(|last| last.ident == "Result").map(|last| &last.arguments)
+            Some(&path.path).filter(|path| path.segments.last().is_some_and(|last| last.ident == "Result"))
         }
+        _ => None,
+    }
+}
+
+/// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may
+/// have others.
+fn value_by_text(ty: &Type) -> Option<&Type> {
+    const MODULES: [&str; 5] = ["anyhow", "caller", "eyre", "io", "thread"];
+    let path = result_path(ty)?;
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    let types: Option<Vec<_>> = arguments
+        .args
+        .iter()
+        .map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+        .collect();
+    let is_known = || {
+        let module = path.segments.iter().rev().nth(1);
+        module.is_some_and(|module| MODULES.iter().any(|known| module.ident == known))
+    };
+    match types?[..] {
+        [value, _] => Some(value),
+        [value] if is_known() => Some(value),
         _ => None,
     }
 }

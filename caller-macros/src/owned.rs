@@ -19,7 +19,7 @@ pub(crate) struct Anonymous {
 
 /// Looks through types.
 pub(crate) struct Owned<'a> {
-    errors: &'a mut Errors,
+    pub(crate) errors: &'a mut Errors,
     place: Place,
     /// The lifetimes of the `for<…>` around.
     bound: Vec<Ident>,

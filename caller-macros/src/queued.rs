@@ -100,7 +100,7 @@ impl<'a> Queued<'a> {
         let does = Ident::new(does, Span::call_site());
         let value = self.value();
         let (output, errors) = if self.pending {
-            (quote!(#krate::Pending<#value>), None)
+            (function.pending(krate, &value), None)
         } else {
             let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
             (

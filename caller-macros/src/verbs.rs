@@ -159,7 +159,8 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         _ if fallible => Some(function.value_of_result(&krate)),
         _ => Some(function.output()),
     };
-    let output = value.as_ref().map(|value| quote!(-> #krate::Pending<#value>));
+    let output = value.as_ref().map(|value| function.pending(&krate, value));
+    let output = output.map(|pending| quote!(-> #pending));
     let generics = bounds::generics(function, &krate, false, value.as_ref());
     let where_clause = &generics.where_clause;
     let body = quote!(#krate::__private::#does(#here, #delay #closure, #values));

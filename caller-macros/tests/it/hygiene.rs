@@ -178,8 +178,8 @@ mod forbidden {
 
         #[caller::queued(pending)]
         #[caller::to_thread]
-        pub(super) fn moved(self, other: Self) {
-            drop((self, other));
+        pub(super) fn moved(self, other: Self) -> (Self, Self) {
+            (self, other)
         }
 
         #[caller::queued(pending, associated)]
