@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::{
-    function::{Function, Receiver},
+    function::{Function, Receiver, Value},
     owned::Anonymous,
     spans,
 };
@@ -31,7 +31,7 @@ pub(crate) fn generics(
     function: &Function,
     krate: &TokenStream,
     named: bool,
-    value: Option<&Type>,
+    value: Option<&Value>,
 ) -> Generics {
     let mut generics = function.generics.clone();
     if named {
@@ -56,7 +56,12 @@ pub(crate) fn generics(
         });
     }
     match value {
-        Some(value) => parts(value, &mut |part| crosses(&mut generics, part)),
+        Some(Value { ty, outcome }) => {
+            if let Some(outcome) = outcome {
+                require(&mut generics, &function.output(), outcome.clone());
+            }
+            parts(ty, &mut |part| crosses(&mut generics, part));
+        }
         // A `Result` is fine but for its error, which is told of with the call.
         None if function.output.is_some() && !function.returns_result() => {
             require(&mut generics, &function.output(), quote!(#krate::Unattended + 'static));

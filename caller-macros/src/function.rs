@@ -40,6 +40,13 @@ pub(crate) struct Argument {
     pub(crate) named: Type,
 }
 
+/// What a pending gives.
+pub(crate) struct Value {
+    pub(crate) ty: Type,
+    /// The trait through which it is seen, where the text of the result does not tell.
+    pub(crate) outcome: Option<TokenStream>,
+}
+
 /// The function.
 pub(crate) struct Function {
     pub(crate) name: Ident,
@@ -130,19 +137,24 @@ impl Function {
         self.output.as_ref().is_some_and(|ty| result_path(ty).is_some())
     }
 
-    /// What the `Ok` of its result holds: as it is written, where that is sure.
-    pub(crate) fn value_of_result(&self, krate: &TokenStream) -> Type {
+    /// What a pending gives: what the `Ok` of the result holds if that is `fallible`.
+    pub(crate) fn value(&self, fallible: bool, krate: &TokenStream) -> Value {
         let output = self.output();
-        value_by_text(&output).cloned().unwrap_or_else(|| {
-            let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
-            parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
-        })
+        if !fallible {
+            return Value { ty: output, outcome: None };
+        }
+        if let Some(ty) = value_by_text(&output) {
+            return Value { ty: ty.clone(), outcome: None };
+        }
+        let outcome = quote!(#krate::__private::Outcome);
+        let told = spans::at(output.span(), outcome.clone());
+        Value { ty: parse_quote_spanned!(output.span()=> <#output as #told>::Value), outcome: Some(outcome) }
     }
 
     /// The pending of a value.
-    pub(crate) fn pending(&self, krate: &TokenStream, value: &Type) -> TokenStream {
+    pub(crate) fn pending(&self, krate: &TokenStream, Value { ty, .. }: &Value) -> TokenStream {
         let pending = spans::at(self.place(), quote!(#krate::Pending));
-        quote_spanned!(self.place().resolved_at(Span::call_site())=> #pending<#value>)
+        quote_spanned!(self.place().resolved_at(Span::call_site())=> #pending<#ty>)
     }
 
     /// `::<T, N>`: what the function is called with. What stands for an `impl Trait` cannot be said there.

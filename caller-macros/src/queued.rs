@@ -2,13 +2,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Generics, Type, ext::IdentExt};
+use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
     bounds,
     errors::Errors,
-    function::{Function, Receiver, own},
+    function::{Function, Receiver, Value, own},
     passed::Passed,
     spans,
     verbs::{Head, hidden, read},
@@ -62,14 +62,13 @@ impl<'a> Queued<'a> {
         Self { args, function, head, krate: args.krate(), name, item, pending, fallible }
     }
 
-    /// What the pending gives.
-    fn value(&self) -> Type {
-        if self.fallible { self.function.value_of_result(&self.krate) } else { self.function.output() }
+    /// What the pending gives, if there is one.
+    fn value(&self) -> Option<Value> {
+        self.pending.then(|| self.function.value(self.fallible, &self.krate))
     }
 
     fn generics(&self, named: bool) -> Generics {
-        let value = self.pending.then(|| self.value());
-        bounds::generics(self.function, &self.krate, named, value.as_ref())
+        bounds::generics(self.function, &self.krate, named, self.value().as_ref())
     }
 
     fn is_method(&self) -> bool {
@@ -98,15 +97,15 @@ impl<'a> Queued<'a> {
             (true, true, true) => "try_queue_method_pending",
         };
         let does = Ident::new(does, Span::call_site());
-        let value = self.value();
-        let (output, errors) = if self.pending {
-            (function.pending(krate, &value), None)
-        } else {
-            let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
-            (
-                quote!(#krate::Result<()>),
-                Some(quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors])),
-            )
+        let (output, errors) = match self.value() {
+            Some(value) => (function.pending(krate, &value), None),
+            None => {
+                let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
+                (
+                    quote!(#krate::Result<()>),
+                    Some(quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors])),
+                )
+            }
         };
         let summary = format!(
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",

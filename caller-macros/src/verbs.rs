@@ -154,11 +154,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let lints = (delay.is_some() && function.arguments.len() + usize::from(function.has_self()) >= 7)
         .then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let delay = delay.map(|delay| quote!(#delay,));
-    let value = match verb {
-        Verb::CallDirect => None,
-        _ if fallible => Some(function.value_of_result(&krate)),
-        _ => Some(function.output()),
-    };
+    let value = (verb != Verb::CallDirect).then(|| function.value(fallible, &krate));
     let output = value.as_ref().map(|value| function.pending(&krate, value));
     let output = output.map(|pending| quote!(-> #pending));
     let generics = bounds::generics(function, &krate, false, value.as_ref());

@@ -12,10 +12,10 @@ use crate::{
     call::Item,
     caller::{Caller, CallerState, Inner},
     context::Context,
-    error::{BoxError, Result},
+    error::Result,
     pending::{Observe, Pending, PendingHandle, current_pending},
     queued::QueueHandle,
-    task::{self, Convert, Fallible, Plain, Run},
+    task::{self, Convert, Fallible, Outcome, Plain, Run},
 };
 
 /// A call in a queue. Dropped before it has ended, it is cancelled.
@@ -136,12 +136,12 @@ where
 }
 
 #[track_caller]
-pub fn try_queue_call_pending<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+pub fn try_queue_call_pending<F, A, R>(caller: Result<Caller>, function: F, arguments: A) -> Pending<R::Value>
 where
-    F: AsyncFn(A) -> Result<T, E> + Send + 'static,
+    F: AsyncFn(A) -> R + Send + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     let here = Location::caller();
     put_call::<Fallible, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
@@ -165,18 +165,18 @@ where
 }
 
 #[track_caller]
-pub fn try_queue_method_pending<F, S, A, T, E>(
+pub fn try_queue_method_pending<F, S, A, R>(
     caller: Result<Caller>,
     function: F,
     object: &Arc<S>,
     arguments: A,
-) -> Pending<T>
+) -> Pending<R::Value>
 where
-    F: AsyncFn(Arc<S>, A) -> Result<T, E> + Send + 'static,
+    F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
     S: Send + Sync + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     let here = Location::caller();
     put_method::<Fallible, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
