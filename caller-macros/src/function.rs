@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
-    Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
+    Attribute, FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety,
+    Signature, Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
 };
 
 use crate::{
@@ -77,14 +77,7 @@ impl Function {
                     receiver = shared_or_value(found, errors);
                 }
                 FnArg::Typed(typed) => {
-                    for attr in &typed.attrs {
-                        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-                            errors.at(
-                                attr,
-                                "an argument cannot be left out of a wrapper; put the `cfg` on the function",
-                            );
-                        }
-                    }
+                    check_conditions(&typed.attrs, "an argument", errors);
                     patterns.push((typed.pat, typed.ty));
                 }
             }
@@ -275,8 +268,20 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
+fn check_conditions(attrs: &[Attribute], of: &str, errors: &mut Errors) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
+        errors.at(attr, format_args!("{of} cannot be left out of a wrapper; put the `cfg` on the function"));
+    }
+}
+
 fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
     for param in &generics.params {
+        let attrs = match param {
+            GenericParam::Lifetime(param) => &param.attrs,
+            GenericParam::Type(param) => &param.attrs,
+            GenericParam::Const(param) => &param.attrs,
+        };
+        check_conditions(attrs, "a parameter", errors);
         if let GenericParam::Lifetime(param) = param {
             errors.at(
                 param,
@@ -290,7 +295,8 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
-    const POINTER: &str = "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
+    const POINTER: &str =
+        "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
     let token = found.self_token;
     match found.kind {
         ReceiverKind::Reference(_, lifetime, mutability) => {

@@ -97,16 +97,13 @@ impl<'a> Queued<'a> {
             (true, true, true) => "try_queue_method_pending",
         };
         let does = Ident::new(does, Span::call_site());
-        let (output, errors) = match self.value() {
-            Some(value) => (function.pending(krate, &value), None),
-            None => {
-                let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
-                (
-                    quote!(#krate::Result<()>),
-                    Some(quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors])),
-                )
-            }
+        let output = match self.value() {
+            Some(value) => function.pending(krate, &value),
+            None => quote!(#krate::Result<()>),
         };
+        let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
+        let errors = (!self.pending && !docs.to_string().contains("# Errors"))
+            .then(|| quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors]));
         let summary = format!(
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",
             function.name

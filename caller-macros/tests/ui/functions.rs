@@ -30,7 +30,7 @@ extern "C" fn foreign() {}
 unsafe extern "C" fn variadic(_: u8, ...) {}
 
 #[caller::queued]
-fn left_out(#[cfg(any())] _one: u8) {}
+fn left_out<#[cfg(any())] T, #[cfg_attr(any(), may_dangle)] const N: u8>(#[cfg(any())] _one: u8) {}
 
 #[caller::queued(name = same)]
 fn same() {}
