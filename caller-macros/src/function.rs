@@ -237,7 +237,8 @@ impl Function {
         let turbofish = self.turbofish();
         let receiver = match &self.receiver {
             Receiver::None { .. } => None,
-            Receiver::Shared { pass: Pass::Reference | Pass::ArcReference, .. } => Some(quote!(&#this)),
+            Receiver::Shared { pass: Pass::Reference, .. } => Some(quote!(&*#this)),
+            Receiver::Shared { pass: Pass::ArcReference, .. } => Some(quote!(&#this)),
             Receiver::Shared { pass: Pass::Arc, .. } | Receiver::Value { .. } => Some(quote!(#this)),
         };
         let names = self.arguments.iter().map(|argument| argument.name.to_token_stream());
@@ -373,7 +374,8 @@ fn is_object(ty: &Type) -> bool {
         Type::Paren(paren) => is_object(&paren.elem),
         Type::Path(path) => {
             let points = path.path.segments.last().is_some_and(|last| {
-                ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer)
+                let is_pointer = ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer);
+                is_pointer && !last.arguments.is_empty()
                     || mentions(last.arguments.to_token_stream(), &|ident| ident == "Self")
             });
             !points

@@ -152,8 +152,8 @@ use crate::verbs::Verb;
 /// # What to know
 ///
 /// - For a second queue of the same function, or one more wrapper of any kind, say `name`.
-/// - A trait whose methods have bodies may have these attributes on them. It is not dyn-compatible then, for the wrapper takes
-///   `&Arc<Self>`.
+/// - A method with a body in a trait may have these attributes. The trait is not dyn-compatible then, for the wrapper takes
+///   `&Arc<Self>`; in an `impl dyn Trait` they do no such harm.
 /// - A lifetime that is left out of a type is not seen: write `Cow<'static, str>` for `Cow<str>`.
 /// - A `cfg` stands on the whole function, and not on an argument or parameter of it.
 /// - Without `pending`, the wrapper says in a section "Errors" when it fails, if the function has no such section.

@@ -102,7 +102,7 @@ fn put_method<C, F, S, A, O, T>(
 where
     C: Convert<O, Value = T> + 'static,
     F: AsyncFn(Arc<S>, A) -> O + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     O: 'static,
     T: Send + 'static,
@@ -156,7 +156,7 @@ pub fn queue_method_pending<F, S, A, T>(
 ) -> Pending<T>
 where
     F: AsyncFn(Arc<S>, A) -> T + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     T: Send + 'static,
 {
@@ -173,7 +173,7 @@ pub fn try_queue_method_pending<F, S, A, R>(
 ) -> Pending<R::Value>
 where
     F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     R: Outcome + 'static,
     R::Value: Send + 'static,
@@ -188,7 +188,7 @@ pub fn queue_of_pending<F: 'static>(caller: Result<Caller>, _function: F) -> Opt
 }
 
 /// The queue of a method whose calls are put by `queue_method_pending`.
-pub fn method_queue_of_pending<F: 'static, S>(
+pub fn method_queue_of_pending<F: 'static, S: ?Sized>(
     caller: Result<Caller>,
     _function: F,
     object: &Arc<S>,

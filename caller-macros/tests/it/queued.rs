@@ -552,3 +552,49 @@ mod pending_calls {
         });
     }
 }
+
+/// An object may be of a type without a size.
+mod objects {
+    use std::sync::Arc;
+
+    trait Shows: Send + Sync {
+        fn shown(&self) -> String;
+    }
+
+    impl Shows for u8 {
+        fn shown(&self) -> String {
+            self.to_string()
+        }
+    }
+
+    impl dyn Shows {
+        #[caller::queued(pending)]
+        #[caller::call_soon]
+        fn show(&self, times: usize) -> String {
+            self.shown().repeat(times)
+        }
+    }
+
+    /// Its methods have bodies, which know nothing of the type.
+    trait Names: Send + Sync + 'static {
+        #[caller::queued(pending)]
+        #[caller::call_soon]
+        async fn name(&self) -> &'static str {
+            std::any::type_name::<Self>()
+        }
+    }
+
+    impl Names for str {}
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn have_queues() -> caller::Result<()> {
+        let one: Arc<dyn Shows> = Arc::new(1);
+        assert_eq!(one.show_queued(2).await?, "11");
+        assert_eq!(one.show_soon(3).await?, "111");
+        assert!(one.show_queue().is_some());
+        let text: Arc<str> = "text".into();
+        assert_eq!(text.name_queued().await?, "str");
+        assert_eq!(text.name_soon().await?, "str");
+        Ok(())
+    }
+}
