@@ -100,12 +100,6 @@ impl Function {
         let output = match sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, mut ty) => {
-                if let Type::Never(_) = *ty {
-                    owned.errors.at(
-                        &ty,
-                        "a call that never ends gives nothing, and `!` is not a type of a value yet; leave `-> !` out",
-                    );
-                }
                 owned.output(&mut ty);
                 Some(*ty)
             }
