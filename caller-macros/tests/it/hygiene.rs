@@ -292,6 +292,19 @@ mod renamed {
     }
 }
 
+/// A delay makes one argument more than the user wrote.
+mod eighth {
+    #[caller::call_later]
+    fn seven(_: u8, _: u8, _: u8, _: u8, _: u8, _: u8, last: u8) -> u8 {
+        last
+    }
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn runs() {
+        assert_eq!(seven_later(std::time::Duration::ZERO, 1, 2, 3, 4, 5, 6, 7).await.unwrap(), 7);
+    }
+}
+
 /// What nobody asks for is no news.
 mod unused {
     #[caller::queued]
