@@ -2,12 +2,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, ReturnType, Signature, ext::IdentExt};
+use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
-    function::mentions,
+    function::{mentions, own},
     item::Item,
 };
 
@@ -129,7 +129,7 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
-        ReturnType::Type(_, ty) if matches!(&**ty, syn::Type::Tuple(tuple) if tuple.elems.is_empty()) => {
+        ReturnType::Type(_, ty) if matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()) => {
             (None, Some(quote!(;)))
         }
         ReturnType::Type(..) => (Some(quote!(-> ::std::process::ExitCode)), None),
@@ -145,13 +145,27 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
 
 /// The function as a closure: so it knows the `Self` around it, and the attributes of the function are around it too.
 fn closure(Item { sig, body, .. }: &Item) -> TokenStream {
-    let output = match &sig.output {
-        ReturnType::Default => quote!(-> ()),
+    let ty = match &sig.output {
+        ReturnType::Default => return quote!(async || -> () #body),
         // A closure cannot say so, and need not.
-        output if mentions(output.to_token_stream(), &|ident| ident == "impl") => TokenStream::new(),
-        output => output.to_token_stream(),
+        ReturnType::Type(_, ty) if mentions(ty.to_token_stream(), &|ident| ident == "impl") => {
+            return quote!(async || #body);
+        }
+        // No value has it.
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => return quote!(async || -> #ty #body),
+        ReturnType::Type(_, ty) => ty,
     };
-    quote!(async || #output #body)
+    // A function knows from its beginning what it gives, and turns other types into that; a closure is told by its first
+    // `return`.
+    let value = own("value");
+    quote! {
+        async || -> #ty {
+            if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#ty> {
+                return #value;
+            }
+            #body
+        }
+    }
 }
 
 fn makes_a_test(attr: &syn::Attribute) -> bool {

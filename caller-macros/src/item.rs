@@ -1,6 +1,6 @@
 //! The function under an attribute: its head is read, its body is left as it was written.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::{
     AttrStyle, Attribute, Signature, Token, Visibility,
     parse::{ParseStream, Parser},
@@ -47,6 +47,8 @@ impl Item {
             }
             let content;
             let brace = syn::braced!(content in input);
+            // It may stand where braces need not be, of which the user is not to hear.
+            let brace = Brace(brace.span.join().resolved_at(Span::call_site()));
             for mut inner in content.call(Attribute::parse_inner)? {
                 inner.style = AttrStyle::Outer;
                 attrs.push(inner);

@@ -68,10 +68,25 @@ async fn never() -> ! {
     panic!("it ends")
 }
 
+#[caller::main(backend = Tokio::new())]
+async fn turned() -> Result<Box<dyn Fn() -> u8>, BoxError> {
+    if Program::NAME.is_empty() {
+        return Err(Box::new(std::fmt::Error));
+    }
+    Ok(Box::new(|| 1))
+}
+
+#[deny(warnings)]
+#[caller::main(backend = Tokio::new())]
+async fn ends_early() -> u8 {
+    return 1;
+}
+
 #[test]
 fn main_is_a_function_as_others() {
     assert_eq!(Program::start().1, "ProgramProgram");
     assert_eq!(unnamed().sum::<u8>(), 3);
+    assert_eq!(turned().unwrap()() + ends_early(), 2);
     assert!(std::panic::catch_unwind(|| never()).is_err());
 }
 
