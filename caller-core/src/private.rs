@@ -21,6 +21,7 @@ pub use self::{
     queues::{method_queue, queue, queue_call, queue_method},
     run::{TEST_TIMEOUT, main, test},
 };
+pub use crate::task::Outcome;
 use crate::{
     caller::Caller,
     error::{Error, Result},
@@ -58,20 +59,6 @@ impl<C: CallerSource> CallerSource for Result<C> {
 /// The caller that an attribute names.
 pub fn caller(source: impl CallerSource) -> Result<Caller> {
     source.into_caller()
-}
-
-/// The type of a result, seen through an alias.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `Result`",
-    label = "`fallible = true` is for functions that return a `Result`"
-)]
-pub trait Fallible {
-    /// What is in its `Ok`.
-    type Value;
-}
-
-impl<T, E> Fallible for std::result::Result<T, E> {
-    type Value = T;
 }
 
 /// A pending that is done: the call could not even be made.

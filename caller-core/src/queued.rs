@@ -118,7 +118,7 @@ impl Caller {
     pub fn queue_method<F, S, A, R>(&self, function: F, object: &Arc<S>, argument: A) -> Result<()>
     where
         F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
-        S: Send + Sync + 'static,
+        S: Send + Sync + ?Sized + 'static,
         A: Send + 'static,
         R: Unattended + 'static,
     {
@@ -138,7 +138,7 @@ impl Caller {
     pub fn queue_get_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> Option<PendingHandle>
     where
         F: AsyncFn(Arc<S>, A) -> R + 'static,
-        S: 'static,
+        S: ?Sized + 'static,
         A: 'static,
     {
         Queues::of(self).find(method_key::<F, S, A>(object))?.pending()
@@ -148,7 +148,7 @@ impl Caller {
     pub fn queue_close_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> bool
     where
         F: AsyncFn(Arc<S>, A) -> R + 'static,
-        S: 'static,
+        S: ?Sized + 'static,
         A: 'static,
     {
         Queues::of(self).close(method_key::<F, S, A>(object))
@@ -167,7 +167,7 @@ impl Caller {
     pub(crate) fn queue_handle_method<F, S, A, R>(&self, _function: F, object: &Arc<S>) -> Option<QueueHandle>
     where
         F: AsyncFn(Arc<S>, A) -> R + 'static,
-        S: 'static,
+        S: ?Sized + 'static,
         A: 'static,
     {
         QueueHandle::new(Queues::of(self).find(method_key::<F, S, A>(object))?)
@@ -290,7 +290,7 @@ fn key<F: 'static, A: 'static>(object: usize) -> Key {
     (TypeId::of::<(F, A)>(), object)
 }
 
-fn method_key<F: 'static, S, A: 'static>(object: &Arc<S>) -> Key {
+fn method_key<F: 'static, S: ?Sized, A: 'static>(object: &Arc<S>) -> Key {
     key::<F, A>(Arc::as_ptr(object).addr())
 }
 

@@ -99,11 +99,32 @@ impl<T> Convert<T> for Plain {
     }
 }
 
-impl<T, E: Into<BoxError>> Convert<Result<T, E>> for Fallible {
+impl<R: Outcome> Convert<R> for Fallible {
+    type Value = R::Value;
+
+    fn convert(output: R) -> Result<R::Value, BoxError> {
+        output.into_result()
+    }
+}
+
+/// A `Result`, whatever alias it goes by, whose error can be that of a call.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`",
+    label = "expected a `Result`; where a type only has that name, write `fallible = false`"
+)]
+pub trait Outcome {
+    /// What is in its `Ok`.
+    type Value;
+
+    /// It, with the error of any call.
+    fn into_result(self) -> Result<Self::Value, BoxError>;
+}
+
+impl<T, E: Into<BoxError>> Outcome for Result<T, E> {
     type Value = T;
 
-    fn convert(output: Result<T, E>) -> Result<T, BoxError> {
-        output.map_err(Into::into)
+    fn into_result(self) -> Result<T, BoxError> {
+        self.map_err(Into::into)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, ReturnType, Signature, ext::IdentExt};
+use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
+    function::{mentions, own},
     item::Item,
 };
 
@@ -29,22 +30,23 @@ pub(crate) fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// What was written, and what is wrong with it. A `main` of the program that is async, or takes something, would be one more
-/// error.
+/// error; so would a second attribute that makes a test.
 fn beside(errors: Errors, item: TokenStream) -> TokenStream {
     let errors = errors.into_tokens();
-    match Item::parse(item.clone(), "") {
-        Ok(Item { attrs, vis, mut sig, body }) if sig.ident == "main" => {
-            sig.constness = None;
-            quote! {
-                #(#attrs)*
-                #vis fn main() {
-                    #[allow(dead_code, clippy::unused_async, reason = "it is read for its own mistakes alone")]
-                    #sig #body
-                }
-                #errors
-            }
+    let Ok(Item { mut attrs, vis, mut sig, body }) = Item::parse(item.clone(), "") else {
+        return quote!(#item #errors);
+    };
+    attrs.retain(|attr| !makes_a_test(attr));
+    if sig.ident != "main" {
+        return quote!(#(#attrs)* #vis #sig #body #errors);
+    }
+    sig.constness = None;
+    quote! {
+        #(#attrs)*
+        #vis fn main() {
+            #sig #body
         }
-        _ => quote!(#item #errors),
+        #errors
     }
 }
 
@@ -60,17 +62,15 @@ fn expand_main(args: TokenStream, item: TokenStream) -> Result<TokenStream, Erro
     let item = read(item, &MAIN, &mut errors)?;
     let (Some(backend), true) = (&args.backend, errors.is_empty()) else { return Err(errors) };
     let krate = args.krate();
-    let Item { attrs, vis, sig, body } = item;
-    let Signature { ident, output, .. } = &sig;
+    let (Item { attrs, vis, sig, .. }, body) = (&item, closure(&item));
+    let Signature { ident, output, .. } = sig;
     let text = ident.unraw().to_string();
     let name = args.caller_name.as_ref().map_or_else(|| text.to_token_stream(), ToTokens::to_token_stream);
     let host = args.host.as_ref().map(|host| quote!(.host(#host)));
     Ok(quote! {
         #(#attrs)*
         #vis fn #ident() #output {
-            #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
-            #sig #body
-            #krate::__private::main(#krate::Caller::builder().name(#name).backend(#backend)#host, #ident)
+            #krate::__private::main(#krate::Caller::builder().name(#name).backend(#backend)#host, #body)
         }
     })
 }
@@ -90,54 +90,37 @@ fn expand_test(args: TokenStream, item: TokenStream) -> Result<TokenStream, Erro
         _ => {}
     }
     let item = read(item, &TEST, &mut errors)?;
+    for second in item.attrs.iter().filter(|attr| makes_a_test(attr)) {
+        errors.at(second, "`#[caller::test]` makes it a test already; leave this one out");
+    }
     if !errors.is_empty() {
         return Err(errors);
     }
-    let Some(backend) = &args.backend else { return Ok(each(&args, &item)) };
-    let (attrs, vis, sig, body) = (&item.attrs, &item.vis, &item.sig, &item.body);
-    let inner = quote! {
-        #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
-        #sig #body
-    };
-    Ok(one(&args, &item.sig, &sig.ident, backend, quote!(#(#attrs)*), quote!(#vis), Some(inner)))
+    Ok(match &args.backend {
+        Some(backend) => one(&args, &item, &item.sig.ident, backend),
+        None => each(&args, &item),
+    })
 }
 
-/// A test for each backend, beside the function.
+/// A test for each backend.
 fn each(args: &Args, item: &Item) -> TokenStream {
-    let Item { attrs, vis, sig, body } = item;
-    // What makes it a test, or not, belongs to the tests; a `cfg` to all.
-    let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let mut known: Vec<String> = Vec::new();
     let tests = args.backends.iter().enumerate().map(|(at, Labelled { label, backend })| {
         let mut label = label.as_ref().map_or_else(|| label_of(backend), |label| label.unraw().to_string());
         if known.contains(&label) {
             label = format!("{label}_{}", at + 1);
         }
-        let name = format_ident!("{}_{label}", sig.ident.unraw(), span = sig.ident.span());
+        let ident = &item.sig.ident;
+        let name = format_ident!("{}_{label}", ident.unraw(), span = ident.span());
         known.push(label);
-        one(args, sig, &name, backend, quote!(#(#attrs)*), TokenStream::new(), None)
+        one(args, item, &name, backend)
     });
-    let tests: TokenStream = tests.collect();
-    quote! {
-        #(#conditions)*
-        #[cfg(test)]
-        #[allow(clippy::unused_async, reason = "that it is async says that it runs on a caller")]
-        #vis #sig #body
-        #tests
-    }
+    tests.collect()
 }
 
-fn one(
-    args: &Args,
-    sig: &Signature,
-    name: &Ident,
-    backend: &Expr,
-    attrs: TokenStream,
-    vis: TokenStream,
-    inner: Option<TokenStream>,
-) -> TokenStream {
-    let krate = args.krate();
-    let body = &sig.ident;
+fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
+    let (krate, body) = (args.krate(), closure(item));
+    let Item { attrs, vis, sig, .. } = item;
     let text = name.unraw().to_string();
     let limit = args
         .timeout
@@ -146,19 +129,47 @@ fn one(
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
-        ReturnType::Type(_, ty) if matches!(&**ty, syn::Type::Tuple(tuple) if tuple.elems.is_empty()) => {
+        ReturnType::Type(_, ty) if matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()) => {
             (None, Some(quote!(;)))
         }
         ReturnType::Type(..) => (Some(quote!(-> ::std::process::ExitCode)), None),
     };
     quote! {
         #[::core::prelude::v1::test]
-        #attrs
+        #(#attrs)*
         #vis fn #name() #output {
-            #inner
             #krate::__private::test(#backend, #text, #limit, #body) #semicolon
         }
     }
+}
+
+/// The function as a closure: so it knows the `Self` around it, and the attributes of the function are around it too.
+fn closure(Item { sig, body, .. }: &Item) -> TokenStream {
+    let ty = match &sig.output {
+        ReturnType::Default => return quote!(async || -> () #body),
+        // A closure cannot say so, and need not.
+        ReturnType::Type(_, ty) if mentions(ty.to_token_stream(), &|ident| ident == "impl") => {
+            return quote!(async || #body);
+        }
+        // No value has it.
+        ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => return quote!(async || -> #ty #body),
+        ReturnType::Type(_, ty) => ty,
+    };
+    // A function knows from its beginning what it gives, and turns other types into that; a closure is told by its first
+    // `return`.
+    let value = own("value");
+    quote! {
+        async || -> #ty {
+            if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#ty> {
+                return #value;
+            }
+            #body
+        }
+    }
+}
+
+fn makes_a_test(attr: &syn::Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|last| last.ident == "test")
 }
 
 fn read(item: TokenStream, attribute: &Attribute, errors: &mut Errors) -> Result<Item, Errors> {

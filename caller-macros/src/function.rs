@@ -1,10 +1,10 @@
 //! A function that can be called across threads: the head of an item, looked through.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety, Signature,
-    Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
+    Attribute, FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety,
+    Signature, Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
 };
 
 use crate::{
@@ -38,8 +38,13 @@ pub(crate) struct Argument {
     pub(crate) shown: TokenStream,
     /// Without an `impl Trait`.
     pub(crate) named: Type,
-    /// Whether there was one.
-    pub(crate) is_anonymous: bool,
+}
+
+/// What a pending gives.
+pub(crate) struct Value {
+    pub(crate) ty: Type,
+    /// The trait through which it is seen, where the text of the result does not tell.
+    pub(crate) outcome: Option<TokenStream>,
 }
 
 /// The function.
@@ -57,9 +62,9 @@ pub(crate) struct Function {
 impl Function {
     /// Looks a head through. What is wrong is told in `errors`.
     pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
         check_qualifiers(&sig, errors);
         check_generics(&sig.generics, errors);
-        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
         let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
         let mut arguments: Vec<Argument> = Vec::new();
         let mut patterns = Vec::new();
@@ -72,37 +77,25 @@ impl Function {
                     receiver = shared_or_value(found, errors);
                 }
                 FnArg::Typed(typed) => {
-                    for attr in &typed.attrs {
-                        if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
-                            errors.at(
-                                attr,
-                                "an argument cannot be left out of a wrapper; put the `cfg` on the function",
-                            );
-                        }
-                    }
+                    check_conditions(&typed.attrs, "an argument", errors);
                     patterns.push((typed.pat, typed.ty));
                 }
             }
         }
         let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
-        let taken: Vec<String> = patterns
-            .iter()
-            .filter_map(|(pat, _)| plain_name(pat))
-            .map(|name| name.unraw().to_string())
-            .collect();
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
-            let mut name = match plain_name(&pat) {
+            // Two of one name may differ by the macro that wrote them.
+            let is_known = |name: &&Ident| arguments.iter().any(|known| known.name.unraw() == name.unraw());
+            let mut name = match plain_name(&pat).filter(|name| !is_known(name)) {
                 Some(name) => name.clone(),
-                None => fresh(&format!("arg{at}"), &taken, pat.span()),
+                None => own(&format!("arg{at}")),
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
             owned.argument(&mut ty);
             let shown = ty.to_token_stream();
-            let before = names.0.len();
             names.visit_type_mut(&mut ty);
-            let is_anonymous = names.0.len() > before;
-            arguments.push(Argument { name, shown, named: *ty, is_anonymous });
+            arguments.push(Argument { name, shown, named: *ty });
         }
         let output = match sig.output {
             ReturnType::Default => None,
@@ -121,12 +114,6 @@ impl Function {
         format_ident!("{}_{suffix}", self.name.unraw(), span = self.name.span())
     }
 
-    /// A name of our own beside those of the arguments, which are of the same world.
-    pub(crate) fn own(&self, wanted: &str) -> Ident {
-        let taken: Vec<_> = self.arguments.iter().map(|argument| argument.name.unraw().to_string()).collect();
-        fresh(wanted, &taken, Span::mixed_site())
-    }
-
     /// The type that it returns.
     pub(crate) fn output(&self) -> Type {
         self.output.clone().unwrap_or_else(|| parse_quote!(()))
@@ -134,39 +121,27 @@ impl Function {
 
     /// Whether what it returns is a `Result` by its name, as it nearly always is by nature too.
     pub(crate) fn returns_result(&self) -> bool {
-        self.output.as_ref().is_some_and(|ty| result_arguments(ty).is_some())
+        self.output.as_ref().is_some_and(|ty| result_path(ty).is_some())
     }
 
-    /// What the `Ok` of its result holds.
-    pub(crate) fn value_of_result(&self, krate: &TokenStream) -> Type {
+    /// What a pending gives: what the `Ok` of the result holds if that is `fallible`.
+    pub(crate) fn value(&self, fallible: bool, krate: &TokenStream) -> Value {
         let output = self.output();
-        let by_text = match result_arguments(&output) {
-            Some(PathArguments::AngleBracketed(arguments)) => arguments.args.first(),
-            _ => None,
-        };
-        match by_text {
-            Some(GenericArgument::Type(value)) => value.clone(),
-            // `fmt::Result` and other aliases.
-            _ => {
-                let fallible = spans::at(output.span(), quote!(#krate::__private::Fallible));
-                parse_quote_spanned!(output.span()=> <#output as #fallible>::Value)
-            }
+        if !fallible {
+            return Value { ty: output, outcome: None };
         }
+        if let Some(ty) = value_by_text(&output) {
+            return Value { ty: ty.clone(), outcome: None };
+        }
+        let outcome = quote!(#krate::__private::Outcome);
+        let told = spans::at(output.span(), outcome.clone());
+        Value { ty: parse_quote_spanned!(output.span()=> <#output as #told>::Value), outcome: Some(outcome) }
     }
 
-    /// `<T: Bound, const N: usize>`, as the function has it.
-    pub(crate) fn parameters(&self) -> TokenStream {
-        self.generics.split_for_impl().0.to_token_stream()
-    }
-
-    /// The same, with a name for each `impl Trait`.
-    pub(crate) fn named_parameters(&self) -> TokenStream {
-        let params = self.generics.params.iter();
-        let anonymous = self.anonymous.iter().map(|Anonymous { name, bounds }| quote!(#name: #bounds));
-        if self.generics.params.is_empty() && self.anonymous.is_empty() {
-            return TokenStream::new();
-        }
-        quote!(<#(#params,)* #(#anonymous),*>)
+    /// The pending of a value.
+    pub(crate) fn pending(&self, krate: &TokenStream, Value { ty, .. }: &Value) -> TokenStream {
+        let pending = spans::at(self.place(), quote!(#krate::Pending));
+        quote_spanned!(self.place().resolved_at(Span::call_site())=> #pending<#ty>)
     }
 
     /// `::<T, N>`: what the function is called with. What stands for an `impl Trait` cannot be said there.
@@ -184,6 +159,15 @@ impl Function {
         });
         let all: Vec<_> = names.chain(anonymous).collect();
         if all.is_empty() { TokenStream::new() } else { quote!(::<#(#all),*>) }
+    }
+
+    /// Whether there is an `impl Trait` in this type of an argument.
+    pub(crate) fn is_anonymous(&self, ty: &Type) -> bool {
+        mentions(ty.to_token_stream(), &|ident| self.anonymous.iter().any(|one| one.name == *ident))
+    }
+
+    pub(crate) fn has_self(&self) -> bool {
+        !matches!(self.receiver, Receiver::None { .. })
     }
 
     pub(crate) fn is_in_impl(&self) -> bool {
@@ -231,6 +215,12 @@ impl Function {
         self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
     }
 
+    /// Where it should tell of an argument that only a generated function can speak of, since an `impl Trait` is in it.
+    pub(crate) fn place_of_anonymous(&self) -> Span {
+        let anonymous = self.arguments.iter().find(|argument| self.is_anonymous(&argument.named));
+        anonymous.map_or_else(|| self.place(), |argument| argument.named.span())
+    }
+
     fn moves_self(&self) -> bool {
         matches!(self.receiver, Receiver::Value { .. })
     }
@@ -241,7 +231,8 @@ impl Function {
         let turbofish = self.turbofish();
         let receiver = match &self.receiver {
             Receiver::None { .. } => None,
-            Receiver::Shared { pass: Pass::Reference | Pass::ArcReference, .. } => Some(quote!(&#this)),
+            Receiver::Shared { pass: Pass::Reference, .. } => Some(quote!(&*#this)),
+            Receiver::Shared { pass: Pass::ArcReference, .. } => Some(quote!(&#this)),
             Receiver::Shared { pass: Pass::Arc, .. } | Receiver::Value { .. } => Some(quote!(#this)),
         };
         let names = self.arguments.iter().map(|argument| argument.name.to_token_stream());
@@ -272,8 +263,20 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
+fn check_conditions(attrs: &[Attribute], of: &str, errors: &mut Errors) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
+        errors.at(attr, format_args!("{of} cannot be left out of a wrapper; put the `cfg` on the function"));
+    }
+}
+
 fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
     for param in &generics.params {
+        let attrs = match param {
+            GenericParam::Lifetime(param) => &param.attrs,
+            GenericParam::Type(param) => &param.attrs,
+            GenericParam::Const(param) => &param.attrs,
+        };
+        check_conditions(attrs, "a parameter", errors);
         if let GenericParam::Lifetime(param) = param {
             errors.at(
                 param,
@@ -287,6 +290,8 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
+    const POINTER: &str =
+        "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
     let token = found.self_token;
     match found.kind {
         ReceiverKind::Reference(_, lifetime, mutability) => {
@@ -298,7 +303,9 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
             }
             Receiver::Shared { token, pass: Pass::Reference }
         }
-        ReceiverKind::Value => Receiver::Value { token, ty: Box::new(parse_quote!(Self)), written: false },
+        ReceiverKind::Value => {
+            Receiver::Value { token, ty: parse_quote_spanned!(token.span=> Self), written: false }
+        }
         ReceiverKind::Typed(_, ty) => match *ty {
             Type::Reference(reference) => {
                 if let Some(lifetime) = &reference.lifetime {
@@ -307,14 +314,27 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
                 if let Some(mutability) = &reference.mutability {
                     errors.at(mutability, SHARED);
                 }
-                let pass = if is_arc(&reference.elem) { Pass::ArcReference } else { Pass::Reference };
+                let (pass, object) = match in_arc(&reference.elem) {
+                    Some(object) => (Pass::ArcReference, object),
+                    None => (Pass::Reference, &*reference.elem),
+                };
+                if !is_object(object) {
+                    errors.at(&reference, POINTER);
+                }
                 Receiver::Shared { token, pass }
             }
-            ty if is_arc(&ty) => Receiver::Shared { token, pass: Pass::Arc },
-            mut ty => {
-                Owned::new(errors).argument(&mut ty);
-                Receiver::Value { token, ty: Box::new(ty), written: true }
-            }
+            mut ty => match in_arc(&ty) {
+                Some(object) => {
+                    if !is_object(object) {
+                        errors.at(&ty, POINTER);
+                    }
+                    Receiver::Shared { token, pass: Pass::Arc }
+                }
+                None => {
+                    Owned::new(errors).argument(&mut ty);
+                    Receiver::Value { token, ty: Box::new(ty), written: true }
+                }
+            },
         },
         // Forms that Rust does not have yet.
         _ => {
@@ -324,23 +344,73 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     }
 }
 
-fn is_arc(ty: &Type) -> bool {
+/// What is in an `Arc`.
+fn in_arc(ty: &Type) -> Option<&Type> {
     match ty {
-        Type::Group(group) => is_arc(&group.elem),
-        Type::Paren(paren) => is_arc(&paren.elem),
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Arc"),
+        Type::Group(group) => in_arc(&group.elem),
+        Type::Paren(paren) => in_arc(&paren.elem),
+        Type::Path(path) => {
+            let arc = path.path.segments.last().filter(|last| last.ident == "Arc")?;
+            let PathArguments::AngleBracketed(arguments) = &arc.arguments else { return None };
+            match arguments.args.first()? {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether it is `Self` under some name, and not what points to it.
+fn is_object(ty: &Type) -> bool {
+    match ty {
+        Type::Group(group) => is_object(&group.elem),
+        Type::Paren(paren) => is_object(&paren.elem),
+        Type::Path(path) => {
+            let points = path.path.segments.last().is_some_and(|last| {
+                let is_pointer = ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer);
+                is_pointer && !last.arguments.is_empty()
+                    || mentions(last.arguments.to_token_stream(), &|ident| ident == "Self")
+            });
+            !points
+        }
         _ => false,
     }
 }
 
-/// The arguments of a type whose last name is `Result`.
-fn result_arguments(ty: &Type) -> Option<&PathArguments> {
+/// The path of a type whose last name is `Result`.
+fn result_path(ty: &Type) -> Option<&syn::Path> {
     match ty {
-        Type::Group(group) => result_arguments(&group.elem),
-        Type::Paren(paren) => result_arguments(&paren.elem),
+        Type::Group(group) => result_path(&group.elem),
+        Type::Paren(paren) => result_path(&paren.elem),
         Type::Path(path) => {
-            path.path.segments.last().filter(|last| last.ident == "Result").map(|last| &last.arguments)
+            Some(&path.path).filter(|path| path.segments.last().is_some_and(|last| last.ident == "Result"))
         }
+        _ => None,
+    }
+}
+
+/// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may
+/// have others.
+fn value_by_text(ty: &Type) -> Option<&Type> {
+    const MODULES: [&str; 5] = ["anyhow", "caller", "eyre", "io", "thread"];
+    let path = result_path(ty)?;
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    let types: Option<Vec<_>> = arguments
+        .args
+        .iter()
+        .map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+        .collect();
+    let is_known = || {
+        let module = path.segments.iter().rev().nth(1);
+        module.is_some_and(|module| MODULES.iter().any(|known| module.ident == known))
+    };
+    match types?[..] {
+        [value, _] => Some(value),
+        [value] if is_known() => Some(value),
         _ => None,
     }
 }
@@ -348,7 +418,7 @@ fn result_arguments(ty: &Type) -> Option<&PathArguments> {
 /// The name that a pattern is, if it is no more than that.
 fn plain_name(pat: &Pat) -> Option<&Ident> {
     match pat {
-        // One that begins with an underscore says that it is not used, but the wrapper does.
+        // One that begins with an underscore (as our own do) says that it is not used, but the wrapper does.
         Pat::Ident(pat) if pat.subpat.is_none() && !pat.ident.to_string().starts_with('_') => {
             Some(&pat.ident)
         }
@@ -364,15 +434,12 @@ fn name_of(param: &GenericParam) -> Option<&Ident> {
     }
 }
 
-fn fresh(wanted: &str, taken: &[String], span: Span) -> Ident {
-    let mut name = wanted.to_owned();
-    while taken.contains(&name) {
-        name.push('_');
-    }
-    Ident::new(&name, span)
+/// A name of our own. No argument of a wrapper begins like that, and no static should, which a binding cannot be called as.
+pub(crate) fn own(name: &str) -> Ident {
+    format_ident!("__{name}", span = Span::mixed_site())
 }
 
-fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
+pub(crate) fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => wanted(&ident),
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), wanted),

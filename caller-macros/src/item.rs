@@ -1,8 +1,8 @@
 //! The function under an attribute: its head is read, its body is left as it was written.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::{
-    Attribute, Signature, Token, Visibility,
+    AttrStyle, Attribute, Signature, Token, Visibility,
     parse::{ParseStream, Parser},
     token::Brace,
 };
@@ -12,7 +12,7 @@ pub(crate) struct Item {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
-    /// The block, as tokens.
+    /// The block, as tokens, without the attributes inside, which are with the others.
     pub(crate) body: TokenStream,
 }
 
@@ -24,7 +24,7 @@ impl Item {
     /// If it is not a function with a body.
     pub(crate) fn parse(tokens: TokenStream, attribute: &str) -> syn::Result<Self> {
         let item = |input: ParseStream<'_>| {
-            let attrs = input.call(Attribute::parse_outer)?;
+            let mut attrs = input.call(Attribute::parse_outer)?;
             let vis: Visibility = input.parse()?;
             if !is_function(input) {
                 let found = if input.peek(Token![impl]) || input.peek(Token![trait]) {
@@ -45,7 +45,17 @@ impl Item {
                 );
                 return Err(input.error(message));
             }
-            let body = input.parse()?;
+            let content;
+            let brace = syn::braced!(content in input);
+            // It may stand where braces need not be, of which the user is not to hear.
+            let brace = Brace(brace.span.join().resolved_at(Span::call_site()));
+            for mut inner in content.call(Attribute::parse_inner)? {
+                inner.style = AttrStyle::Outer;
+                attrs.push(inner);
+            }
+            let inside: TokenStream = content.parse()?;
+            let mut body = TokenStream::new();
+            brace.surround(&mut body, |body| body.extend(inside));
             Ok(Self { attrs, vis, sig, body })
         };
         item.parse2(tokens)

@@ -129,7 +129,8 @@ use crate::verbs::Verb;
 /// Arguments and result are `Send` and `'static`, and borrow nothing; where a type parameter is not, it has to be where the
 /// wrapper is used. Type and const parameters, `where`, patterns and `impl Trait` arguments are as they are in any function;
 /// for an `impl Trait`, the type is named when the queue is looked up: `report_queue::<String>()`. Visibility, documentation,
-/// `cfg`, `deprecated` and lint levels are those of the function too; other attributes stay with the function.
+/// `cfg`, `deprecated` and lint levels are those of the function too (what is expected of it is allowed); other attributes stay
+/// with the function.
 ///
 /// ```
 /// use std::fmt::Display;
@@ -147,6 +148,15 @@ use crate::verbs::Verb;
 ///     Ok(())
 /// }
 /// ```
+///
+/// # What to know
+///
+/// - For a second queue of the same function, or one more wrapper of any kind, say `name`.
+/// - A method with a body in a trait may have these attributes. The trait is not dyn-compatible then, for the wrapper takes
+///   `&Arc<Self>`; in an `impl dyn Trait` they do no such harm.
+/// - A lifetime that is left out of a type is not seen: write `Cow<'static, str>` for `Cow<str>`.
+/// - A `cfg` stands on the whole function, and not on an argument or parameter of it.
+/// - Without `pending`, the wrapper says in a section "Errors" when it fails, if the function has no such section.
 #[proc_macro_attribute]
 pub fn queued(args: TokenStream, item: TokenStream) -> TokenStream {
     queued::expand(args.into(), item.into()).into()
@@ -320,7 +330,8 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `crate = path` | where the crate `caller` is, if it goes by another name |
 ///
 /// A test on one of several backends has the name of the function and that of the backend's type: `works_tokio`,
-/// `works_async_std`. For another one write `label = expression` in the list. The attributes of the function, such as
+/// `works_async_std`; of two with one name, the later has its place in the list behind it. For another name write
+/// `label = expression` in the list. The attributes of the function, such as
 /// `should_panic` and `ignore`, are those of each test, and so is what it returns.
 ///
 /// The body runs in a thread of its own, so that the test ends when its time is over, even if the body blocks; the message has

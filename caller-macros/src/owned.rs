@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span};
 use quote::{ToTokens, format_ident};
 use syn::{
     GenericParam, Lifetime, ParenthesizedGenericArguments, TraitBound, Type, TypeFnPtr, TypeImplTrait,
-    TypeParamBound, TypeReference, parse_quote,
+    TypeNever, TypeParamBound, TypeReference, parse_quote,
     punctuated::Punctuated,
     visit_mut::{self, VisitMut},
 };
@@ -118,6 +118,15 @@ impl VisitMut for Owned<'_> {
     fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
         let lifetimes = names(bound.lifetimes.as_ref());
         self.within(&lifetimes, false, |this| this.visit_path_mut(&mut bound.path));
+    }
+
+    fn visit_type_never_mut(&mut self, never: &mut TypeNever) {
+        if self.place == Place::Output && self.signatures == 0 {
+            self.errors.at(
+                never,
+                "a call that never ends gives nothing, and `!` is not a type of a value yet; leave `-> !` out",
+            );
+        }
     }
 
     fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
-use syn::{Type, ext::IdentExt};
+use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
     bounds,
     errors::Errors,
-    function::{Function, Receiver},
-    passed::{Passed, lints},
+    function::{Function, Receiver, Value, own},
+    passed::Passed,
     spans,
     verbs::{Head, hidden, read},
 };
@@ -62,14 +62,13 @@ impl<'a> Queued<'a> {
         Self { args, function, head, krate: args.krate(), name, item, pending, fallible }
     }
 
-    /// What the pending gives.
-    fn value(&self) -> Type {
-        if self.fallible { self.function.value_of_result(&self.krate) } else { self.function.output() }
+    /// What the pending gives, if there is one.
+    fn value(&self) -> Option<Value> {
+        self.pending.then(|| self.function.value(self.fallible, &self.krate))
     }
 
-    fn clause(&self, named: bool) -> TokenStream {
-        let value = self.pending.then(|| self.value());
-        bounds::clause(self.function, &self.krate, named, value.as_ref())
+    fn generics(&self, named: bool) -> Generics {
+        bounds::generics(self.function, &self.krate, named, self.value().as_ref())
     }
 
     fn is_method(&self) -> bool {
@@ -79,9 +78,10 @@ impl<'a> Queued<'a> {
     fn wrapper(&self) -> TokenStream {
         let Self { args, function, krate, name, .. } = self;
         let Head { passed: Passed { always, docs }, vis } = self.head;
-        let (parameters, where_clause) = (function.parameters(), self.clause(false));
+        let generics = self.generics(false);
+        let where_clause = &generics.where_clause;
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
-        let here = function.own("caller");
+        let here = own("caller");
         let (object, values) = match &function.receiver {
             Receiver::None { .. } => (None, function.values(TokenStream::new())),
             Receiver::Value { token, .. } => (None, function.values(token)),
@@ -97,35 +97,31 @@ impl<'a> Queued<'a> {
             (true, true, true) => "try_queue_method_pending",
         };
         let does = Ident::new(does, Span::call_site());
-        let value = self.value();
-        let (output, errors) = if self.pending {
-            (quote!(#krate::Pending<#value>), None)
-        } else {
-            let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
-            (
-                quote!(#krate::Result<()>),
-                Some(quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors])),
-            )
+        let output = match self.value() {
+            Some(value) => function.pending(krate, &value),
+            None => quote!(#krate::Result<()>),
         };
+        let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
+        let errors = (!self.pending && !docs.to_string().contains("# Errors"))
+            .then(|| quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors]));
         let summary = format!(
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",
             function.name
         );
-        let lints = lints();
-        let item = function.own("item");
+        let item = own("item");
         let body = quote!(#krate::__private::#does(#here, #item, #object #values));
         let body = spans::at(function.place(), body);
+        let found = spans::at(function.place_of_anonymous(), quote!(#path #turbofish()));
         quote! {
             #always
             #[doc = #summary]
             #[doc = ""]
             #docs
             #errors
-            #lints
             #[track_caller]
-            #vis fn #name #parameters(#inputs) -> #output #where_clause {
+            #vis fn #name #generics(#inputs) -> #output #where_clause {
                 let #here = #krate::__private::caller(#caller);
-                let #item = #path #turbofish();
+                let #item = #found;
                 #body
             }
         }
@@ -135,7 +131,8 @@ impl<'a> Queued<'a> {
     fn handle(&self) -> TokenStream {
         let Self { args, function, krate, .. } = self;
         let Head { passed: Passed { always, .. }, vis } = self.head;
-        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
+        let generics = self.generics(true);
+        let where_clause = &generics.where_clause;
         let name = match &args.name {
             Some(name) => format_ident!("{}_queue", name.unraw(), span = name.span()),
             None => function.beside("queue"),
@@ -154,16 +151,14 @@ impl<'a> Queued<'a> {
             (true, true) => quote!(method_queue_of_pending),
         };
         let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
-        let here = function.own("caller");
+        let here = own("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
         let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
-        let lints = lints();
         quote! {
             #always
             #[doc = #summary]
-            #lints
             #[must_use]
-            #vis fn #name #parameters(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
+            #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
                 let #here = #krate::__private::caller(#caller);
                 #krate::__private::#does(#here, #path #turbofish() #object)
             }
@@ -174,8 +169,9 @@ impl<'a> Queued<'a> {
     fn item(&self) -> TokenStream {
         let Self { function, item, .. } = self;
         let always = &self.head.passed.always;
-        let (parameters, where_clause) = (function.named_parameters(), self.clause(true));
-        let this = function.own("this");
+        let generics = self.generics(true);
+        let where_clause = &generics.where_clause;
+        let this = own("this");
         let (types, values, output) = (function.types(), function.values(&this), function.output());
         let call = function.call(&this);
         let (object, this) = if self.is_method() {
@@ -183,12 +179,10 @@ impl<'a> Queued<'a> {
         } else {
             (None, None)
         };
-        let lints = lints();
         quote! {
             #always
             #[doc(hidden)]
-            #lints
-            fn #item #parameters()
+            fn #item #generics()
             -> impl ::core::ops::AsyncFn(#object #types) -> #output + ::core::marker::Send + 'static
             #where_clause
             {

@@ -38,6 +38,11 @@ fn queued_generic_pending() {
 fn queued_method() {
     // An attribute sees the method alone.
     let method = quote!(
+        /// Adds.
+        ///
+        /// # Errors
+        ///
+        /// If it is full.
         fn add(&self, number: u32) -> Result<(), Failure> {}
     );
     let expanded = queued::expand(quote!(caller = &self.caller), method);

@@ -7,9 +7,9 @@ use crate::{
     args::{Arg, Args, Attribute},
     bounds,
     errors::Errors,
-    function::{Function, Receiver},
+    function::{Function, Receiver, own},
     item::Item,
-    passed::{Passed, lints},
+    passed::Passed,
     spans,
 };
 
@@ -51,7 +51,7 @@ impl Verb {
                 format!("Calls `{name}` in the caller's thread, and gives a pending of what it returns.")
             }
             Self::CallLater => format!(
-                "Calls `{name}` in the caller's thread when `delay` has gone by, and gives a pending of what it returns."
+                "Calls `{name}` in the caller's thread after a delay, and gives a pending of what it returns."
             ),
             Self::CallDirect => format!(
                 "Has the caller's scheduler call `{name}` itself, in order with the calls around it. A failure is only reported."
@@ -131,9 +131,9 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
     let Head { passed: Passed { always, docs }, vis } = head;
 
-    let here = function.own("caller");
-    let this = function.own("this");
-    let delay = (verb == Verb::CallLater).then(|| function.own("delay"));
+    let here = own("caller");
+    let this = own("this");
+    let delay = (verb == Verb::CallLater).then(|| own("delay"));
     let inputs = function.wrapper_inputs(delay.as_ref().map(|delay| quote!(#delay: ::core::time::Duration)));
     // A shared `self` goes along as the first of two values, one of its own goes with the arguments.
     let (pattern, values) = match &function.receiver {
@@ -150,19 +150,18 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         Verb::CallDirect if !function.is_async => quote!(|#pattern| #call),
         _ => quote!(async |#pattern| #call),
     };
+    // One more than the function has, which people are told of if it is the eighth.
+    let lints = (delay.is_some() && function.arguments.len() + usize::from(function.has_self()) >= 7)
+        .then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let delay = delay.map(|delay| quote!(#delay,));
-    let value = match verb {
-        Verb::CallDirect => None,
-        _ if fallible => Some(function.value_of_result(&krate)),
-        _ => Some(function.output()),
-    };
-    let output = value.as_ref().map(|value| quote!(-> #krate::Pending<#value>));
-    let (parameters, where_clause) =
-        (function.parameters(), bounds::clause(function, &krate, false, value.as_ref()));
+    let value = (verb != Verb::CallDirect).then(|| function.value(fallible, &krate));
+    let output = value.as_ref().map(|value| function.pending(&krate, value));
+    let output = output.map(|pending| quote!(-> #pending));
+    let generics = bounds::generics(function, &krate, false, value.as_ref());
+    let where_clause = &generics.where_clause;
     let body = quote!(#krate::__private::#does(#here, #delay #closure, #values));
     let body = spans::at(function.place(), body);
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
-    let lints = lints();
     let summary = verb.summary(&function.name);
     let (told, asked) = stands_alone(function, &name, always);
     quote! {
@@ -173,7 +172,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         #docs
         #lints
         #[track_caller]
-        #vis fn #name #parameters(#inputs) #output #where_clause {
+        #vis fn #name #generics(#inputs) #output #where_clause {
             #asked
             let #here = #krate::__private::caller(#caller);
             #body #semicolon

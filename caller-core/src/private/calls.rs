@@ -6,10 +6,10 @@ use super::failed;
 use crate::{
     caller::Caller,
     context::Context,
-    error::{BoxError, Error, Kind, Result, name_of},
+    error::{Error, Kind, Result, name_of},
     pending::Pending,
     report,
-    task::{Fallible, Plain},
+    task::{Fallible, Outcome, Plain},
     verbs::Unattended,
 };
 
@@ -30,12 +30,12 @@ where
 }
 
 #[track_caller]
-pub fn try_call_soon<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+pub fn try_call_soon<F, A, R>(caller: Result<Caller>, function: F, arguments: A) -> Pending<R::Value>
 where
-    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    F: AsyncFnOnce(A) -> R + Send + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     match caller {
         Ok(caller) => {
@@ -63,17 +63,17 @@ where
 }
 
 #[track_caller]
-pub fn try_call_later<F, A, T, E>(
+pub fn try_call_later<F, A, R>(
     caller: Result<Caller>,
     delay: Duration,
     function: F,
     arguments: A,
-) -> Pending<T>
+) -> Pending<R::Value>
 where
-    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    F: AsyncFnOnce(A) -> R + Send + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     match caller {
         Ok(caller) => {
@@ -101,12 +101,12 @@ where
 }
 
 #[track_caller]
-pub fn try_to_thread<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+pub fn try_to_thread<F, A, R>(caller: Result<Caller>, function: F, arguments: A) -> Pending<R::Value>
 where
-    F: AsyncFnOnce(A) -> Result<T, E> + Send + 'static,
+    F: AsyncFnOnce(A) -> R + Send + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     match caller {
         Ok(caller) => {

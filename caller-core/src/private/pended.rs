@@ -12,10 +12,10 @@ use crate::{
     call::Item,
     caller::{Caller, CallerState, Inner},
     context::Context,
-    error::{BoxError, Result},
+    error::Result,
     pending::{Observe, Pending, PendingHandle, current_pending},
     queued::QueueHandle,
-    task::{self, Convert, Fallible, Plain, Run},
+    task::{self, Convert, Fallible, Outcome, Plain, Run},
 };
 
 /// A call in a queue. Dropped before it has ended, it is cancelled.
@@ -102,7 +102,7 @@ fn put_method<C, F, S, A, O, T>(
 where
     C: Convert<O, Value = T> + 'static,
     F: AsyncFn(Arc<S>, A) -> O + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     O: 'static,
     T: Send + 'static,
@@ -136,12 +136,12 @@ where
 }
 
 #[track_caller]
-pub fn try_queue_call_pending<F, A, T, E>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
+pub fn try_queue_call_pending<F, A, R>(caller: Result<Caller>, function: F, arguments: A) -> Pending<R::Value>
 where
-    F: AsyncFn(A) -> Result<T, E> + Send + 'static,
+    F: AsyncFn(A) -> R + Send + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     let here = Location::caller();
     put_call::<Fallible, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
@@ -156,7 +156,7 @@ pub fn queue_method_pending<F, S, A, T>(
 ) -> Pending<T>
 where
     F: AsyncFn(Arc<S>, A) -> T + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     T: Send + 'static,
 {
@@ -165,18 +165,18 @@ where
 }
 
 #[track_caller]
-pub fn try_queue_method_pending<F, S, A, T, E>(
+pub fn try_queue_method_pending<F, S, A, R>(
     caller: Result<Caller>,
     function: F,
     object: &Arc<S>,
     arguments: A,
-) -> Pending<T>
+) -> Pending<R::Value>
 where
-    F: AsyncFn(Arc<S>, A) -> Result<T, E> + Send + 'static,
-    S: Send + Sync + 'static,
+    F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
-    T: Send + 'static,
-    E: Into<BoxError> + 'static,
+    R: Outcome + 'static,
+    R::Value: Send + 'static,
 {
     let here = Location::caller();
     put_method::<Fallible, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
@@ -188,7 +188,7 @@ pub fn queue_of_pending<F: 'static>(caller: Result<Caller>, _function: F) -> Opt
 }
 
 /// The queue of a method whose calls are put by `queue_method_pending`.
-pub fn method_queue_of_pending<F: 'static, S>(
+pub fn method_queue_of_pending<F: 'static, S: ?Sized>(
     caller: Result<Caller>,
     _function: F,
     object: &Arc<S>,

@@ -23,7 +23,7 @@ pub fn queue_method<F, S, A, R>(
 ) -> Result<()>
 where
     F: AsyncFn(Arc<S>, A) -> R + Send + 'static,
-    S: Send + Sync + 'static,
+    S: Send + Sync + ?Sized + 'static,
     A: Send + 'static,
     R: Unattended + 'static,
 {
@@ -41,7 +41,7 @@ where
 pub fn method_queue<F, S, A, R>(caller: Result<Caller>, function: F, object: &Arc<S>) -> Option<QueueHandle>
 where
     F: AsyncFn(Arc<S>, A) -> R + 'static,
-    S: 'static,
+    S: ?Sized + 'static,
     A: Send + 'static,
 {
     caller.ok()?.queue_handle_method(function, object)

@@ -44,6 +44,52 @@ async fn panics() {
     panic!("as it should")
 }
 
+struct Program;
+
+impl Program {
+    const NAME: &str = "Program";
+
+    #[caller::main(backend = Tokio::new(), name = Self::NAME)]
+    async fn start() -> (Self, String) {
+        (Self, Self::NAME.to_owned() + Caller::current().unwrap().name())
+    }
+}
+
+#[caller::main(backend = Tokio::new())]
+async fn unnamed() -> impl Iterator<Item = u8> {
+    #![allow(unused_variables, reason = "inner attributes are the body's")]
+    let unused = 1;
+    [1, 2].into_iter()
+}
+
+#[caller::main(backend = Tokio::new())]
+async fn never() -> ! {
+    tokio::task::yield_now().await;
+    panic!("it ends")
+}
+
+#[caller::main(backend = Tokio::new())]
+async fn turned() -> Result<Box<dyn Fn() -> u8>, BoxError> {
+    if Program::NAME.is_empty() {
+        return Err(Box::new(std::fmt::Error));
+    }
+    Ok(Box::new(|| 1))
+}
+
+#[deny(warnings)]
+#[caller::main(backend = Tokio::new())]
+async fn ends_early() -> u8 {
+    return 1;
+}
+
+#[test]
+fn main_is_a_function_as_others() {
+    assert_eq!(Program::start().1, "ProgramProgram");
+    assert_eq!(unnamed().sum::<u8>(), 3);
+    assert_eq!(turned().unwrap()() + ends_early(), 2);
+    assert!(std::panic::catch_unwind(|| never()).is_err());
+}
+
 #[test]
 fn main_runs_its_body_on_a_caller_of_this_thread() {
     assert_eq!(program().unwrap(), "program");
@@ -74,6 +120,14 @@ async fn each() {
         other => panic!("{other}"),
     };
     assert_eq!(here.backend().name(), backend);
+}
+
+#[caller::test(backends = [Tokio::new(), Manual::new()])]
+#[expect(unused_variables, reason = "the attributes of the function are those of each test")]
+#[deny(warnings)]
+async fn each_has_the_attributes() -> impl std::process::Termination {
+    let unused = 1;
+    Ok::<(), String>(())
 }
 
 #[caller::test(backend = Tokio::new())]

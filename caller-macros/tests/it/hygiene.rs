@@ -109,6 +109,136 @@ mod shadowed {
     }
 }
 
+/// What is called as our own bindings could be.
+mod statics {
+    #![allow(dead_code, non_upper_case_globals, reason = "so are they called")]
+
+    const caller: u8 = 1;
+    static item: u8 = 1;
+    const this: u8 = 1;
+    static delay: u8 = 1;
+    const arg0: u8 = 1;
+
+    struct Thing(u8);
+
+    impl Thing {
+        #[caller::queued(pending)]
+        #[caller::call_later]
+        fn add(&self, (left, right): (u8, u8)) -> u8 {
+            self.0 + left + right
+        }
+    }
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn runs() {
+        let thing = std::sync::Arc::new(Thing(0));
+        assert_eq!(thing.add_queued((1, 2)).await.unwrap(), 3);
+        assert_eq!(thing.add_later(std::time::Duration::ZERO, (1, 2)).await.unwrap(), 3);
+    }
+}
+
+/// Two arguments may have one name, if one of them is a macro's.
+mod twice {
+    macro_rules! pair {
+        ($left:ident) => {
+            #[caller::queued(pending)]
+            #[caller::call_soon]
+            fn pair($left: u8, right: u8) -> (u8, u8) {
+                ($left, right)
+            }
+        };
+    }
+
+    pair!(right);
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn runs() {
+        assert_eq!(pair_queued(1, 2).await.unwrap(), (1, 2));
+        assert_eq!(pair_soon(1, 2).await.unwrap(), (1, 2));
+    }
+}
+
+/// Nothing is allowed, as it is where `allow` itself is an error.
+mod forbidden {
+    #![forbid(trivial_bounds, unused, nonstandard_style, clippy::all, clippy::pedantic)]
+    #![forbid(clippy::trait_duplication_in_bounds, clippy::type_repetition_in_bounds)]
+
+    use std::{fmt::Display, sync::Arc};
+
+    #[derive(Clone)]
+    pub(super) struct Thing(u8);
+
+    impl Thing {
+        #[caller::queued]
+        #[caller::call_soon]
+        #[caller::call_direct]
+        pub(super) fn shared(&self, others: Vec<Self>) {
+            assert!(others.into_iter().all(|other| other.0 == self.0));
+        }
+
+        #[caller::queued(pending)]
+        #[caller::to_thread]
+        pub(super) fn moved(self, other: Self) -> (Self, Self) {
+            (self, other)
+        }
+
+        #[caller::queued(pending, associated)]
+        #[caller::call_soon(associated)]
+        pub(super) fn found(things: Vec<Thing>) -> Result<Thing, String> {
+            things.into_iter().next().ok_or_else(String::new)
+        }
+    }
+
+    pub(super) struct Holds<T>(T);
+
+    impl<T: Clone + Send + Sync + 'static> Holds<T> {
+        #[caller::queued(pending)]
+        #[caller::call_soon]
+        pub(super) fn get(self: Arc<Self>, _: T) -> T {
+            self.0.clone()
+        }
+    }
+
+    #[caller::queued(pending)]
+    #[caller::call_later]
+    pub(super) fn bounds<T: Display + Send, U, V: Clone>(
+        one: T,
+        many: Vec<T>,
+        _: U,
+        (last, _): (V, Option<V>),
+        _: impl Clone + Send,
+        _: Vec<(impl Clone, Thing)>,
+    ) -> (T, V)
+    where
+        U: Send + 'static,
+    {
+        drop(many);
+        (one, last)
+    }
+
+    #[caller::test(backends = [caller_tokio::Tokio::new()])]
+    async fn runs() {
+        let thing = Arc::new(Thing(1));
+        thing.shared_queued(vec![Thing(1)]).unwrap();
+        thing.shared_soon(Vec::new()).await.unwrap();
+        thing.shared_direct(Vec::new());
+        assert!(thing.shared_queue().is_some());
+        Thing(1).moved_queued(Thing(1)).await.unwrap();
+        Thing(1).moved_to_thread(Thing(1)).await.unwrap();
+        assert!(Thing(1).moved_queue().is_some());
+        assert!(Thing::found_queued(Vec::new()).await.is_err());
+        assert!(Thing::found_soon(vec![Thing(1)]).await.is_ok());
+        assert!(Thing::found_queue().is_some());
+        let holds = Arc::new(Holds(1));
+        assert_eq!(holds.get_queued(2).await.unwrap() + holds.get_soon(2).await.unwrap(), 2);
+        assert!(holds.get_queue().is_some());
+        bounds_queued(1, Vec::new(), (), (1, None), 'c', vec![(1, Thing(1))]).await.unwrap();
+        assert!(bounds_queue::<u8, (), u8, char, u8>().is_none());
+        let soon = std::time::Duration::ZERO;
+        bounds_later(soon, 1, Vec::new(), (), (1, None), 'c', vec![(1, Thing(1))]).await.unwrap();
+    }
+}
+
 /// An attribute under ours says of the wrapper what it says of the function.
 mod attributes {
     #[caller::queued]
@@ -125,6 +255,16 @@ mod attributes {
     #[deprecated = "use another"]
     #[allow(dead_code, reason = "so that nobody has to call it")]
     pub(super) fn old() {}
+
+    /// What is expected of it may be true of the wrapper too.
+    #[caller::call_soon]
+    #[expect(non_snake_case, reason = "so is it called")]
+    #[allow(dead_code, reason = "so that nobody has to call it")]
+    pub(super) fn Loud() {}
+
+    #[caller::queued]
+    #[cfg_attr(all(), cfg_attr(all(), expect(non_snake_case)), allow(dead_code))]
+    pub(super) fn Louder() {}
 
     #[caller::test(backends = [caller_tokio::Tokio::new()])]
     #[cfg(any())]
@@ -149,6 +289,19 @@ mod renamed {
         record_queued(1).unwrap();
         record_direct(1);
         record_soon(1).await.unwrap();
+    }
+}
+
+/// A delay makes one argument more than the user wrote.
+mod eighth {
+    #[caller::call_later]
+    fn seven(_: u8, _: u8, _: u8, _: u8, _: u8, _: u8, last: u8) -> u8 {
+        last
+    }
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn runs() {
+        assert_eq!(seven_later(std::time::Duration::ZERO, 1, 2, 3, 4, 5, 6, 7).await.unwrap(), 7);
     }
 }
 

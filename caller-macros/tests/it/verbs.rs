@@ -176,3 +176,35 @@ fn methods_of_all_kinds() {
     let store = Store { caller: VERBS.clone(), values: Mutex::new(vec![1.5]) };
     assert_eq!(store.into_values_soon().wait_blocking().unwrap(), [1.5]);
 }
+
+/// A result is one by what it is, whatever its parameters say.
+mod aliases {
+    type Result<E, T = ()> = std::result::Result<T, E>;
+
+    #[caller::call_soon]
+    fn done() -> Result<String> {
+        Ok(())
+    }
+
+    #[caller::to_thread]
+    fn generic<T: Clone>(value: T) -> self::one::Result<(T, T)> {
+        Ok((value.clone(), value))
+    }
+
+    #[caller::queued(pending)]
+    async fn known(value: u8) -> std::io::Result<u8> {
+        Ok(value)
+    }
+
+    mod one {
+        pub(super) type Result<T> = std::result::Result<T, std::fmt::Error>;
+    }
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn the_value_is_that_of_the_result() -> caller::Result<()> {
+        let () = done_soon().await?;
+        assert_eq!(generic_to_thread('a').await?, ('a', 'a'));
+        assert_eq!(known_queued(1).await?, 1);
+        Ok(())
+    }
+}

@@ -37,4 +37,13 @@ async fn wrong_label() {}
 #[caller::test(backend = Tokio::new(), name = "one")]
 fn not_async_either(_caller: caller::Caller) {}
 
+#[caller::test(backend = Tokio::new())]
+#[test]
+async fn twice() {}
+
+#[caller::test(backends = [Tokio::new()])]
+#[should_panic]
+#[caller::test(backend = Tokio::new())]
+async fn twice_too() {}
+
 fn main() {}

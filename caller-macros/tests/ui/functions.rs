@@ -1,5 +1,7 @@
 //! What the attributes do not go on, and functions that they do not take.
 
+use std::{rc::Rc, sync::Arc};
+
 #[caller::queued]
 struct NoFunction;
 
@@ -28,10 +30,32 @@ extern "C" fn foreign() {}
 unsafe extern "C" fn variadic(_: u8, ...) {}
 
 #[caller::queued]
-fn left_out(#[cfg(any())] _one: u8) {}
+fn left_out<#[cfg(any())] T, #[cfg_attr(any(), may_dangle)] const N: u8>(#[cfg(any())] _one: u8) {}
 
 #[caller::queued(name = same)]
 fn same() {}
+
+struct Pointed;
+
+impl Pointed {
+    #[caller::queued]
+    fn rc(self: &Rc<Self>) {}
+
+    #[caller::queued]
+    fn boxed(self: &Box<Pointed>) {}
+
+    #[caller::call_soon]
+    fn pinned(self: &std::pin::Pin<Arc<Self>>) {}
+
+    #[caller::call_direct]
+    fn arc(self: Arc<Box<Self>>) {}
+
+    #[caller::call_soon]
+    fn reference(self: &&Self) {}
+
+    #[caller::call_soon]
+    fn fine(self: &std::sync::Arc<Pointed>) {}
+}
 
 #[caller::queued]
 const unsafe extern "C" fn all_at_once<'a>(_: &'a str) -> impl Sized {}

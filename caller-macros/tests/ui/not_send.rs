@@ -1,6 +1,6 @@
 //! What is not `Send` and `'static` is told of the user's own type.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, collections::HashMap, pin::Pin, rc::Rc, sync::Arc};
 
 #[caller::queued]
 async fn queued(_first: String, _second: Rc<u8>) {}
@@ -39,5 +39,35 @@ impl Thing {
     #[caller::call_soon]
     fn soon(&self) {}
 }
+
+impl Thing {
+    #[caller::queued]
+    fn arc(self: Arc<Self>) {}
+
+    #[caller::call_soon]
+    fn arc_reference(self: &Arc<Self>) {}
+}
+
+struct Local(Rc<u8>);
+
+impl Local {
+    #[caller::queued]
+    fn moved(self) {}
+
+    #[caller::to_thread]
+    fn moved_pinned(self: Pin<Box<Self>>) {}
+}
+
+// Each in its own place, also where another part has no name.
+#[caller::queued]
+fn parts(_: (impl Clone, Rc<u8>), _: Vec<(u8, Rc<u16>)>) {}
+
+#[caller::call_soon]
+fn parts_soon(_: (impl Clone, Rc<u8>), _: [HashMap<u8, (impl Clone, Rc<u16>)>; 2]) {}
+
+struct Holds<T>(T);
+
+#[caller::queued]
+fn held(_: Holds<(impl Clone, Rc<u8>)>) {}
 
 fn main() {}

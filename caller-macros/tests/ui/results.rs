@@ -32,6 +32,30 @@ fn never_fails() -> u32 {
     1
 }
 
+mod called_so {
+    struct Result;
+
+    #[caller::queued(pending)]
+    fn result() -> Result {
+        Result
+    }
+
+    #[caller::call_soon(fallible = false)]
+    fn fine() -> Result {
+        Result
+    }
+}
+
+#[caller::queued]
+async fn queued_never() -> ! {
+    std::future::pending().await
+}
+
+#[caller::call_soon]
+fn soon_never() -> ! {
+    panic!()
+}
+
 #[caller::call_soon(caller = "db")]
 fn somewhere() {}
 
