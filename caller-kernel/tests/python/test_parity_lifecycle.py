@@ -7,14 +7,16 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 import zmq
 from jupyter_client.connect import write_connection_file
 from jupyter_client.session import Session
 
-from peers import COMMAND, PORTS, POSIX, TRANSPORTS, WAIT, Client, contents, example, read
+from peers import COMMAND, PORTS, POSIX, TRANSPORTS, WAIT, Client, Process, contents, example, read, until
 
 posix = pytest.mark.skipif(not POSIX, reason="signals are another matter here")
 
@@ -190,6 +192,69 @@ def test_v14_an_embedded_kernel_leaves_signals_alone(start):
     kernel.process.send_signal(signal.SIGINT)
     # What a program does that has said nothing of signals.
     assert kernel.process.wait(WAIT) == -signal.SIGINT
+
+
+@posix
+def test_a_signal_that_comes_at_once_leaves_nothing(tmp_path):
+    path = tmp_path / "kernel.json"
+    for _ in range(20):
+        kernel = Process([COMMAND, "start", "-f", path])
+        # Without a pause: what is wanted is the very moment.
+        while not path.exists():
+            assert kernel.process.poll() is None
+        kernel.process.send_signal(signal.SIGTERM)
+        assert kernel.ended() == 0, kernel.said
+        assert not path.exists()
+
+
+@posix
+def test_the_kernel_ends_with_the_process_that_jupyter_started_it_from(tmp_path):
+    path = tmp_path / "kernel.json"
+    # It starts a kernel in a session of its own, says which, and is gone at once when it is told to.
+    launcher = f"""
+import os, subprocess, sys
+environment = dict(os.environ, JPY_PARENT_PID=str(os.getpid()))
+quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+kernel = subprocess.Popen({[COMMAND, "start", "-f", str(path)]!r}, env=environment, start_new_session=True, **quiet)
+print(kernel.pid, flush=True)
+sys.stdin.readline()
+os._exit(0)
+"""
+    parent = Process([sys.executable, "-c", launcher], stdin=subprocess.PIPE)
+    try:
+        pid = int(parent.told())
+        until(lambda: read(path), parent.process, "the connection file")
+        parent.tell("go")
+        assert parent.process.wait(WAIT) == 0
+        until(lambda: not path.exists(), what="the end of the kernel")
+        until(lambda: not lives(pid), what="the end of the process")
+    finally:
+        parent.end()
+
+
+def lives(pid):
+    """Whether there is such a process. One that nobody has waited for is none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_a_history_that_cannot_be_kept_is_in_memory(start, tmp_path, monkeypatch):
+    data = tmp_path / "no folder"
+    data.write_text("a file, where a folder should be")
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(data))
+    kernel = start()
+    client = kernel.client()
+    client.run("x = 1")
+    assert client.ask("history_request", {"hist_access_type": "tail"}).content["history"][-1][2] == "x = 1"
+    client.ask("shutdown_request", {"restart": False}, "control")
+    assert kernel.ended() == 0
+    assert "caller-kernel: cannot keep the history" in kernel.said and "in memory alone" in kernel.said
+    # One that somebody asked for is another matter.
+    refused = Process([COMMAND, "start", "-f", tmp_path / "k.json", "--set", f"history={data}/history.jsonl"])
+    assert refused.ended() == 1 and "cannot keep the history" in refused.said
 
 
 @posix
