@@ -13,6 +13,18 @@ use crate::{
     verbs::Unattended,
 };
 
+/// What a verb does with its caller, in the context and for the place of the call; without a caller it has failed.
+#[track_caller]
+fn tracked<T: Send + 'static>(
+    caller: Result<Caller>,
+    call: impl FnOnce(Caller, Context, &'static Location<'static>) -> Pending<T>,
+) -> Pending<T> {
+    match caller {
+        Ok(caller) => call(caller, Context::current(), Location::caller()),
+        Err(error) => failed(error),
+    }
+}
+
 #[track_caller]
 pub fn call_soon<F, A, T>(caller: Result<Caller>, function: F, arguments: A) -> Pending<T>
 where
@@ -20,13 +32,9 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.submit::<F, Plain, _, _, _>(move || function(arguments), None, context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.submit::<F, Plain, _, _, _>(move || function(arguments), None, context, here)
+    })
 }
 
 #[track_caller]
@@ -37,13 +45,9 @@ where
     R: Outcome + 'static,
     R::Value: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.submit::<F, Fallible, _, _, _>(move || function(arguments), None, context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.submit::<F, Fallible, _, _, _>(move || function(arguments), None, context, here)
+    })
 }
 
 #[track_caller]
@@ -53,13 +57,9 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.submit::<F, Plain, _, _, _>(move || function(arguments), Some(delay), context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.submit::<F, Plain, _, _, _>(move || function(arguments), Some(delay), context, here)
+    })
 }
 
 #[track_caller]
@@ -75,13 +75,9 @@ where
     R: Outcome + 'static,
     R::Value: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.submit::<F, Fallible, _, _, _>(move || function(arguments), Some(delay), context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.submit::<F, Fallible, _, _, _>(move || function(arguments), Some(delay), context, here)
+    })
 }
 
 #[track_caller]
@@ -91,13 +87,9 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.lend_worker::<F, Plain, _, _, _>(move || function(arguments), context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.lend_worker::<F, Plain, _, _, _>(move || function(arguments), context, here)
+    })
 }
 
 #[track_caller]
@@ -108,13 +100,9 @@ where
     R: Outcome + 'static,
     R::Value: Send + 'static,
 {
-    match caller {
-        Ok(caller) => {
-            let (context, here) = (Context::current(), Location::caller());
-            caller.lend_worker::<F, Fallible, _, _, _>(move || function(arguments), context, here)
-        }
-        Err(error) => failed(error),
-    }
+    tracked(caller, |caller, context, here| {
+        caller.lend_worker::<F, Fallible, _, _, _>(move || function(arguments), context, here)
+    })
 }
 
 pub fn call_direct<F, A, R>(caller: Result<Caller>, function: F, arguments: A)
