@@ -83,7 +83,7 @@ impl KernelBuilder {
     }
 
     /// The file by which clients find the kernel. One that is not there is written, for its owner alone, and removed when the
-    /// kernel stops. One that is there says where to listen; it stays, and is written if there was something to choose.
+    /// kernel stops; a program that ends without stopping it leaves it behind. One that is there says where to listen; it stays, and is written if there was something to choose.
     pub fn connection_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.connection_file = Some(path.into());
         self
