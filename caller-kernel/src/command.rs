@@ -1,6 +1,6 @@
 //! What the words of the command line mean.
 //!
-//! Exit codes: 0 if all is well, 1 if what was asked for failed, 2 if it could not be tried, 130 after an interrupt.
+//! Exit codes: 0 if all is well, 1 if what was asked for failed, 2 if it could not be tried, 130 after a signal.
 
 mod install;
 mod place;

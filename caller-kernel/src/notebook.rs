@@ -21,6 +21,7 @@
 //! # }).unwrap();
 //! ```
 
+mod destination;
 mod error;
 mod format;
 mod lines;
@@ -31,15 +32,12 @@ mod run;
 mod stream;
 mod thread;
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
 pub use self::{
+    destination::Destination,
     error::NotebookError,
     report::{CellFailure, Ended, Report},
     run::RunOptions,
@@ -91,15 +89,22 @@ impl Notebook {
         format::print(&root)
     }
 
-    /// Writes it to a file, which appears whole, at once. One that is there is replaced, and keeps who may read it.
+    /// Writes it to a file, as [`Destination::open`] says.
     ///
     /// # Errors
     ///
     /// The file cannot be written there.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), NotebookError> {
-        let path = path.as_ref();
-        let failed = |source| NotebookError::Write { path: path.to_owned(), source };
-        replace(path, self.to_text().as_bytes()).map_err(failed)
+        self.write_to(Destination::open(path)?)
+    }
+
+    /// Writes it. That a reader has gone away is no failure.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written, or not all of it.
+    pub fn write_to(&self, destination: Destination) -> Result<(), NotebookError> {
+        destination.write(self.to_text().as_bytes())
     }
 
     /// The language of its cells, if it says one.
@@ -140,27 +145,6 @@ impl Notebook {
         }
         kernel["language"] = info.name.clone().into();
     }
-}
-
-/// Puts a file in the place of another.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    // The file that a link leads to is what is replaced.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any file that is made here; otherwise it would be for its owner alone.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(".caller-kernel-").tempfile_in(folder)?;
-    file.write_all(text)?;
-    if let Ok(before) = fs::metadata(path) {
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]
