@@ -33,7 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// be run at all, and 130 after a signal: SIGINT, SIGTERM or SIGHUP. The first of them stops the cell that runs, and what
 /// there is of the outputs is written; another one ends the program at once.
 ///
-/// Tags of cells are heeded as Jupyter does: `skip-execution`, `raises-exception`, and `timeout=SECONDS`.
+/// Cells run as they do in the kernel, one after the other: the first line of a cell says how, as in `-- thread`,
+/// `-- thread name=NAME` or `-- queue timeout=SECONDS`, and so do its tags. The tags `skip-execution` and
+/// `raises-exception` are heeded as Jupyter does.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The notebook, of format 4, with Lua cells

@@ -170,7 +170,7 @@ fn a_cell_that_hangs_is_stopped() {
     assert_eq!(said.code, Some(1));
     insta::assert_snapshot!(said.err, @r"
     caller-kernel: cell 1 failed in line 2: while true do end
-    Timeout: stopped after 0.3 s; give the cell more time, or less to do
+    TimeoutError: stopped after 0.3 s; give the cell more time, or less to do
       In [1]:2: in the cell
         2 │ while true do end
     ");
