@@ -25,6 +25,7 @@ mod destination;
 mod error;
 mod format;
 mod lines;
+mod numbers;
 mod outputs;
 mod recorder;
 mod report;
@@ -49,7 +50,7 @@ use crate::shell::LanguageInfo;
 /// [format]: https://nbformat.readthedocs.io/en/latest/format_description.html
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notebook {
-    /// An object with cells that are objects; texts of many lines are joined.
+    /// An object with cells that are objects; texts of many lines are joined, and some numbers stand as texts ([`numbers`]).
     root: Value,
 }
 
@@ -73,7 +74,7 @@ impl Notebook {
     ///
     /// It is no notebook of format 4.
     pub fn parse(text: &str) -> Result<Self, NotebookError> {
-        let mut root: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
+        let mut root: Value = serde_json::from_str(&numbers::hide(text.trim_start_matches('\u{feff}')))?;
         format::check(&root)?;
         lines::join(&mut root);
         Ok(Self { root })
@@ -86,7 +87,7 @@ impl Notebook {
         format::complete(&mut root);
         lines::split(&mut root);
         root.sort_all_objects();
-        format::print(&root)
+        numbers::show(&format::print(&root))
     }
 
     /// Writes it to a file, as [`Destination::open`] says.

@@ -78,6 +78,32 @@ fn a_notebook_is_written_as_nbformat_does() {
 }
 
 #[test]
+fn numbers_are_written_as_they_are_spelt() {
+    let text = r#"{
+ "cells": [],
+ "metadata": {
+  "numbers": [
+   12345678901234567890123,
+   1e-07,
+   1.0,
+   NaN,
+   -Infinity,
+   "NaN"
+  ]
+ },
+ "nbformat": 4,
+ "nbformat_minor": 5
+}
+"#;
+    assert_eq!(Notebook::parse(text).unwrap().to_text(), text);
+    // Half of a character is nothing that a text could have; nbformat reads it, and cannot write it.
+    insta::assert_snapshot!(
+        form_error(r#"{"nbformat": 4, "cells": [], "metadata": {"a": "\ud800"}}"#),
+        @"this is no notebook: unexpected end of hex escape at line 1 column 55"
+    );
+}
+
+#[test]
 fn cells_get_ids_of_their_own_where_the_format_wants_them() {
     let cells = r#""cells": [
         {"cell_type": "raw", "source": "", "id": "one"},
