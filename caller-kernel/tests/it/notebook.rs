@@ -10,6 +10,7 @@ use caller_kernel::{
 };
 use caller_tokio::Tokio;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// A notebook with these code cells, each with tags.
 pub(crate) fn notebook(cells: &[(&str, &[&str])]) -> Notebook {
@@ -277,6 +278,40 @@ fn an_interrupt_ends_the_cell_and_the_notebook() {
           3 │ sleep(1e9)
     In [ ]
     ");
+}
+
+#[test]
+fn a_run_that_is_dropped_ends_its_cell_where_it_waits() {
+    /// Tells when it is dropped.
+    struct Ends(mpsc::UnboundedSender<&'static str>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.send("ended").unwrap();
+        }
+    }
+    let (tells, mut told) = mpsc::unbounded_channel();
+    let exposed = Exposed::new().async_function("hold", "hold()", move |(): ()| {
+        let ends = Ends(tells.clone());
+        async move {
+            ends.0.send("begun").unwrap();
+            std::future::pending::<()>().await;
+        }
+    });
+    let language = Arc::new(LuaLanguage::new().expose(exposed));
+    let shell = Caller::builder().name("shell").backend(Tokio::new()).spawn().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut notebook = notebook(&[("-- thread\nhold()", &[])]);
+    runtime.block_on(async {
+        tokio::select! {
+            _ = notebook.run(&shell, language, RunOptions::new()) => panic!("it waits for ever"),
+            begun = told.recv() => assert_eq!(begun, Some("begun")),
+        }
+        assert_eq!(told.recv().await, Some("ended"));
+    });
+    assert!(shell.is_running());
+    assert_eq!(transcript(&notebook), "In [ ]");
+    shell.stop();
+    shell.stopped().blocking().unwrap();
 }
 
 #[test]
