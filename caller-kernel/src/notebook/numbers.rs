@@ -32,6 +32,11 @@ pub(super) fn hide(text: &str) -> String {
     hidden + rest
 }
 
+/// Whether this text stands for a number.
+pub(super) fn is_hidden(text: &str) -> bool {
+    text.starts_with(&*MARK)
+}
+
 /// The JSON with the numbers as they were.
 pub(super) fn show(text: &str) -> String {
     let mark = format!("\"{}", *MARK);

@@ -18,6 +18,7 @@ fn what_is_no_notebook_says_why() {
         r#"{"nbformat": 4, "cells": [1]}"#,
         r#"{"nbformat": 4, "cells": [{"source": ""}]}"#,
         r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}"#,
+        r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": NaN}]}"#,
         r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": 1}]}"#,
     ];
     insta::assert_snapshot!(texts.map(form_error).join("\n"), @r"
@@ -29,6 +30,7 @@ fn what_is_no_notebook_says_why() {
     this is no notebook: its metadata is not an object
     this is no notebook: cell 1 is not an object
     this is no notebook: cell 1 does not say its `cell_type`
+    this is no notebook: cell 1 has no text as its `source`
     this is no notebook: cell 1 has no text as its `source`
     this is no notebook: cell 1 has metadata that is not an object
     ");
