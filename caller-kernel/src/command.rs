@@ -1,6 +1,4 @@
 //! What the words of the command line mean.
-//!
-//! Exit codes: 0 if all is well, 1 if what was asked for failed, 2 if it could not be tried, 130 after an interrupt.
 
 mod install;
 mod place;
@@ -9,15 +7,21 @@ mod start;
 
 use std::{error::Error, io::Write, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 /// A Jupyter kernel whose cells are Lua, between a running Rust program and a notebook.
 ///
 /// `install` puts it where Jupyter finds it; from then on JupyterLab, the Jupyter console and VS Code offer it. `run` runs
 /// a notebook without any of them.
+///
+/// The exit code is 0 if all is well, 1 if what was asked for failed, 2 if it could not be tried, and 130 if a signal ended
+/// `run`.
 #[derive(Debug, Parser)]
 #[command(name = "caller-kernel", bin_name = "caller-kernel", version)]
 struct Arguments {
+    /// Print help with all options of all commands
+    #[arg(long)]
+    help_all: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -26,6 +30,7 @@ struct Arguments {
 enum Command {
     Install(install::Install),
     Uninstall(install::Uninstall),
+    #[command(short_flag = 'l')]
     List(install::List),
     Run(run::Run),
     Start(start::Start),
@@ -42,10 +47,8 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        None => {
-            let _shown = Arguments::command().print_long_help();
-            ExitCode::SUCCESS
-        }
+        _ if arguments.help_all => help(true),
+        None => help(false),
         Some(Command::Install(install)) => install.run(),
         Some(Command::Uninstall(uninstall)) => uninstall.run(),
         Some(Command::List(list)) => list.run(),
@@ -54,10 +57,30 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Whether `start` would take these arguments behind the connection file.
+/// Prints what there is; with `all`, also what each command takes.
+fn help(all: bool) -> ExitCode {
+    let mut arguments = Arguments::command();
+    // Each command then knows how it is called.
+    arguments.build();
+    let _shown = arguments.print_long_help();
+    for command in arguments.get_subcommands_mut().filter(|_| all) {
+        say(&format!("\n{}\n", command.get_name()));
+        let _shown = command.print_long_help();
+    }
+    ExitCode::SUCCESS
+}
+
+/// Whether `start` would run a kernel with these arguments behind the connection file.
 fn check_start(extra: &[String]) -> Result<(), clap::Error> {
     let begin = ["caller-kernel", "start", "-f", "kernel.json"].map(str::to_owned);
-    Arguments::try_parse_from(begin.into_iter().chain(extra.iter().cloned())).map(drop)
+    match Arguments::try_parse_from(begin.into_iter().chain(extra.iter().cloned())) {
+        Ok(_) => Ok(()),
+        Err(error) if error.use_stderr() => Err(error),
+        Err(_) => {
+            let text = "with these arguments `start` prints help and no kernel runs; leave out `--help`";
+            Err(Arguments::command().error(ErrorKind::ArgumentConflict, text))
+        }
+    }
 }
 
 /// Says what went wrong.

@@ -14,22 +14,22 @@ mod stdin;
 mod stop_on_error;
 mod usage;
 
-mod seat;
+pub(crate) mod seat;
 
 mod hub;
 mod output;
 
 mod comm_messages;
 mod control;
-mod execute;
+pub(crate) mod execute;
 mod history_request;
 mod info;
 mod questions;
 
 mod desk;
-mod mode;
+pub(crate) mod mode;
 mod subshells;
-mod threads;
+pub(crate) mod threads;
 
 mod dispatch;
 

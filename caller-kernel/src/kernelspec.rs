@@ -64,6 +64,10 @@ impl KernelSpec {
         let mut metadata = Map::new();
         metadata.insert("debugger".to_owned(), false.into());
         metadata.insert("supported_features".to_owned(), json!(["kernel subshells"]));
+        if cfg!(feature = "curve") {
+            // Where Jupyter is told to encrypt, it then gives the kernel keys.
+            metadata.insert("supported_encryption".to_owned(), json!(["curve"]));
+        }
         metadata.insert(MADE_BY.to_owned(), env!("CARGO_PKG_VERSION").into());
         Self {
             argv: argv.into_iter().map(Into::into).collect(),
@@ -87,7 +91,9 @@ impl KernelSpec {
 #[non_exhaustive]
 pub enum KernelSpecError {
     /// The name cannot be that of a kernelspec.
-    #[error("a kernel cannot be named {name:?}; use letters, digits, `-`, `_` and `.`")]
+    #[error(
+        "a kernel cannot be named {name:?}; use letters, digits, `_`, and behind the first also `-` and `.`"
+    )]
     #[non_exhaustive]
     Name {
         /// Which name.
@@ -135,14 +141,14 @@ fn there_are(names: &[String]) -> String {
     }
 }
 
-/// The name of a kernelspec as Jupyter keeps it: in lower case, of letters, digits, `-`, `_` and `.`.
+/// The name of a kernelspec as Jupyter keeps it: in lower case, of letters, digits, `_`, and behind the first also `-` and `.`.
 ///
 /// # Errors
 ///
-/// The name is empty, is a way to another folder (`.`, `..`), or has other characters.
+/// The name is empty, has other characters, or begins as an option or a hidden folder does.
 pub fn kernel_name(name: &str) -> Result<String, KernelSpecError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name == "." || name == ".." || !name.chars().all(allowed) {
+    let begins = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !name.starts_with(begins) || !name.chars().all(|c| begins(c) || "-.".contains(c)) {
         return Err(KernelSpecError::Name { name: name.to_owned() });
     }
     Ok(name.to_ascii_lowercase())
@@ -158,13 +164,13 @@ mod tests {
             assert_eq!(kernel_name(name).unwrap(), name);
         }
         assert_eq!(kernel_name("Lua").unwrap(), "lua");
-        for name in ["", " ", "a b", "a/b", "..", ".", "ä", "a\n"] {
+        for name in ["", " ", "a b", "a/b", "..", ".", "ä", "a\n", "-x", ".hid"] {
             assert!(kernel_name(name).is_err(), "{name:?}");
         }
         let error = kernel_name("a b").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a kernel cannot be named \"a b\"; use letters, digits, `-`, `_` and `.`"
+            "a kernel cannot be named \"a b\"; use letters, digits, `_`, and behind the first also `-` and `.`"
         );
     }
 

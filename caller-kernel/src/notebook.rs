@@ -21,9 +21,11 @@
 //! # }).unwrap();
 //! ```
 
+mod destination;
 mod error;
 mod format;
 mod lines;
+mod numbers;
 mod outputs;
 mod recorder;
 mod report;
@@ -31,15 +33,12 @@ mod run;
 mod stream;
 mod thread;
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
 pub use self::{
+    destination::Destination,
     error::NotebookError,
     report::{CellFailure, Ended, Report},
     run::RunOptions,
@@ -51,7 +50,7 @@ use crate::shell::LanguageInfo;
 /// [format]: https://nbformat.readthedocs.io/en/latest/format_description.html
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notebook {
-    /// An object with cells that are objects; texts of many lines are joined.
+    /// An object with cells that are objects; texts of many lines are joined, and some numbers stand as texts ([`numbers`]).
     root: Value,
 }
 
@@ -75,7 +74,7 @@ impl Notebook {
     ///
     /// It is no notebook of format 4.
     pub fn parse(text: &str) -> Result<Self, NotebookError> {
-        let mut root: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
+        let mut root: Value = serde_json::from_str(&numbers::hide(text.trim_start_matches('\u{feff}')))?;
         format::check(&root)?;
         lines::join(&mut root);
         Ok(Self { root })
@@ -88,18 +87,25 @@ impl Notebook {
         format::complete(&mut root);
         lines::split(&mut root);
         root.sort_all_objects();
-        format::print(&root)
+        numbers::show(&format::print(&root))
     }
 
-    /// Writes it to a file, which appears whole, at once. One that is there is replaced, and keeps who may read it.
+    /// Writes it to a file, as [`Destination::open`] says.
     ///
     /// # Errors
     ///
     /// The file cannot be written there.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), NotebookError> {
-        let path = path.as_ref();
-        let failed = |source| NotebookError::Write { path: path.to_owned(), source };
-        replace(path, self.to_text().as_bytes()).map_err(failed)
+        self.write_to(Destination::open(path)?)
+    }
+
+    /// Writes it. That a reader has gone away is no failure.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written, or not all of it.
+    pub fn write_to(&self, destination: Destination) -> Result<(), NotebookError> {
+        destination.write(self.to_text().as_bytes())
     }
 
     /// The language of its cells, if it says one.
@@ -140,27 +146,6 @@ impl Notebook {
         }
         kernel["language"] = info.name.clone().into();
     }
-}
-
-/// Puts a file in the place of another.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    // The file that a link leads to is what is replaced.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any file that is made here; otherwise it would be for its owner alone.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(".caller-kernel-").tempfile_in(folder)?;
-    file.write_all(text)?;
-    if let Ok(before) = fs::metadata(path) {
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

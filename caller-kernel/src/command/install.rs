@@ -12,7 +12,7 @@ use super::{check_start, complain, place::Place, say, start::Setting};
 /// The kernelspec starts this very program, by its full path: install again after moving it.
 #[derive(Args, Debug)]
 pub(crate) struct Install {
-    /// The name that programs know it by: letters, digits, `-`, `_` and `.`
+    /// The name that programs know it by: letters, digits, `_`, and behind the first also `-` and `.`
     #[arg(long, default_value = "caller")]
     name: String,
     /// The name that people see; `Lua (NAME)` unless given

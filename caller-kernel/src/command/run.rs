@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::{self, ExitCode},
     sync::Arc,
@@ -12,7 +12,7 @@ use std::{
 use caller::Caller;
 use caller_kernel::{
     lua::LuaLanguage,
-    notebook::{CellFailure, Ended, Notebook, NotebookError, Report, RunOptions},
+    notebook::{CellFailure, Destination, Ended, Notebook, NotebookError, Report, RunOptions},
     shell::Interrupter,
 };
 use caller_tokio::Tokio;
@@ -27,10 +27,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Runs a notebook, and writes it with its outputs
 ///
 /// The outputs go to a notebook beside it, NAME.out.ipynb, unless told otherwise; they are written when a cell fails, too,
-/// up to there. The exit code is 0 if all cells ran, 1 if one failed, 2 if the notebook cannot be run at all, and 130
-/// after an interrupt.
+/// up to there.
 ///
-/// Tags of cells are heeded as Jupyter does: `skip-execution`, `raises-exception`, and `timeout=SECONDS`.
+/// The exit code is 0 if all cells ran, 1 if one failed or the outputs cannot be written after all, 2 if the notebook cannot
+/// be run at all, and 130 after a signal: SIGINT, SIGTERM or SIGHUP. The first of them stops the cell that runs, and what
+/// there is of the outputs is written; another one ends the program at once.
+///
+/// Cells run as they do in the kernel, one after the other: the first line of a cell says how, as in `-- thread`,
+/// `-- thread name=NAME` or `-- queue timeout=SECONDS`, and so do its tags. The tags `skip-execution` and
+/// `raises-exception` are heeded as Jupyter does.
 #[derive(Args, Debug)]
 pub(crate) struct Run {
     /// The notebook, of format 4, with Lua cells
@@ -54,67 +59,57 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds.ok_or_else(|| "give seconds, such as 0.5".to_owned())
 }
 
-/// Where a notebook goes.
-enum Target {
-    File(PathBuf),
-    Stdout,
-}
-
 impl Run {
     pub(crate) fn run(self) -> ExitCode {
-        let target = self.target();
-        // Better now than after an hour of cells.
-        if let Target::File(path) = &target
-            && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-            && !folder.is_dir()
-        {
-            eprintln!("caller-kernel: there is no folder {} to write to; make it first", folder.display());
-            return ExitCode::from(2);
-        }
-        let began = Instant::now();
-        let stop = Interrupter::new();
-        let (notebook, report) = match self.execute(&stop) {
-            Ok(done) => done,
-            Err(error @ NotebookError::Read { .. }) => {
+        match self.try_run() {
+            Ok(code) => code,
+            Err(error @ (NotebookError::Read { .. } | NotebookError::Write { .. })) => {
                 complain(&error);
-                return ExitCode::from(2);
+                ExitCode::from(2)
             }
             Err(error) => {
                 eprintln!("caller-kernel: {}: {error}", self.notebook.display());
-                return ExitCode::from(2);
+                ExitCode::from(2)
             }
-        };
+        }
+    }
+
+    /// The exit code, if it could be tried.
+    fn try_run(&self) -> Result<ExitCode, NotebookError> {
+        let mut notebook = Notebook::read(&self.notebook)?;
+        let file = self.file();
+        // Better now than after an hour of cells.
+        let destination = file.as_ref().map_or_else(|| Ok(Destination::stdout()), Destination::open)?;
+        let began = Instant::now();
+        let stop = Interrupter::new();
+        let report = self.execute(&mut notebook, &stop)?;
         report.failures.iter().for_each(tell);
-        match write(&notebook, &target) {
-            Ok(()) => {
-                if let Target::File(path) = &target {
-                    say(&summary(&report, began.elapsed(), path));
-                }
-            }
-            Err(error) => {
-                complain(&error);
-                return ExitCode::FAILURE;
-            }
+        if let Err(error) = notebook.write_to(destination) {
+            complain(&error);
+            return Ok(ExitCode::FAILURE);
+        }
+        if let Some(file) = file {
+            say(&summary(&report, began.elapsed(), &file));
         }
         // A cell that does not heed an interrupt is stuck.
         if report.ended == Ended::Interrupted || (report.ended == Ended::Stuck && stop.times() > 0) {
             eprintln!("caller-kernel: interrupted");
-            return ExitCode::from(130);
+            return Ok(ExitCode::from(130));
         }
-        if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        Ok(if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn target(&self) -> Target {
+    /// The file that is written, unless that is stdout.
+    fn file(&self) -> Option<PathBuf> {
         match &self.output {
-            Some(path) if path == Path::new("-") => Target::Stdout,
-            Some(path) => Target::File(path.clone()),
-            None if self.in_place => Target::File(self.notebook.clone()),
-            None => Target::File(beside(&self.notebook)),
+            Some(path) if path == Path::new("-") => None,
+            Some(path) => Some(path.clone()),
+            None if self.in_place => Some(self.notebook.clone()),
+            None => Some(beside(&self.notebook)),
         }
     }
 
-    fn execute(&self, stop: &Interrupter) -> Result<(Notebook, Report), NotebookError> {
-        let mut notebook = Notebook::read(&self.notebook)?;
+    fn execute(&self, notebook: &mut Notebook, stop: &Interrupter) -> Result<Report, NotebookError> {
         stop_on_interrupt(stop);
         let bar = progress_bar();
         let options = RunOptions::new()
@@ -143,7 +138,7 @@ impl Run {
             // What does not end by then is left behind.
             let _ended = wait_for(async { tokio::time::timeout(PATIENCE, shell.stopped()).await });
         }
-        Ok((notebook, ran?))
+        ran
     }
 }
 
@@ -189,17 +184,6 @@ fn beside(notebook: &Path) -> PathBuf {
     let mut name = OsString::from(notebook.file_stem().unwrap_or_default());
     name.push(".out.ipynb");
     notebook.with_file_name(name)
-}
-
-fn write(notebook: &Notebook, target: &Target) -> Result<(), NotebookError> {
-    match target {
-        Target::File(path) => notebook.write(path),
-        Target::Stdout => {
-            // A reader that has gone away is no failure of the notebook.
-            let _written = io::stdout().write_all(notebook.to_text().as_bytes());
-            Ok(())
-        }
-    }
 }
 
 fn tell(failure: &CellFailure) {

@@ -12,7 +12,7 @@ use super::{
     history_request,
     hub::Hub,
     info,
-    mode::{Manner, Mode},
+    mode::{Manner, Mode, unknown_caller},
     request::{Request, or_default},
     seat::Seat,
     subshells, threads,
@@ -175,12 +175,7 @@ impl Dispatch {
     /// The desk in the thread of one of the program's callers.
     fn caller(&self, name: &str) -> Result<Arc<Desk>, CellError> {
         let hub = &self.hub;
-        let caller = hub.callers.get(name).ok_or_else(|| {
-            let names: Vec<_> = hub.callers.keys().map(|name| format!("`{name}`")).collect();
-            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            let text = format!("this kernel knows no caller `{name}`; it knows {known}");
-            CellError::new("RunModeError", text)
-        })?;
+        let caller = hub.callers.get(name).ok_or_else(|| unknown_caller(name, hub.callers.keys()))?;
         Ok(self.desks.caller(name, || {
             let (seat, made) = Seat::resident(caller, &hub.language, hub.open.one());
             // What runs there finds out by itself why there is no shell.

@@ -85,6 +85,13 @@ impl Manner {
     }
 }
 
+/// That a cell is to run in a caller that the program has not given, and which it has.
+pub(crate) fn unknown_caller<'a>(name: &str, known: impl IntoIterator<Item = &'a String>) -> CellError {
+    let names: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    CellError::new("RunModeError", format!("this kernel knows no caller `{name}`; it knows {known}"))
+}
+
 fn unknown(mode: &str, option: &str) -> CellError {
     let known = if matches!(mode, "thread" | "caller") { "`name` and `timeout`" } else { "`timeout`" };
     CellError::new("RunModeError", format!("the mode `{mode}` has no option `{option}`; it has {known}"))

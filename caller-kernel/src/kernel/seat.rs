@@ -13,10 +13,7 @@ use std::{
 
 use caller::{Caller, Pending, PendingHandle, Resolver};
 
-use super::{
-    hub::{Hub, RunningOne},
-    stop_on_error::LastFailure,
-};
+use super::{hub::Hub, stop_on_error::LastFailure};
 use crate::shell::{CellError, INTERRUPTED, Interrupter, SharedLanguage, Shell, Snapshot};
 
 thread_local! {
@@ -53,17 +50,17 @@ impl Seat {
 
     /// Makes a shell in the caller's thread, which stays until it is told to [`leave`](Self::leave) or the caller stops.
     /// The pending says when it is there; calls of that caller which are made from now on find it, or why it is not.
-    /// It is `open` until it is gone.
+    /// `kept` is dropped when the shell is gone.
     pub(crate) fn resident(
         caller: &Caller,
         language: &SharedLanguage,
-        open: RunningOne,
+        kept: impl Send + 'static,
     ) -> (Arc<Self>, Pending<()>) {
         let seat = Self::new(caller);
         let (made, pending) = Resolver::new();
         let (language, own) = (Arc::clone(language), Arc::clone(&seat));
         let owner = caller.call_soon(async move || {
-            let _open = open;
+            let _kept = kept;
             match language.shell().map(Rc::from) {
                 Ok(shell) => {
                     let _seated = own.sit(shell);

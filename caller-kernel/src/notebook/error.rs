@@ -41,15 +41,6 @@ pub enum NotebookError {
         /// The language that was to run it.
         ours: String,
     },
-    /// The tags of a cell say what cannot be.
-    #[error("cell {number} has the tag `{tag}`; give seconds, as in `timeout=0.5`")]
-    #[non_exhaustive]
-    Tag {
-        /// Which of all cells, from 1.
-        number: usize,
-        /// The tag.
-        tag: String,
-    },
     /// There is no shell to run it.
     #[error("no cell can be run: {0}")]
     Shell(CellError),

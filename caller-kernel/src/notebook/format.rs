@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Map, Value, ser::PrettyFormatter};
 
-use super::NotebookError;
+use super::{NotebookError, numbers};
 use crate::wire::random_hex;
 
 /// The minor version from which on each cell has an id.
@@ -27,13 +27,12 @@ pub(super) fn check(root: &Value) -> Result<(), NotebookError> {
     for (at, cell) in cells.iter().enumerate() {
         let wrong = |what: &str| NotebookError::Form(format!("cell {} {what}", at + 1));
         let cell = cell.as_object().ok_or_else(|| wrong("is not an object"))?;
-        if !cell.get("cell_type").is_some_and(Value::is_string) {
+        if !cell.get("cell_type").is_some_and(is_text) {
             return Err(wrong("does not say its `cell_type`"));
         }
         let is_source = match cell.get("source") {
-            Some(Value::String(_)) => true,
-            Some(Value::Array(lines)) => lines.iter().all(Value::is_string),
-            _ => false,
+            Some(Value::Array(lines)) => lines.iter().all(is_text),
+            source => source.is_some_and(is_text),
         };
         if !is_source {
             return Err(wrong("has no text as its `source`"));
@@ -43,6 +42,11 @@ pub(super) fn check(root: &Value) -> Result<(), NotebookError> {
         }
     }
     Ok(())
+}
+
+/// Whether it is a text in the file, too.
+fn is_text(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !numbers::is_hidden(text))
 }
 
 /// Adds what the format asks for and may be missing.

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{lines::is_json, stream};
+use super::{lines::is_json, stream::StreamText};
 use crate::shell::{CellError, Data, Display, MimeBundle, Stream};
 
 /// The outputs of all cells that run, as ids of displays go from cell to cell.
@@ -27,7 +27,7 @@ struct Outputs {
 enum Entry {
     Stream {
         stream: Stream,
-        text: String,
+        text: StreamText,
     },
     /// A display, or a result if it has the number of its cell.
     Shown {
@@ -51,10 +51,10 @@ impl Sheet {
         }
         let entries = self.cells[cell].begin_entry();
         match entries.last_mut() {
-            Some(Entry::Stream { stream: last, text }) if *last == stream => stream::add(text, more),
+            Some(Entry::Stream { stream: last, text }) if *last == stream => text.add(more),
             _ => {
-                let mut text = String::new();
-                stream::add(&mut text, more);
+                let mut text = StreamText::default();
+                text.add(more);
                 entries.push(Entry::Stream { stream, text });
             }
         }
@@ -123,7 +123,7 @@ impl Entry {
     fn json(&self) -> Value {
         match self {
             Self::Stream { stream, text } => {
-                json!({ "output_type": "stream", "name": stream.name(), "text": text })
+                json!({ "output_type": "stream", "name": stream.name(), "text": text.text() })
             }
             Self::Shown { bundle, count: None, .. } => json!({
                 "output_type": "display_data",

@@ -8,9 +8,12 @@ use serde_json::Value;
 use super::{
     CellFailure, Ended, Notebook, NotebookError, Report,
     recorder::{Recorder, SharedSheet},
-    thread::ShellThread,
+    thread::{Ran, ShellThread},
 };
-use crate::shell::{Cell, Interrupter, SharedLanguage};
+use crate::{
+    kernel::mode::Manner,
+    shell::{Cell, Interrupter, SharedLanguage},
+};
 
 /// How a notebook is run.
 #[derive(Default)]
@@ -29,11 +32,10 @@ impl RunOptions {
         Self::default()
     }
 
-    /// How long a cell may take that does not say it itself, by a tag such as `timeout=0.5` (seconds; 0 is no limit). One
-    /// that takes longer is stopped, and has failed.
+    /// How long a cell may take that does not say it itself; 0 is no limit. One that takes longer is stopped, and has failed.
     #[must_use]
     pub fn timeout(mut self, time: Duration) -> Self {
-        self.timeout = Some(time);
+        self.timeout = Some(time).filter(|time| !time.is_zero());
         self
     }
 
@@ -73,13 +75,22 @@ struct Job {
     /// Which of all cells.
     at: usize,
     source: String,
+    tags: Vec<String>,
+}
+
+impl Job {
     /// Whether an error of it is as it should be.
-    may_fail: bool,
-    timeout: Option<Duration>,
+    fn may_fail(&self) -> bool {
+        self.tags.iter().any(|tag| tag == "raises-exception")
+    }
 }
 
 impl Notebook {
     /// Runs its code cells in order, in a new shell on this caller, and records their outputs in place of those it has.
+    ///
+    /// The first line of a cell or its tags say how it is run, as they do in a [`Kernel`](crate::Kernel#how-cells-are-run)
+    /// without callers of a program. Each waits for the one before it, a `task` too. Threads with a name are children of the
+    /// caller, and stay until it stops.
     ///
     /// Empty cells are left out. So are cells with the tag `skip-execution`, which keep their outputs. A cell with the tag
     /// `raises-exception` may fail. Cells that are not reached have no outputs. Calls that are still under way when the last
@@ -89,11 +100,11 @@ impl Notebook {
     ///
     /// # Errors
     ///
-    /// It is of another language, a tag of it is wrong, or there is no shell to be had. Then it is as it was.
+    /// It is of another language, or there is no shell to be had. Then it is as it was.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the notebook is without outputs, and the cell that runs goes on.
+    /// When the future is dropped, the notebook is without outputs, and the cell that runs ends where it waits.
     pub async fn run(
         &mut self,
         caller: &Caller,
@@ -107,7 +118,7 @@ impl Notebook {
             }
             _ => {}
         }
-        let jobs = self.jobs()?;
+        let jobs = self.jobs();
         let shell = ShellThread::start(caller, language).await.map_err(NotebookError::Shell)?;
         self.clear();
         self.set_language(&info);
@@ -123,8 +134,13 @@ impl Notebook {
             }
             let count = u32::try_from(index + 1).unwrap_or(u32::MAX);
             let cell = Cell::new(job.source.clone(), count, Recorder::new(sheet.clone(), index));
-            let limit = job.timeout.or(options.timeout).filter(|limit| !limit.is_zero());
-            let ran = shell.run(cell, limit, &options.stop).await;
+            let ran = match Manner::read(&job.source, &job.tags) {
+                Ok(Manner { mode, timeout }) => {
+                    let limit = timeout.unwrap_or(options.timeout);
+                    shell.run(mode, cell, limit, &options.stop).await
+                }
+                Err(error) => Ran::ended(Err(error)),
+            };
             report.ran += 1;
             self.cell_mut(job.at)["execution_count"] = count.into();
             let error = match ran.outcome {
@@ -139,7 +155,7 @@ impl Notebook {
             if let Some(error) = error {
                 sheet.lock().error(index, error.clone());
                 // That it was stopped is never what its author had in mind.
-                if !job.may_fail || ran.interrupted || ran.stuck {
+                if !job.may_fail() || ran.interrupted || ran.stuck {
                     report.failures.push(CellFailure::new(count, &job.source, error));
                     report.ended = if ran.stuck { Ended::Stuck } else { Ended::Failed };
                 }
@@ -160,25 +176,16 @@ impl Notebook {
         Ok(report)
     }
 
-    fn jobs(&self) -> Result<Vec<Job>, NotebookError> {
+    fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
         for (at, cell) in self.cells().iter().enumerate() {
             let source = cell["source"].as_str().unwrap_or_default();
             if !is_run(cell) || source.trim().is_empty() {
                 continue;
             }
-            let timeout = match tags(cell).find_map(|tag| Some((tag, tag.strip_prefix("timeout=")?))) {
-                Some((tag, seconds)) => {
-                    let time = seconds.parse().ok().and_then(|time| Duration::try_from_secs_f64(time).ok());
-                    let wrong = || NotebookError::Tag { number: at + 1, tag: tag.to_owned() };
-                    Some(time.ok_or_else(wrong)?)
-                }
-                None => None,
-            };
-            let may_fail = tags(cell).any(|tag| tag == "raises-exception");
-            jobs.push(Job { at, source: source.to_owned(), may_fail, timeout });
+            jobs.push(Job { at, source: source.to_owned(), tags: tags(cell).map(str::to_owned).collect() });
         }
-        Ok(jobs)
+        jobs
     }
 
     /// Takes the outputs out of all cells that are not skipped.

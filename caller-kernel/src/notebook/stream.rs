@@ -1,52 +1,59 @@
 //! Text of a stream, as a terminal would leave it: what a progress bar draws over itself is kept once.
 
-/// Adds text to what a stream has said. A carriage return goes back to the beginning of the line, and what follows it is
-/// written over what is there; a backspace takes one character back.
-pub(super) fn add(text: &mut String, more: &str) {
-    // Only the last line can still change.
-    let start = text.rfind('\n').map_or(0, |at| at + 1);
-    if !more.contains(['\r', '\u{8}']) && !text[start..].ends_with('\r') {
-        text.push_str(more);
-        return;
-    }
-    let mut tail = text.split_off(start);
-    tail.push_str(more);
-    for line in tail.split_inclusive('\n') {
-        let (body, end) = match line.strip_suffix('\n') {
-            Some(body) => (body.trim_end_matches('\r'), "\n"),
-            None => (line, ""),
-        };
-        text.extend(settled(body));
-        text.push_str(end);
-    }
+/// What a stream has said. A carriage return goes back to the beginning of the line, and what follows it is written over
+/// what is there; a backspace takes one character back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StreamText {
+    text: String,
+    /// Where the last line begins: only that can still change.
+    line: usize,
+    /// Where it is written on.
+    at: usize,
+    /// Whether the last that came was a carriage return.
+    returned: bool,
 }
 
-fn settled(line: &str) -> Vec<char> {
-    let mut shown: Vec<char> = Vec::new();
-    let mut at = 0;
-    for c in line.chars() {
-        match c {
-            '\r' => at = 0,
-            '\u{8}' if at > 0 => {
-                at -= 1;
-                shown.remove(at);
+const CONTROLS: [char; 3] = ['\r', '\n', '\u{8}'];
+
+impl StreamText {
+    /// Adds text.
+    pub(super) fn add(&mut self, more: &str) {
+        for piece in more.split_inclusive(CONTROLS) {
+            let plain = piece.trim_end_matches(CONTROLS);
+            self.put(plain);
+            match &piece[plain.len()..] {
+                "\r" => self.at = self.line,
+                "\n" => {
+                    self.text.push('\n');
+                    self.line = self.text.len();
+                    self.at = self.line;
+                }
+                "\u{8}" => self.take_back(),
+                _ => {}
             }
-            '\u{8}' => {}
-            c if at < shown.len() => {
-                shown[at] = c;
-                at += 1;
-            }
-            c => {
-                shown.push(c);
-                at += 1;
-            }
+            self.returned = piece.ends_with('\r');
         }
     }
-    // What comes next is to be written over it.
-    if at == 0 && line.ends_with('\r') {
-        shown.push('\r');
+
+    /// The text. What ends in a carriage return is to be written over by what may come next, wherever this is shown.
+    pub(super) fn text(&self) -> String {
+        let end = if self.returned { "\r" } else { "" };
+        [&self.text, end].concat()
     }
-    shown
+
+    /// Writes over as many characters as there are in `plain`.
+    fn put(&mut self, plain: &str) {
+        let over: usize = self.text[self.at..].chars().take(plain.chars().count()).map(char::len_utf8).sum();
+        self.text.replace_range(self.at..self.at + over, plain);
+        self.at += plain.len();
+    }
+
+    fn take_back(&mut self) {
+        if let Some(last) = self.text[self.line..self.at].chars().next_back() {
+            self.at -= last.len_utf8();
+            self.text.remove(self.at);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -54,9 +61,9 @@ mod tests {
     use super::*;
 
     fn said(parts: &[&str]) -> String {
-        let mut text = String::new();
-        parts.iter().for_each(|part| add(&mut text, part));
-        text
+        let mut stream = StreamText::default();
+        parts.iter().for_each(|part| stream.add(part));
+        stream.text()
     }
 
     #[test]
@@ -68,10 +75,25 @@ mod tests {
         assert_eq!(said(&["50%\r", "60"]), "60%");
         assert_eq!(said(&["one\r", "\ntwo\r\n"]), "one\ntwo\n");
         assert_eq!(said(&["a\r\rb"]), "b");
+        // What is longer stays behind what is written over it, whatever the width of the characters.
+        assert_eq!(said(&["abcd\rä", "€", "\n\rx"]), "ä€cd\nx");
+        assert_eq!(said(&["ä€cd\rab\r"]), "abcd\r");
     }
 
     #[test]
     fn a_backspace_takes_a_character_back() {
         assert_eq!(said(&["ab", "\u{8}c\n\u{8}d"]), "ac\nd");
+        assert_eq!(said(&["aä\u{8}", "\u{8}\u{8}b"]), "b");
+    }
+
+    #[test]
+    fn a_long_line_costs_no_more_than_many_lines() {
+        let mut stream = StreamText::default();
+        for round in 0..300_000 {
+            stream.add(if round % 100 == 0 { "\r##########" } else { "##########" });
+        }
+        assert_eq!(stream.text().len(), 1000);
+        (0..300_000).for_each(|_| stream.add("##########"));
+        assert_eq!(stream.text().len(), 3_001_000);
     }
 }

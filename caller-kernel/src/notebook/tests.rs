@@ -18,6 +18,7 @@ fn what_is_no_notebook_says_why() {
         r#"{"nbformat": 4, "cells": [1]}"#,
         r#"{"nbformat": 4, "cells": [{"source": ""}]}"#,
         r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}"#,
+        r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": NaN}]}"#,
         r#"{"nbformat": 4, "cells": [{"cell_type": "code", "source": "", "metadata": 1}]}"#,
     ];
     insta::assert_snapshot!(texts.map(form_error).join("\n"), @r"
@@ -29,6 +30,7 @@ fn what_is_no_notebook_says_why() {
     this is no notebook: its metadata is not an object
     this is no notebook: cell 1 is not an object
     this is no notebook: cell 1 does not say its `cell_type`
+    this is no notebook: cell 1 has no text as its `source`
     this is no notebook: cell 1 has no text as its `source`
     this is no notebook: cell 1 has metadata that is not an object
     ");
@@ -75,6 +77,32 @@ fn a_notebook_is_written_as_nbformat_does() {
     // It is the same when it is read again.
     let again = Notebook::parse(&notebook.to_text()).unwrap();
     assert_eq!(again.to_text(), notebook.to_text());
+}
+
+#[test]
+fn numbers_are_written_as_they_are_spelt() {
+    let text = r#"{
+ "cells": [],
+ "metadata": {
+  "numbers": [
+   12345678901234567890123,
+   1e-07,
+   1.0,
+   NaN,
+   -Infinity,
+   "NaN"
+  ]
+ },
+ "nbformat": 4,
+ "nbformat_minor": 5
+}
+"#;
+    assert_eq!(Notebook::parse(text).unwrap().to_text(), text);
+    // Half of a character is nothing that a text could have; nbformat reads it, and cannot write it.
+    insta::assert_snapshot!(
+        form_error(r#"{"nbformat": 4, "cells": [], "metadata": {"a": "\ud800"}}"#),
+        @"this is no notebook: unexpected end of hex escape at line 1 column 55"
+    );
 }
 
 #[test]

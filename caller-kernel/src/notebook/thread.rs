@@ -3,13 +3,22 @@
 use std::{
     future,
     pin::{Pin, pin},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
-use caller::{Caller, Pending, Resolver};
-use tokio::{select, sync::mpsc};
+use caller::{Caller, Pending};
+use tokio::select;
 
-use crate::shell::{Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, SharedLanguage};
+use crate::{
+    kernel::{
+        execute::guarded,
+        mode::{Mode, unknown_caller},
+        seat::Seat,
+        threads,
+    },
+    shell::{Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, SharedLanguage},
+};
 
 /// What a cell ends in.
 pub(super) type Outcome = Result<Option<MimeBundle>, CellError>;
@@ -20,10 +29,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often it is told meanwhile: the first time may come before the cell has begun, which it then does not concern.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// A shell in the thread of its caller. It goes when this is dropped.
+/// A shell in the thread of its caller, and those that cells in other threads have. It goes when this is dropped.
 pub(super) struct ShellThread {
-    cells: mpsc::UnboundedSender<(Cell, Resolver<Outcome>)>,
-    interrupter: Interrupter,
+    seat: Arc<Seat>,
+    language: SharedLanguage,
 }
 
 /// What became of a cell.
@@ -35,6 +44,16 @@ pub(super) struct Ran {
     pub(super) stuck: bool,
 }
 
+impl Ran {
+    /// A cell that ended by itself.
+    pub(super) fn ended(outcome: Outcome) -> Self {
+        Self { outcome, interrupted: false, stuck: false }
+    }
+}
+
+/// The seat of the shell that a cell runs in, once it is there.
+type At = Arc<OnceLock<Arc<Seat>>>;
+
 /// Why a cell is told to stop.
 #[derive(Clone, Copy)]
 enum Reason {
@@ -45,69 +64,111 @@ enum Reason {
 impl ShellThread {
     /// Makes a shell of this language.
     pub(super) async fn start(caller: &Caller, language: SharedLanguage) -> Result<Self, CellError> {
-        let (cells, mut wanted) = mpsc::unbounded_channel::<(Cell, Resolver<Outcome>)>();
-        let (made, interrupter) = Resolver::new();
-        let serve = caller.call_soon(async move || {
-            let shell = match language.shell() {
-                Ok(shell) => shell,
-                Err(error) => return drop(made.resolve(Err(error))),
-            };
-            if made.resolve(Ok(shell.interrupter())).is_err() {
-                return;
-            }
-            while let Some((cell, ended)) = wanted.recv().await {
-                let outcome = shell.execute(cell).await;
-                // Nobody may wait any more.
-                let _ = ended.resolve(outcome);
-            }
-        });
-        // It ends with the channel.
-        drop(serve);
-        let gone = |error: caller::Error| CellError::new("Error", error.to_string());
-        Ok(Self { cells, interrupter: interrupter.await.map_err(gone)?? })
+        let (seat, made) = Seat::resident(caller, &language, ());
+        let thread = Self { seat, language };
+        let failed = |error: caller::Error| {
+            error.downcast_ref().cloned().unwrap_or_else(|| CellError::new("Error", error.to_string()))
+        };
+        made.await.map_err(failed)?;
+        Ok(thread)
     }
 
     /// Runs a cell, which is stopped at the time limit, and when `stop` is used.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the cell running.
-    pub(super) async fn run(&self, cell: Cell, limit: Option<Duration>, stop: &Interrupter) -> Ran {
-        let (ended, outcome) = Resolver::new();
-        // If nobody takes it, the resolver is dropped, and the pending says so.
-        let _sent = self.cells.send((cell, ended));
-        let mut outcome = pin!(outcome_of(outcome));
+    /// Dropping the future ends the cell where it waits.
+    pub(super) async fn run(
+        &self,
+        mode: Mode,
+        cell: Cell,
+        limit: Option<Duration>,
+        stop: &Interrupter,
+    ) -> Ran {
+        let at = Arc::new(OnceLock::new());
+        let mut outcome = pin!(self.outcome(mode, cell, Arc::clone(&at)));
         let reason = select! {
             biased;
             ran = &mut outcome => return ran,
             () = stop.interrupted(0) => Reason::Interrupt,
             limit = after(limit) => Reason::Timeout(limit),
         };
-        self.end(outcome, reason).await
+        end(outcome, &at, reason).await
     }
 
-    /// Makes a cell end.
-    async fn end(&self, mut outcome: Pin<&mut impl Future<Output = Ran>>, reason: Reason) -> Ran {
-        let until = Instant::now() + GRACE;
-        loop {
-            self.interrupter.interrupt();
-            select! {
-                biased;
-                ran = &mut outcome => {
-                    let interrupted = ran.outcome.as_ref().is_err_and(CellError::is_interrupt);
-                    let outcome = ran.outcome.map_err(|error| if interrupted { reason.say(error) } else { error });
-                    return Ran { outcome, interrupted, ..ran };
-                }
-                () = caller::sleep_until(Instant::now() + AGAIN) => {}
+    async fn outcome(&self, mode: Mode, cell: Cell, at: At) -> Ran {
+        let begun = match self.begin(mode, cell, at).await {
+            Ok(begun) => begun,
+            Err(error) => return Ran::ended(Err(error)),
+        };
+        match begun.await {
+            Ok(outcome) => Ran::ended(outcome),
+            Err(_) => {
+                let error = CellError::new("Cancelled", "the cell was cancelled, or its caller has stopped");
+                let stuck = self.seat.caller().stopping().is_past();
+                Ran { outcome: Err(error), interrupted: false, stuck }
             }
-            if Instant::now() >= until {
-                let mut error = reason.say(CellError::new(INTERRUPTED, "interrupted"));
-                error.traceback.push(
-                    "  the cell does not stop: it is inside of a function that cannot be interrupted"
-                        .to_owned(),
-                );
-                return Ran { outcome: Err(error), interrupted: true, stuck: true };
+        }
+    }
+
+    /// Begins a cell where its mode says.
+    async fn begin(&self, mode: Mode, cell: Cell, at: At) -> Result<Pending<Outcome>, CellError> {
+        let shell = self.seat.caller();
+        let name = match mode {
+            // Those before it have ended.
+            Mode::Queue | Mode::Task => {
+                let seat = Arc::clone(&self.seat);
+                let _first = at.set(Arc::clone(&seat));
+                return Ok(shell.call_soon(async move || {
+                    let shell = seat.shell()?;
+                    guarded(|| shell.execute(cell)).await
+                }));
             }
+            Mode::Thread(name) => name,
+            Mode::Caller(name) => return Err(unknown_caller(&name, [])),
+        };
+        let snapshot = threads::snapshot(&self.seat).await;
+        let language = Arc::clone(&self.language);
+        let run = async move || {
+            let (seat, seated) = threads::sit_here(&language, snapshot)?;
+            let _first = at.set(seat);
+            guarded(|| seated.shell.execute(cell)).await
+        };
+        Ok(match name {
+            None => shell.to_thread(run),
+            Some(name) => threads::thread(shell, &name)?.call_soon(run),
+        })
+    }
+}
+
+impl Drop for ShellThread {
+    fn drop(&mut self) {
+        self.seat.leave();
+    }
+}
+
+/// Makes a cell end.
+async fn end(mut outcome: Pin<&mut impl Future<Output = Ran>>, at: &At, reason: Reason) -> Ran {
+    let until = Instant::now() + GRACE;
+    loop {
+        if let Some(seat) = at.get() {
+            seat.interrupt();
+        }
+        select! {
+            biased;
+            ran = &mut outcome => {
+                let interrupted = ran.outcome.as_ref().is_err_and(CellError::is_interrupt);
+                let outcome = ran.outcome.map_err(|error| if interrupted { reason.say(error) } else { error });
+                return Ran { outcome, interrupted, ..ran };
+            }
+            () = caller::sleep_until(Instant::now() + AGAIN) => {}
+        }
+        if Instant::now() >= until {
+            let mut error = reason.say(CellError::new(INTERRUPTED, "interrupted"));
+            error.traceback.push(
+                "  the cell does not stop: it is inside of a function that cannot be interrupted".to_owned(),
+            );
+            return Ran { outcome: Err(error), interrupted: true, stuck: true };
         }
     }
 }
@@ -117,22 +178,12 @@ impl Reason {
     fn say(self, error: CellError) -> CellError {
         let Self::Timeout(limit) = self else { return error };
         let CellError { ename, evalue, .. } = CellError::new(
-            "Timeout",
+            "TimeoutError",
             format!("stopped after {} s; give the cell more time, or less to do", limit.as_secs_f64()),
         );
         let first = format!("{ename}: {evalue}");
         let traceback = [first].into_iter().chain(error.traceback.into_iter().skip(1)).collect();
         CellError { ename, evalue, traceback }
-    }
-}
-
-async fn outcome_of(outcome: Pending<Outcome>) -> Ran {
-    match outcome.await {
-        Ok(outcome) => Ran { outcome, interrupted: false, stuck: false },
-        Err(_) => {
-            let error = CellError::new("Error", "the caller that runs the cells has stopped");
-            Ran { outcome: Err(error), interrupted: false, stuck: true }
-        }
     }
 }
 

@@ -10,6 +10,7 @@ use caller_kernel::{
 };
 use caller_tokio::Tokio;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// A notebook with these code cells, each with tags.
 pub(crate) fn notebook(cells: &[(&str, &[&str])]) -> Notebook {
@@ -172,16 +173,71 @@ fn a_cell_that_hangs_is_stopped_at_its_time() {
     insta::assert_snapshot!(transcript(&notebook), @r"
     In [1]
       stdout: begun
-      Timeout: stopped after 0.3 s; give the cell more time, or less to do
+      TimeoutError: stopped after 0.3 s; give the cell more time, or less to do
         In [1]:2: in the cell
           2 │ while true do end
     In [2]
-      Timeout: stopped after 0.4 s; give the cell more time, or less to do
+      TimeoutError: stopped after 0.4 s; give the cell more time, or less to do
         In [2]:1: in the cell
           1 │ sleep(1e9)
     In [3]
       stdout: quick
     ");
+}
+
+#[test]
+fn cells_run_where_their_first_line_or_their_tags_say() {
+    let here = "Caller.current().name";
+    let with_data = &format!("{here} .. ' ' .. data[1] .. ' ' .. tostring(f)");
+    let mut notebook = notebook(&[
+        (&format!("data, f = {{ 'plain' }}, print\n{here}"), &[]),
+        (&format!("-- task\n{here}"), &[]),
+        (&format!("# thread name='My thread'\nkept = 1\n{with_data}"), &[]),
+        (&format!("{here} == 'shell'"), &["other", "thread"]),
+        (&format!("-- queue\n{here} .. ' ' .. tostring(kept)"), &["thread", "timeout=-1"]),
+        ("-- caller name=gui\n1", &[]),
+        ("-- thread name='My thread'\nerror('no')", &[]),
+        ("1", &["timeout=soon"]),
+        ("-- queue timeout=0.2\nsleep(1e9)", &[]),
+        ("-- thread name=other timeout=0.2\nprint('begun')\nwhile true do end", &[]),
+        ("-- thread\ncaller:stop()\nsleep(1e9)", &[]),
+        ("data[1]", &[]),
+    ]);
+    let report = run(&mut notebook, LuaLanguage::new(), RunOptions::new().keep_going(true)).unwrap();
+    assert_eq!((report.ran, report.ended), (12, Ended::AllRan));
+    insta::assert_snapshot!(transcript(&notebook), @r#"
+    In [1]
+      execute_result text/plain: "shell"
+    In [2]
+      execute_result text/plain: "shell"
+    In [3]
+      execute_result text/plain: "My thread plain nil"
+    In [4]
+      execute_result text/plain: false
+    In [5]
+      execute_result text/plain: "shell nil"
+    In [6]
+      RunModeError: this kernel knows no caller `gui`; it knows none
+    In [7]
+      Error: In [7]:2: no
+        In [7]:2: in the cell
+          2 │ error('no')
+    In [8]
+      RunModeError: `timeout=soon` is no number of seconds
+    In [9]
+      TimeoutError: stopped after 0.2 s; give the cell more time, or less to do
+        In [9]:2: in the cell
+          2 │ sleep(1e9)
+    In [10]
+      stdout: begun
+      TimeoutError: stopped after 0.2 s; give the cell more time, or less to do
+        In [10]:3: in the cell
+          3 │ while true do end
+    In [11]
+      Cancelled: the cell was cancelled, or its caller has stopped
+    In [12]
+      execute_result text/plain: "plain"
+    "#);
 }
 
 #[test]
@@ -197,7 +253,7 @@ fn a_cell_that_cannot_be_stopped_is_left_behind() {
     insta::assert_snapshot!(transcript(&notebook), @r"
     In [1]
       stdout: begun
-      Timeout: stopped after 0.3 s; give the cell more time, or less to do
+      TimeoutError: stopped after 0.3 s; give the cell more time, or less to do
         the cell does not stop: it is inside of a function that cannot be interrupted
     In [ ]
     ");
@@ -225,21 +281,49 @@ fn an_interrupt_ends_the_cell_and_the_notebook() {
 }
 
 #[test]
+fn a_run_that_is_dropped_ends_its_cell_where_it_waits() {
+    /// Tells when it is dropped.
+    struct Ends(mpsc::UnboundedSender<&'static str>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.send("ended").unwrap();
+        }
+    }
+    let (tells, mut told) = mpsc::unbounded_channel();
+    let exposed = Exposed::new().async_function("hold", "hold()", move |(): ()| {
+        let ends = Ends(tells.clone());
+        async move {
+            ends.0.send("begun").unwrap();
+            std::future::pending::<()>().await;
+        }
+    });
+    let language = Arc::new(LuaLanguage::new().expose(exposed));
+    let shell = Caller::builder().name("shell").backend(Tokio::new()).spawn().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut notebook = notebook(&[("-- thread\nhold()", &[])]);
+    runtime.block_on(async {
+        tokio::select! {
+            _ = notebook.run(&shell, language, RunOptions::new()) => panic!("it waits for ever"),
+            begun = told.recv() => assert_eq!(begun, Some("begun")),
+        }
+        assert_eq!(told.recv().await, Some("ended"));
+    });
+    assert!(shell.is_running());
+    assert_eq!(transcript(&notebook), "In [ ]");
+    shell.stop();
+    shell.stopped().blocking().unwrap();
+}
+
+#[test]
 fn a_cell_may_stop_its_own_caller() {
     let mut notebook = notebook(&[("caller:stop()\nsleep(1e9)", &[]), ("print('never')", &[])]);
     let report = run(&mut notebook, LuaLanguage::new(), RunOptions::new().keep_going(true)).unwrap();
     assert_eq!((report.ran, report.ended), (1, Ended::Stuck));
-    assert_eq!(report.failures[0].error.evalue, "the caller that runs the cells has stopped");
+    assert_eq!(report.failures[0].error.evalue, "the cell was cancelled, or its caller has stopped");
 }
 
 #[test]
 fn what_cannot_be_run_stays_as_it_is() {
-    let mut wrong = notebook(&[("1", &[]), ("2", &["timeout=soon"])]);
-    let before = wrong.clone();
-    let error = run(&mut wrong, LuaLanguage::new(), RunOptions::new()).unwrap_err();
-    assert_eq!(error.to_string(), "cell 2 has the tag `timeout=soon`; give seconds, as in `timeout=0.5`");
-    assert_eq!(wrong, before);
-
     let text = r#"{"nbformat": 4, "cells": [], "metadata": {"kernelspec": {"language": "python"}}}"#;
     let error = run(&mut Notebook::parse(text).unwrap(), LuaLanguage::new(), RunOptions::new()).unwrap_err();
     assert!(matches!(error, NotebookError::Language { .. }), "{error}");

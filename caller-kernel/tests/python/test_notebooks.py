@@ -140,7 +140,7 @@ def test_a_cell_has_its_time(command, tmp_path):
     assert done.returncode == 1
     notebook = nbformat.read(path.with_suffix(".out.ipynb"), as_version=4)
     nbformat.validate(notebook)
-    assert notebook.cells[0].outputs[0].ename.startswith("Timeout")
+    assert notebook.cells[0].outputs[0].ename == "TimeoutError"
 
 
 def test_nbclient_stops_at_an_error(installed, tmp_path):

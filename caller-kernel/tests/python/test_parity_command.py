@@ -29,6 +29,8 @@ def test_cli_01_help_and_version(command, data):
         name, version = done.stdout.split()
         assert (done.returncode, name, version.count(".")) == (0, "caller-kernel", 2)
     assert "--connection-file" in command("start", "--help").stdout
+    every = command("--help-all")
+    assert every.returncode == 0 and all(word in every.stdout for word in ("--connection-file", "--keep-going", "--prefix"))
     assert os.listdir(data) == []
 
 
@@ -70,6 +72,7 @@ def test_cli_04_list_and_uninstall(command, data):
     assert none.returncode == 0 and "no kernels are installed" in none.stdout
     command("install", "--name", "one")
     command("install", "--name", "two", "--display-name", "Second")
+    assert command("-l").stdout == command("list").stdout
     rows = [line.split("  ") for line in command("list").stdout.splitlines()]
     assert [(row[0], row[1].strip() or row[2].strip()) for row in rows] == [("one", "Lua (one)"), ("two", "Second")]
     removed = command("uninstall", "one")
@@ -86,8 +89,8 @@ def test_cli_04_list_and_uninstall(command, data):
 
 
 def test_cli_05_names_and_folders(command, data, tmp_path, monkeypatch):
-    for name in ("", "a b", "a/b", ".."):
-        refused = command("install", "--name", name)
+    for name in ("", "a b", "a/b", "..", ".hidden", "-x"):
+        refused = command("install", f"--name={name}")
         assert refused.returncode == 2 and refused.stderr, name
     assert not (data / "kernels").exists()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import zmq
 from jupyter_client.connect import write_connection_file
+from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
 
 from peers import COMMAND, PORTS, POSIX, TRANSPORTS, WAIT, Client, Process, contents, example, read, until
@@ -352,6 +353,21 @@ def test_lif_08_the_kernelspec_names_curve_only_if_it_works(start, command, tmp_
     path.write_text(json.dumps({"key": "abc", "curve_publickey": public, "curve_secretkey": secret}))
     if named:
         assert start(path=path).client().run("return 1").result == "1"
+    manager = KernelManager(kernel_name="caller", transport_encryption="required")
+    if not named:
+        with pytest.raises(RuntimeError):
+            manager.start_kernel()
+    else:
+        manager.start_kernel()
+        client = manager.client()
+        try:
+            assert client.curve_publickey
+            client.start_channels()
+            client.wait_for_ready(timeout=20)
+            assert client.execute("return 1", reply=True, timeout=20)["content"]["status"] == "ok"
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
     # Keys that are none are refused, and nothing listens in the clear.
     path.write_text(json.dumps({"key": "abc", "curve_publickey": public, "curve_secretkey": public}))
     done = command("start", "-f", path)

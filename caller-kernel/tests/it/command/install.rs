@@ -49,6 +49,12 @@ fn cli_01_without_arguments_there_is_help() {
         let said = run(home.path(), &[name, "--help"]);
         assert!(said.code == Some(0) && said.out.contains(option), "{}", said.out);
     }
+    let said = run(home.path(), &["--help-all"]);
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    for option in ["--version", "--display-name", "--prefix", "--folder", "--keep-going", "--connection-file"]
+    {
+        assert!(said.out.contains(option), "{option} is not in {}", said.out);
+    }
     // No kernel was made, nor anything else.
     assert_eq!(entries(home.path()), [""; 0]);
 }
@@ -68,6 +74,12 @@ fn cli_02_a_kernelspec_is_installed_below_a_prefix() {
     );
     let spec = spec.to_string().replace(&serde_json::to_string(program).unwrap(), "\"PROGRAM\"");
     let spec = spec.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    // It says that it can be encrypted only if it can.
+    let (spec, encrypts) = match spec.split_once(r#""supported_encryption":["curve"],"#) {
+        Some((before, after)) => ([before, after].concat(), true),
+        None => (spec, false),
+    };
+    assert_eq!(encrypts, cfg!(feature = "curve"));
     insta::assert_snapshot!(spec, @r#"{"argv":["PROGRAM","start","-f","{connection_file}"],"display_name":"Lua (ours)","interrupt_mode":"message","kernel_protocol_version":"5.5","language":"lua","metadata":{"caller-kernel":"VERSION","debugger":false,"supported_features":["kernel subshells"]}}"#);
     assert_eq!(entries(&folder), ["kernel.json", "logo-svg.svg"]);
 }
@@ -93,6 +105,9 @@ fn cli_03_settings_and_the_display_name_are_as_they_are_given() {
     assert_eq!(spec["display_name"], "Ours, or  not");
     assert_eq!(extra(&spec), ["--set", "name=a", "--set", "history=c=d", "--set", "name="]);
     // What the kernel would not start with is not installed.
+    let said = run(home.path(), &["install", "--name", "other", "--", "--help"]);
+    assert_eq!((said.code, &*said.out), (Some(2), ""));
+    assert!(said.err.contains("with these arguments `start` prints help"), "{}", said.err);
     let said = run(home.path(), &["install", "--name", "other", "--", "--unknown"]);
     assert_eq!(said.code, Some(2));
     assert!(said.err.contains("unexpected argument '--unknown'"), "{}", said.err);
@@ -102,7 +117,11 @@ fn cli_03_settings_and_the_display_name_are_as_they_are_given() {
 #[test]
 fn cli_04_kernels_are_listed_and_removed() {
     let home = home();
-    let list = || run(home.path(), &["list", "--folder", "kernels"]).out;
+    let list = || {
+        let said = run(home.path(), &["-l", "--folder", "kernels"]).out;
+        assert_eq!(said, run(home.path(), &["list", "--folder", "kernels"]).out);
+        said
+    };
     assert_eq!(list(), "no kernels are installed in kernels\n");
     for (name, shown) in [("a", "Lua"), ("longer", "Lua too")] {
         let said =
@@ -137,11 +156,11 @@ fn cli_04_kernels_of_others_are_not_removed() {
 #[test]
 fn cli_05_names_are_checked() {
     let home = home();
-    for name in ["", "a b", "a/b", ".."] {
-        let said = run(home.path(), &["install", "--name", name, "--folder", "kernels"]);
+    for name in ["", "a b", "a/b", "..", "-x", ".hid"] {
+        let said = run(home.path(), &["install", &format!("--name={name}"), "--folder", "kernels"]);
         assert_eq!(said.code, Some(2), "{name:?}");
         assert!(said.err.contains(&format!("a kernel cannot be named {name:?}")), "{}", said.err);
-        assert_eq!(run(home.path(), &["uninstall", name, "--folder", "kernels"]).code, Some(2));
+        assert_eq!(run(home.path(), &["uninstall", "--folder", "kernels", "--", name]).code, Some(2));
     }
     assert_eq!(entries(home.path()), [""; 0]);
 }

@@ -53,8 +53,93 @@ fn outputs_go_where_they_are_told_to() {
     let said = run(folder.path(), &["run", "a.ipynb", "-o", "no/b.ipynb"]);
     assert_eq!(
         (said.code, &*said.err),
-        (Some(2), "caller-kernel: there is no folder no to write to; make it first\n")
+        (Some(2), "caller-kernel: cannot write no/b.ipynb: there is no folder no; make it first\n")
     );
+}
+
+#[test]
+fn a_folder_is_no_place_for_outputs_and_no_cell_runs_for_it() {
+    let folder = folder(&["io.open('ran', 'w'):close()"]);
+    fs::create_dir(folder.path().join("b")).unwrap();
+    for name in ["b", "b/", "."] {
+        let said = run(folder.path(), &["run", "a.ipynb", "-o", name]);
+        assert_eq!((said.code, &*said.out), (Some(2), ""), "{name}");
+        assert!(said.err.starts_with(&format!("caller-kernel: cannot write {name}: ")), "{}", said.err);
+    }
+    assert_eq!(entries(folder.path()), ["a.ipynb", "b"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_into() {
+    use std::{io::Read, os::unix::fs::FileTypeExt, process::Command};
+    let folder = folder(&["6 * 7"]);
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Open for both, nobody waits for the other.
+    let mut reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    let said = run(folder.path(), &["run", "a.ipynb", "-o", "pipe"]);
+    assert_eq!((said.code, &*summary(&said)), (Some(0), "1 cell ran; written to pipe\n"));
+    assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut text = vec![0; 1 << 16];
+    let size = reader.read(&mut text).unwrap();
+    let text = String::from_utf8(text[..size].to_vec()).unwrap();
+    assert_eq!(Notebook::parse(&text).unwrap().to_text(), text);
+    assert_eq!(entries(folder.path()), ["a.ipynb", "pipe"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn stdout_has_a_path_too() {
+    let folder = folder(&["6 * 7"]);
+    std::os::unix::fs::symlink("/proc/self/fd/1", folder.path().join("out")).unwrap();
+    let said = run(folder.path(), &["run", "a.ipynb", "-o", "out"]);
+    assert_eq!((said.code, &*said.err), (Some(0), ""));
+    assert!(said.out.starts_with("{\n \"cells\""), "{}", said.out);
+    assert!(folder.path().join("out").is_symlink());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_nothing_yet_is_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = folder(&["6 * 7"]);
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    symlink("sub/other", folder.path().join("link")).unwrap();
+    symlink("real", folder.path().join("sub/other")).unwrap();
+    assert_eq!(run(folder.path(), &["run", "a.ipynb", "-o", "link"]).code, Some(0));
+    assert_eq!(entries(folder.path()), ["a.ipynb", "link", "sub"]);
+    assert_eq!(entries(&folder.path().join("sub")), ["other", "real"]);
+    assert!(folder.path().join("sub/other").is_symlink() && folder.path().join("link").is_symlink());
+    symlink("b", folder.path().join("c")).unwrap();
+    symlink("c", folder.path().join("b")).unwrap();
+    assert_eq!(run(folder.path(), &["run", "a.ipynb", "-o", "b"]).code, Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_be_written_is_not_replaced() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder(&["6 * 7"]);
+    let path = folder.path().join("a.ipynb");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    // Root may write everywhere.
+    let may = fs::OpenOptions::new().write(true).open(&path).is_ok();
+    let said = run(folder.path(), &["run", "a.ipynb", "--in-place"]);
+    assert_eq!(said.code, Some(if may { 0 } else { 2 }), "{}", said.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stdout_does_not_take_is_a_failure() {
+    let folder = folder(&["6 * 7"]);
+    // No file may grow: the nearest to a full disk.
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" run a.ipynb -o - > out";
+    let mut shell = std::process::Command::new("sh");
+    let shell = shell.args(["-c", script, env!("CARGO_BIN_EXE_caller-kernel")]).current_dir(folder.path());
+    let said = said(shell.output().unwrap());
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.starts_with("caller-kernel: cannot write stdout: "), "{}", said.err);
 }
 
 #[test]
@@ -85,7 +170,7 @@ fn a_cell_that_hangs_is_stopped() {
     assert_eq!(said.code, Some(1));
     insta::assert_snapshot!(said.err, @r"
     caller-kernel: cell 1 failed in line 2: while true do end
-    Timeout: stopped after 0.3 s; give the cell more time, or less to do
+    TimeoutError: stopped after 0.3 s; give the cell more time, or less to do
       In [1]:2: in the cell
         2 │ while true do end
     ");
