@@ -114,6 +114,14 @@ class Client:
         self.session.send(self.channel(channel).socket, message, buffers=buffers)
         return message
 
+    def together(self, *cells):
+        """Sends cells, none of which begins before all of them are there. Each is a code, or a code and its options."""
+        gate = self.cell("while not gate do sleep(0.001) end gate = nil")
+        sent = [self.cell(cell) if isinstance(cell, str) else self.cell(cell[0], **cell[1]) for cell in cells]
+        opener = self.cell("-- task\ngate = true")
+        assert [self.done(one).status for one in (gate, opener)] == ["ok", "ok"]
+        return sent
+
     def cell(self, code, *, metadata=None, subshell_id=None, **content):
         content = {"code": code, "allow_stdin": False} | content
         header = {"subshell_id": subshell_id} if subshell_id else {}

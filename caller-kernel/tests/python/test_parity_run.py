@@ -83,11 +83,11 @@ def test_run_04_the_timeout_of_the_shell(start):
 
 
 def test_run_05_stop_on_error(client):
-    failing, good = client.cell("error('no')", stop_on_error=False), client.cell("return 1")
+    failing, good = client.together(("error('no')", {"stop_on_error": False}), "return 1")
     assert client.done(failing).status == "error"
     assert client.done(good).result == "1"
     # By default, what was sent with it is not run.
-    failing, aborted = client.cell("error('no')"), client.cell("ran = true")
+    failing, aborted = client.together("error('no')", "ran = true")
     assert client.done(failing).status == "error"
     done = client.done(aborted)
     assert done.status == "aborted" and "execute_input" not in done.types

@@ -5,21 +5,21 @@ import pytest
 
 @pytest.mark.parametrize("stops", [True, False])
 def test_the_pair(client, stops):
-    cells = [client.cell(code, stop_on_error=stops) for code in ("sleep(0.05)", "error('no')", "a = 1", "b = 1")]
+    cells = client.together(*((code, {"stop_on_error": stops}) for code in ("error('no')", "a = 1", "b = 1")))
     statuses = [client.done(cell).status for cell in cells]
-    assert statuses == ["ok", "error"] + ["aborted" if stops else "ok"] * 2
+    assert statuses == ["error"] + ["aborted" if stops else "ok"] * 2
     # It is over with the first cell that is sent by one who has seen it.
     assert client.run("return tostring(a) .. tostring(b)").result == ('"nilnil"' if stops else '"11"')
 
 
 def test_what_was_aborted_is_told_as_the_protocol_has_it(client):
     before = client.run("1").content["execution_count"]
-    # It fails when the other has been sent for sure.
-    failing, aborted = client.cell("sleep(0.1) error('no')"), client.cell("2")
-    assert client.done(failing).content["execution_count"] == before + 1
+    failing, aborted = client.together("error('no')", "2")
+    # There were two more to keep it waiting.
+    assert client.done(failing).content["execution_count"] == before + 3
     done = client.done(aborted)
     assert done.types == ["status", "status"] and done.content["status"] == "aborted"
-    assert client.run("3").content["execution_count"] == before + 2
+    assert client.run("3").content["execution_count"] == before + 4
 
 
 def test_questions_are_answered_all_the_same(client):
@@ -31,14 +31,13 @@ def test_questions_are_answered_all_the_same(client):
 
 
 def test_the_failure_of_a_silent_cell_counts_too(client):
-    failing, behind = client.cell("sleep(0.1) error('no')", silent=True), client.cell("1")
+    failing, behind = client.together(("error('no')", {"silent": True}), "1")
     assert client.done(failing).status == "error"
     assert client.done(behind).status == "aborted"
 
 
 def test_a_syntax_error_counts_too(client):
-    first, failing, behind = client.cell("sleep(0.1)"), client.cell("x = = 1"), client.cell("1")
-    assert client.done(first).status == "ok"
+    failing, behind = client.together("x = = 1", "1")
     assert (client.done(failing).status, client.done(behind).status) == ("error", "aborted")
 
 
