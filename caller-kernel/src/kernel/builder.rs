@@ -9,6 +9,7 @@ use crate::{
     connection::Connection,
     lua::{Exposed, LuaLanguage},
     shell::{Language, SharedLanguage},
+    zmtp::Limits,
 };
 
 /// Options of a kernel; made by [`Kernel::builder`].
@@ -23,6 +24,7 @@ pub struct KernelBuilder {
     history: Option<PathBuf>,
     cell_timeout: Option<Duration>,
     quiet: bool,
+    limits: Limits,
 }
 
 /// What a kernel is started with.
@@ -35,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) history: Option<PathBuf>,
     pub(crate) cell_timeout: Option<Duration>,
     pub(crate) quiet: bool,
+    pub(crate) limits: Limits,
 }
 
 impl KernelBuilder {
@@ -49,6 +52,7 @@ impl KernelBuilder {
             history: None,
             cell_timeout: None,
             quiet: true,
+            limits: Limits::default(),
         }
     }
 
@@ -114,6 +118,13 @@ impl KernelBuilder {
         self
     }
 
+    /// What a front end may leave unread: little, so that a test need not print much.
+    #[cfg(test)]
+    pub(crate) fn unread(mut self, unread: [usize; 3]) -> Self {
+        self.limits.unread = unread;
+        self
+    }
+
     /// Starts it beside what runs, in threads of its own. When this returns, it listens.
     ///
     /// # Blocking
@@ -136,6 +147,7 @@ impl KernelBuilder {
             history: self.history,
             cell_timeout: self.cell_timeout,
             quiet: self.quiet,
+            limits: self.limits,
         })?;
         Ok(Kernel(life))
     }

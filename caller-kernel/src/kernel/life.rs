@@ -115,8 +115,17 @@ pub(crate) fn start(options: Options) -> Result<Arc<Life>, KernelError> {
 }
 
 fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
-    let Options { name, language, connection, connection_file, callers, history, cell_timeout, quiet } =
-        options;
+    let Options {
+        name,
+        language,
+        connection,
+        connection_file,
+        callers,
+        history,
+        cell_timeout,
+        quiet,
+        limits,
+    } = options;
     let claim = Claim::take()?;
     let history = match history {
         None => History::in_memory(),
@@ -146,7 +155,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     let sockets = started.add(make("Sockets")?);
     let bound = sockets.call_soon({
         let wanted = wanted.clone();
-        async move || Sockets::bind(wanted).await
+        async move || Sockets::bind_with(wanted, limits).await
     });
     let shell = started.add(make("Shell")?);
     let (seat, made) = Seat::resident(&shell, &language);

@@ -118,6 +118,7 @@ impl Request {
 
     fn finish(&mut self) {
         self.stage = Stage::Ended;
+        self.iopub.tell_dropped();
         self.status("idle");
     }
 

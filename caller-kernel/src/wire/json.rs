@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt};
 /// The text of a JSON object, as it came or as it will be sent. Cheap to clone.
 ///
 /// Unknown fields, their order, and numbers of any length are kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Bytes);
 
 impl Json {

@@ -1,7 +1,7 @@
 //! Questions to the user.
 
 use crate::{
-    Connection,
+    Connection, Message,
     tests::{
         client::Client,
         front::{Bench, Front, On, content_of, text_of},
@@ -9,6 +9,12 @@ use crate::{
     zmtp::Endpoint,
 };
 use serde_json::json;
+
+/// Sends by a client of its own what a front end has made.
+async fn send(client: &mut Client, front: &Front, message: &Message) {
+    let frames = front.session.encode(message);
+    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+}
 
 /// MSG-13.
 #[tokio::test]
@@ -48,9 +54,25 @@ async fn who_does_not_listen_is_not_asked() {
     let Connection { ip, shell_port, .. } = bench.front.connection.clone();
     let mut client = Client::connect(&Endpoint::Tcp(ip, shell_port), "DEALER", "three").await;
     let request = bench.front.request("execute_request", json!({"code": "input('?')"}));
-    let frames = bench.front.session.encode(&request);
-    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+    send(&mut client, &bench.front, &request).await;
     let published = bench.front.all_for(&request).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
+}
+
+/// MSG-13. Clients that have no identity of their own, and came to their channels as the same number.
+#[tokio::test]
+async fn who_has_no_identity_is_not_taken_for_another() {
+    let mut bench = Bench::new().await;
+    let Connection { ip, shell_port, stdin_port, .. } = bench.front.connection.clone();
+    let nameless = async |port| Client::connect(&Endpoint::Tcp(ip.clone(), port), "DEALER", "").await;
+    let mut other = nameless(stdin_port).await;
+    let mut client = nameless(shell_port).await;
+    let request = bench.front.request("execute_request", json!({"code": "getpass('secret? ')"}));
+    send(&mut client, &bench.front, &request).await;
+    let published = tokio::select! {
+        published = bench.front.all_for(&request) => published,
+        asked = other.recv() => panic!("another client was asked: {asked:?}"),
+    };
     assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
 }
 
