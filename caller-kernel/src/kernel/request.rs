@@ -110,7 +110,12 @@ impl Request {
 
     fn send_error(&self, error: &CellError) {
         if self.msg_type().ends_with("_request") {
-            self.send_reply(&error_content(error));
+            let mut content = error_content(error);
+            // The one reply that has words of its own for the status.
+            if self.msg_type() == "is_complete_request" {
+                content["status"] = "unknown".into();
+            }
+            self.send_reply(&content);
         } else {
             tracing::warn!(%error, msg_type = self.msg_type(), "a message could not be handled");
         }
