@@ -8,6 +8,7 @@ use crate::{
         BindError, Class, Endpoint, Heartbeat, Limits, Publisher, Router, RouterSender, Server, Subscription,
     },
 };
+use bytes::Bytes;
 use serde_json::json;
 use std::{
     collections::HashMap,
@@ -211,6 +212,16 @@ impl ChannelSender {
         }
         let client = frames.remove(0);
         self.router.send(&client, frames)
+    }
+
+    /// Whether the client that these identities name is there.
+    pub(crate) fn has(&self, identities: &[Bytes]) -> bool {
+        identities.first().is_some_and(|client| self.router.has(client))
+    }
+
+    /// Waits until a client has left since this was last waited for, which one waiter may do.
+    pub(crate) async fn client_left(&self) {
+        self.router.left().await;
     }
 
     /// What makes messages to send.

@@ -106,3 +106,21 @@ async fn answers_find_their_questions() {
     front.answer(Some(&first), "1").await;
     assert_eq!(text_of(&front.all_for(&one).await), "1\n");
 }
+
+#[tokio::test]
+async fn who_leaves_is_waited_for_a_moment_and_no_longer() {
+    let mut bench = Bench::new().await;
+    let mut leaves = Front::new(&bench.front.connection, "two").await;
+    let one = bench.front.cell("-- task\nprint(input('?'))").await;
+    let question = bench.front.asked().await;
+    let two = leaves.cell("-- task\nprint(input('?'))").await;
+    leaves.asked().await;
+    // It is gone before it is back: the kernel closes the connection when it has forgotten it.
+    bench.front.rejoin_stdin("one").await;
+    drop(leaves);
+    let published = bench.front.all_for(&two).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
+    // The other left earlier, so if it were given up, it would be by now.
+    bench.front.answer(Some(&question), "here").await;
+    assert_eq!(text_of(&bench.front.all_for(&one).await), "here\n");
+}
