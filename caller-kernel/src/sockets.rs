@@ -18,6 +18,8 @@ use std::{
 };
 use tokio::sync::mpsc;
 
+const MIB: usize = 1 << 20;
+
 /// The five channels of a kernel, listening. See [introduction][intro].
 ///
 /// Their tasks live on the tokio runtime they were bound on, which needs its drivers for network and time. The fifth, the
@@ -73,6 +75,8 @@ impl Sockets {
     pub(crate) async fn bind_with(mut connection: Connection, limits: Limits) -> Result<Self, BindError> {
         let security = encryption::security(&connection)?;
         let session = Arc::new(Session::new(&connection.key));
+        // Anybody may ask for an echo, and none is worth much.
+        let echoes = Limits { unread: [MIB; 3], ..limits };
 
         let mut router = async |port| {
             let (server, router) =
@@ -87,7 +91,7 @@ impl Sockets {
             bind(&mut connection, |c| &mut c.iopub_port, |at| Publisher::bind(at, limits, security.clone()))
                 .await?;
         let (fifth, ()) =
-            bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, limits, security.clone()))
+            bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, echoes, security.clone()))
                 .await?;
         Ok(Self {
             shell,
@@ -312,10 +316,21 @@ fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let shown = [0, 12, 123, 1234, 123_456, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
+    }
 }

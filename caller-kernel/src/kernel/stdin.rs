@@ -118,19 +118,24 @@ impl Stdin {
     pub(crate) async fn watch(&self) {
         loop {
             self.sender.client_left().await;
-            let is_alone = |question: &Question| !self.sender.has(&question.client);
-            let asked = self.asked();
-            let alone: Vec<_> =
-                asked.iter().filter(|one| is_alone(one)).map(|one| one.msg_id.clone()).collect();
-            drop(asked);
+            let alone = self.alone();
             if alone.is_empty() {
                 continue;
             }
             tokio::time::sleep(PATIENCE).await;
-            while let Some(question) = self.take(|one| alone.contains(&one.msg_id) && is_alone(one)) {
-                question.answer.fail(InputError::NoClient);
+            for msg_id in self.alone().into_iter().filter(|msg_id| alone.contains(msg_id)) {
+                if let Some(question) = self.take(|question| question.msg_id == msg_id) {
+                    question.answer.fail(InputError::NoClient);
+                }
             }
         }
+    }
+
+    /// The questions whose clients are not there.
+    fn alone(&self) -> Vec<String> {
+        let asked = self.asked();
+        let alone = asked.iter().filter(|question| !self.sender.has(&question.client));
+        alone.map(|question| question.msg_id.clone()).collect()
     }
 
     fn take(&self, which: impl Fn(&Question) -> bool) -> Option<Question> {
