@@ -89,6 +89,7 @@ fn handle(
     };
     let msg_type = request.msg_type().replace("_request", "_reply");
     channel.sender().send(&channel.sender().session().reply(request, &msg_type, &reply)?);
+    iopub.tell_dropped();
     publish("status", json!({"execution_state": "idle"}), Class::Essential)?;
     Ok(())
 }

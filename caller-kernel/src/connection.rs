@@ -129,6 +129,7 @@ impl Connection {
     /// Reads a connection file.
     ///
     /// It is lenient: a port that is missing is to be chosen, without a key nothing is signed, and what is not known is kept.
+    /// What is `null` counts as missing.
     ///
     /// # Errors
     ///
@@ -141,8 +142,11 @@ impl Connection {
     pub(crate) fn read_with<T: DeserializeOwned>(path: &Path) -> Result<(Self, T), ConnectionError> {
         let text = fs::read(path).map_err(|source| ConnectionError::Read { path: path.into(), source })?;
         let json = |source| ConnectionError::Json { path: path.into(), source };
-        let connection: Self = serde_json::from_slice(&text).map_err(json)?;
-        let more = serde_json::from_slice(&text).map_err(json)?;
+        let mut fields: Map<String, Value> = serde_json::from_slice(&text).map_err(json)?;
+        fields.retain(|_, field| !field.is_null());
+        let fields = Value::Object(fields);
+        let connection = Self::deserialize(&fields).map_err(json)?;
+        let more = T::deserialize(&fields).map_err(json)?;
         match &connection.signature_scheme {
             scheme if scheme.is_empty() || scheme == SCHEME => {
                 Ok((Self { signature_scheme: SCHEME.to_owned(), ..connection }, more))
@@ -238,6 +242,15 @@ mod tests {
     #[test]
     fn what_is_missing_is_chosen() {
         let (_folder, path) = written("{}");
+        assert_eq!(Connection::read(path).unwrap(), Connection::default());
+    }
+
+    #[test]
+    fn what_is_null_is_missing() {
+        let (_folder, path) = written(
+            r#"{"transport": null, "ip": null, "shell_port": null, "key": null, "signature_scheme": null,
+                "kernel_name": null, "curve_publickey": null, "jupyter_session": null}"#,
+        );
         assert_eq!(Connection::read(path).unwrap(), Connection::default());
     }
 

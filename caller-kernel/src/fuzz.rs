@@ -1,4 +1,5 @@
-//! All that reads bytes of strangers, on any bytes.
+//! All that reads bytes of strangers, on any bytes: here from a seed, and by `cargo +nightly fuzz run wire` in the folder of
+//! this crate, which takes `cargo install cargo-fuzz`, for as long as one likes.
 
 #[cfg(feature = "curve")]
 mod curve;

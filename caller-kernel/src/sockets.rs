@@ -8,9 +8,17 @@ use crate::{
         BindError, Class, Endpoint, Heartbeat, Limits, Publisher, Router, RouterSender, Server, Subscription,
     },
 };
+use bytes::Bytes;
 use serde_json::json;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    mem,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::sync::mpsc;
+
+const MIB: usize = 1 << 20;
 
 /// The five channels of a kernel, listening. See [introduction][intro].
 ///
@@ -60,16 +68,19 @@ impl Sockets {
     /// # Panics
     ///
     /// Outside of a tokio runtime, or in one that lacks the drivers for network and time.
-    pub async fn bind(mut connection: Connection) -> Result<Self, BindError> {
+    pub async fn bind(connection: Connection) -> Result<Self, BindError> {
+        Self::bind_with(connection, Limits::default()).await
+    }
+
+    pub(crate) async fn bind_with(mut connection: Connection, limits: Limits) -> Result<Self, BindError> {
         let security = encryption::security(&connection)?;
         let session = Arc::new(Session::new(&connection.key));
-        let limits = Limits::default();
-        // A client waits for its replies, and may have asked for large ones.
-        let replies = Limits { hard: 8 * limits.hard, ..limits };
+        // Anybody may ask for an echo, and none is worth much.
+        let echoes = Limits { unread: [MIB; 3], ..limits };
 
         let mut router = async |port| {
             let (server, router) =
-                bind(&mut connection, port, |at| Router::bind(at, replies, security.clone())).await?;
+                bind(&mut connection, port, |at| Router::bind(at, limits, security.clone())).await?;
             let sender = ChannelSender { session: Arc::clone(&session), router: router.sender().clone() };
             Ok::<_, BindError>((server, Channel { router, sender }))
         };
@@ -80,13 +91,13 @@ impl Sockets {
             bind(&mut connection, |c| &mut c.iopub_port, |at| Publisher::bind(at, limits, security.clone()))
                 .await?;
         let (fifth, ()) =
-            bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, limits, security.clone()))
+            bind(&mut connection, |c| &mut c.hb_port, |at| Heartbeat::bind(at, echoes, security.clone()))
                 .await?;
         Ok(Self {
             shell,
             control,
             stdin,
-            iopub: IoPub { session, publisher },
+            iopub: IoPub { session, publisher, dropped: Arc::default() },
             subscriptions,
             closer: Closer { connection, servers: [first, second, third, fourth, fifth] },
         })
@@ -207,6 +218,16 @@ impl ChannelSender {
         self.router.send(&client, frames)
     }
 
+    /// Whether the client that these identities name is there.
+    pub(crate) fn has(&self, identities: &[Bytes]) -> bool {
+        identities.first().is_some_and(|client| self.router.has(client))
+    }
+
+    /// Waits until a client has left since this was last waited for, which one waiter may do.
+    pub(crate) async fn client_left(&self) {
+        self.router.left().await;
+    }
+
     /// What makes messages to send.
     #[must_use]
     pub fn session(&self) -> &Session {
@@ -219,17 +240,57 @@ impl ChannelSender {
 pub struct IoPub {
     session: Arc<Session>,
     publisher: Publisher,
+    dropped: Arc<Mutex<HashMap<Lack, Dropped>>>,
+}
+
+/// Which client lacks something, and the header of the request whose output that was.
+type Lack = (u64, Json);
+
+/// What was dropped and is not told yet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dropped {
+    messages: usize,
+    bytes: usize,
 }
 
 impl IoPub {
     /// Signs a message and queues it for all who subscribed to its topic, which is its one identity.
     ///
-    /// Messages of one thread arrive in their order. For a client that has more than 32 MiB unread, one of
-    /// [`Class::Stream`] is dropped; a client with more than 64 MiB is disconnected.
+    /// Messages of one thread arrive in their order. What becomes of one whose receiver does not keep up is told by its
+    /// [class](Class).
     pub fn publish(&self, message: &Message, class: Class) {
-        if self.publisher.is_heard() {
-            self.publisher.publish(self.session.encode(message), class);
+        if !self.publisher.is_heard() {
+            return;
         }
+        let frames = self.session.encode(message);
+        let size: usize = frames.iter().map(|frame| frame.len()).sum();
+        for client in self.publisher.publish(frames, class) {
+            let mut all = self.dropped();
+            let dropped = all.entry((client, message.parent_header.clone())).or_default();
+            dropped.messages += 1;
+            dropped.bytes += size;
+        }
+    }
+
+    /// Tells each client what was dropped for it since this was last called, and no other: by a message on `stderr` for each
+    /// request whose output it was, which is not dropped. To be called before a request is said to be over.
+    pub fn tell_dropped(&self) {
+        let dropped = mem::take(&mut *self.dropped());
+        for ((client, parent), Dropped { messages, bytes }) in dropped {
+            let text = format!(
+                "[{} messages of output ({:.1} MB) were dropped: this front end did not read them in time]\n",
+                grouped(messages),
+                bytes as f64 / 1e6,
+            );
+            let note = self.session.message("stream", &parent, &json!({ "name": "stderr", "text": text }));
+            let note = note.expect("an object of two texts is json").on_topic("stream.stderr");
+            self.publisher.send_to(client, self.session.encode(&note));
+        }
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, HashMap<Lack, Dropped>> {
+        // Nothing under the lock can leave it half changed.
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells a new subscriber, and no other, that it will miss nothing from now on. See [JEP 65][jep].
@@ -243,15 +304,33 @@ impl IoPub {
         self.publisher.send_to(subscription.subscriber, self.session.encode(&welcome));
     }
 
-    /// How many messages were dropped so far, counted once for each client that lacks one.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.publisher.dropped()
-    }
-
     /// What makes messages to publish.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
+    }
+}
+
+/// A number as people write it: `1,234`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        let shown = [0, 12, 123, 1234, 123_456, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "12", "123", "1,234", "123,456", "1,234,567"]);
     }
 }

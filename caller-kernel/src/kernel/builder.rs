@@ -9,6 +9,7 @@ use crate::{
     connection::Connection,
     lua::{Exposed, LuaLanguage},
     shell::{Language, SharedLanguage},
+    zmtp::Limits,
 };
 
 /// Options of a kernel; made by [`Kernel::builder`].
@@ -24,6 +25,7 @@ pub struct KernelBuilder {
     cell_timeout: Option<Duration>,
     quiet: bool,
     stop_on_signals: bool,
+    limits: Limits,
 }
 
 /// What a kernel is started with.
@@ -37,6 +39,7 @@ pub(crate) struct Options {
     pub(crate) cell_timeout: Option<Duration>,
     pub(crate) quiet: bool,
     pub(crate) stop_on_signals: bool,
+    pub(crate) limits: Limits,
 }
 
 impl KernelBuilder {
@@ -52,6 +55,7 @@ impl KernelBuilder {
             cell_timeout: None,
             quiet: true,
             stop_on_signals: false,
+            limits: Limits::default(),
         }
     }
 
@@ -128,6 +132,13 @@ impl KernelBuilder {
         self
     }
 
+    /// What a front end may leave unread: little, so that a test need not print much.
+    #[cfg(test)]
+    pub(crate) fn unread(mut self, unread: [usize; 3]) -> Self {
+        self.limits.unread = unread;
+        self
+    }
+
     /// Starts it beside what runs, in threads of its own. When this returns, it listens.
     ///
     /// # Blocking
@@ -151,6 +162,7 @@ impl KernelBuilder {
             cell_timeout: self.cell_timeout,
             quiet: self.quiet,
             stop_on_signals: self.stop_on_signals,
+            limits: self.limits,
         })?;
         Ok(Kernel(life))
     }

@@ -210,6 +210,8 @@ pub(crate) fn start(control: &Caller, dispatch: &Arc<Dispatch>, [shell, own]: [C
         let dispatch = Arc::clone(dispatch);
         drop(control.call_soon(async move || dispatch.read(channel).await));
     }
+    let hub = Arc::clone(&dispatch.hub);
+    drop(control.call_soon(async move || hub.stdin.watch().await));
     let dispatch = Arc::clone(dispatch);
     drop(control.call_soon(async move || dispatch.read_stdin(stdin).await));
 }

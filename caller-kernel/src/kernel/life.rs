@@ -126,6 +126,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         cell_timeout,
         quiet,
         stop_on_signals,
+        limits,
     } = options;
     let claim = Claim::take()?;
     let history = match history {
@@ -159,7 +160,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     let signals = signals.transpose()?.transpose().map_err(KernelError::Signals)?;
     let bound = sockets.call_soon({
         let wanted = wanted.clone();
-        async move || Sockets::bind(wanted).await
+        async move || Sockets::bind_with(wanted, limits).await
     });
     let shell = started.add(make("Shell")?);
     let open = Running::default();

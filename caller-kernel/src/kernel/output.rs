@@ -67,9 +67,14 @@ impl CellOutput {
         self.send_text(&mut self.text());
     }
 
-    /// Publishes a message of the cell, behind what was printed.
+    /// Publishes a message that says what becomes of the cell, behind what was printed.
     pub(crate) fn publish(&self, msg_type: &str, content: &Value) {
-        self.publish_with(msg_type, content, |message| message);
+        self.publish_with(msg_type, content, Class::Essential, |message| message);
+    }
+
+    /// Publishes what the cell shows, behind what was printed.
+    fn show(&self, msg_type: &str, content: &Value) {
+        self.publish_with(msg_type, content, Class::Display, |message| message);
     }
 
     /// Publishes what the cell ends in.
@@ -81,10 +86,16 @@ impl CellOutput {
         );
     }
 
-    fn publish_with(&self, msg_type: &str, content: &Value, more: impl FnOnce(Message) -> Message) {
+    fn publish_with(
+        &self,
+        msg_type: &str,
+        content: &Value,
+        class: Class,
+        more: impl FnOnce(Message) -> Message,
+    ) {
         let mut text = self.text();
         self.send_text(&mut text);
-        self.send(msg_type, msg_type.to_owned(), content, Class::Essential, more);
+        self.send(msg_type, msg_type.to_owned(), content, class, more);
         // Held until here: messages of several threads have one order.
         drop(text);
     }
@@ -113,7 +124,7 @@ impl CellOutput {
         content["data"] = message.data;
         let metadata = Json::new(&message.metadata).unwrap_or_default();
         let buffers = message.buffers.into_iter().map(Bytes::from).collect();
-        self.publish_with(msg_type, &content, |message| {
+        self.publish_with(msg_type, &content, Class::Display, |message| {
             message.with_metadata(metadata).with_buffers(buffers)
         });
     }
@@ -159,11 +170,11 @@ impl Output for CellOutput {
         let transient: Map<String, Value> =
             id.map(|id| ("display_id".to_owned(), id.into())).into_iter().collect();
         let msg_type = if update { "update_display_data" } else { "display_data" };
-        self.publish(msg_type, &json!({ "data": data, "metadata": metadata, "transient": transient }));
+        self.show(msg_type, &json!({ "data": data, "metadata": metadata, "transient": transient }));
     }
 
     fn clear_output(&self, wait: bool) {
-        self.publish("clear_output", &json!({ "wait": wait }));
+        self.show("clear_output", &json!({ "wait": wait }));
     }
 
     fn input(&self, prompt: &str, password: bool) -> Pending<String> {

@@ -123,6 +123,8 @@ impl Request {
                 content["user_expressions"] = json!({});
                 content["payload"] = json!([]);
             }
+            // The one reply that has words of its own for the status.
+            "is_complete_request" => content["status"] = "unknown".into(),
             kind if kind.ends_with("_request") => {}
             msg_type => return tracing::warn!(%error, msg_type, "a message could not be handled"),
         }
@@ -131,6 +133,7 @@ impl Request {
 
     fn finish(&mut self) {
         self.stage = Stage::Ended;
+        self.hub.iopub.tell_dropped();
         self.status("idle");
     }
 

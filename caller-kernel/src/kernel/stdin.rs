@@ -4,7 +4,10 @@
 //!
 //! [stdin]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#messages-on-the-stdin-router-dealer-channel
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use caller::{Pending, Resolver};
@@ -17,6 +20,9 @@ use crate::{
     wire::{Json, Message},
 };
 
+/// How long a client that was asked may be away: the library of most clients tries again after a tenth of it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Why a cell got no input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -24,7 +30,7 @@ pub enum InputError {
     /// The request of the cell says that its front end cannot be asked.
     #[error("this front end takes no requests for input; run the cell from one that does")]
     NotAllowed,
-    /// The front end that sent the cell is gone, or has no stdin channel.
+    /// The front end that sent the cell has no stdin channel, or left it and did not come back within a second.
     #[error("the front end that sent the cell does not listen for requests for input")]
     NoClient,
 }
@@ -105,6 +111,31 @@ impl Stdin {
             (Some(question), Err(error)) => drop(question.answer.fail(error)),
             (None, _) => tracing::debug!("an answer to no question was passed over"),
         }
+    }
+
+    /// Fails questions to clients that leave and do not come back. Who does within a moment has the same identity, and may
+    /// answer.
+    pub(crate) async fn watch(&self) {
+        loop {
+            self.sender.client_left().await;
+            let alone = self.alone();
+            if alone.is_empty() {
+                continue;
+            }
+            tokio::time::sleep(PATIENCE).await;
+            for msg_id in self.alone().into_iter().filter(|msg_id| alone.contains(msg_id)) {
+                if let Some(question) = self.take(|question| question.msg_id == msg_id) {
+                    question.answer.fail(InputError::NoClient);
+                }
+            }
+        }
+    }
+
+    /// The questions whose clients are not there.
+    fn alone(&self) -> Vec<String> {
+        let asked = self.asked();
+        let alone = asked.iter().filter(|question| !self.sender.has(&question.client));
+        alone.map(|question| question.msg_id.clone()).collect()
     }
 
     fn take(&self, which: impl Fn(&Question) -> bool) -> Option<Question> {

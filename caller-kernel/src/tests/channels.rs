@@ -188,6 +188,20 @@ async fn senders_work_from_other_threads() {
 }
 
 #[tokio::test]
+async fn an_address_in_brackets_is_one() {
+    let mut connection = Connection::new();
+    connection.ip = "[::1]".into();
+    match Sockets::bind(connection).await {
+        Ok(sockets) => {
+            let Connection { ip, shell_port, .. } = sockets.closer.connection().clone();
+            assert!(Endpoint::Tcp(ip, shell_port).connect().await.is_ok());
+        }
+        // There is no such address on this machine; it was understood.
+        Err(error) => assert!(error.to_string().contains("tcp://[::1]:0"), "{error}"),
+    }
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_an_error() {
     let sockets = Sockets::bind(Connection::new()).await.unwrap();
     let error = Sockets::bind(sockets.closer.connection().clone()).await.unwrap_err();

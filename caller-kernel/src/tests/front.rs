@@ -3,7 +3,7 @@
 use super::client::Client;
 use crate::{Connection, Header, Json, Kernel, KernelBuilder, Message, Session, Transport, zmtp::Endpoint};
 use serde_json::{Value, json};
-use std::{collections::VecDeque, fmt::Write};
+use std::{collections::VecDeque, fmt::Write, mem};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// A process has one kernel, and where all tests are in one process they take turns.
@@ -140,6 +140,16 @@ impl Front {
     /// The next question to the user.
     pub(super) async fn asked(&mut self) -> Message {
         self.session.decode(self.stdin.recv().await.unwrap()).unwrap()
+    }
+
+    /// Leaves the stdin channel, and comes back by this identity.
+    pub(super) async fn rejoin_stdin(&mut self, identity: &'static str) {
+        let Connection { ip, stdin_port, .. } = self.connection.clone();
+        let again = Client::raw(&Endpoint::Tcp(ip, stdin_port)).await;
+        let mut stdin = mem::replace(&mut self.stdin, again);
+        stdin.shutdown().await;
+        stdin.end().await;
+        self.stdin.join("DEALER", identity).await;
     }
 
     pub(super) async fn answer(&mut self, question: Option<&Message>, value: &str) {

@@ -10,3 +10,4 @@ mod modes;
 mod processes;
 mod questions;
 mod subshells;
+mod unread;

@@ -26,7 +26,10 @@ async fn each_gets_its_own_reply() {
     assert_eq!(recv(&mut router).await, [&b"me"[..], b"one"]);
     nameless.send(&[b"", b"two"]).await;
     let two = recv(&mut router).await;
-    assert_eq!((two[0].len(), two[0][0], &two[1..]), (5, 0, &[Bytes::new(), Bytes::from_static(b"two")][..]));
+    assert_eq!(
+        (two[0].len(), two[0][0], &two[1..]),
+        (17, 0, &[Bytes::new(), Bytes::from_static(b"two")][..])
+    );
 
     assert!(router.sender().send(&two[0], vec!["".into(), "to two".into()]));
     assert!(router.sender().send(b"me", vec!["to one".into()]));
@@ -128,7 +131,7 @@ async fn a_large_message_comes_and_goes_whole() {
 
 #[tokio::test]
 async fn who_does_not_read_is_sent_away() {
-    let (server, mut router) = router(Limits { hard: 1 << 20, ..Limits::default() }).await;
+    let (server, mut router) = router(Limits { unread: [1 << 20; 3], ..Limits::default() }).await;
     let mut stalled = Client::connect(server.endpoint(), "DEALER", "stalled").await;
     let mut good = Client::connect(server.endpoint(), "DEALER", "good").await;
     for client in [&mut stalled, &mut good] {

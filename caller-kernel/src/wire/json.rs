@@ -3,13 +3,13 @@
 use super::error::WireError;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use std::{borrow::Cow, fmt};
 
 /// The text of a JSON object, as it came or as it will be sent. Cheap to clone.
 ///
 /// Unknown fields, their order, and numbers of any length are kept.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Bytes);
 
 impl Json {
@@ -35,7 +35,8 @@ impl Json {
     /// Takes text that should be an object. Only its shape is looked at, without recursion, so that no depth of nesting
     /// is too much; nothing is decoded yet.
     ///
-    /// Bytes that are no UTF-8, which clients send for undecodable text, become replacement characters.
+    /// Bytes that are no UTF-8, which clients send for undecodable text, become replacement characters. `null` counts as
+    /// an object with nothing in it.
     pub(crate) fn parse(text: Bytes, part: &'static str) -> Result<Self, WireError> {
         let text = match String::from_utf8_lossy(&text) {
             Cow::Borrowed(_) => text,
@@ -43,25 +44,32 @@ impl Json {
         };
         let raw: &RawValue =
             serde_json::from_slice(&text).map_err(|source| WireError::Json { part, source })?;
-        if raw.get().starts_with('{') { Ok(Self(text)) } else { Err(WireError::NotAnObject { part }) }
+        match raw.get() {
+            "null" => Ok(Self::empty()),
+            raw if raw.starts_with('{') => Ok(Self(text)),
+            _ => Err(WireError::NotAnObject { part }),
+        }
     }
 
     /// Reads the object as a value of your own type.
     ///
     /// Halves of surrogate pairs, which clients send when they cut a text in the middle of a character, become
-    /// replacement characters.
+    /// replacement characters. Of two fields with one name the last counts.
     ///
     /// # Errors
     ///
     /// The fields are not as the type needs them, or are nested more than 128 deep.
     pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        match serde_json::from_slice(&self.0) {
-            Ok(value) => Ok(value),
-            Err(error) => match mend(self.as_str()) {
-                Some(mended) => serde_json::from_str(&mended),
-                None => Err(error),
-            },
-        }
+        let text = self.as_str();
+        let error = match serde_json::from_str(text) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let mended = mend(text);
+        let text = mended.as_deref().unwrap_or(text);
+        // A struct refuses two fields with one name, a map does not.
+        let by_map = || T::deserialize(serde_json::from_str::<Value>(text)?);
+        serde_json::from_str(text).or_else(|_| by_map()).map_err(|_| error)
     }
 
     /// The text.
@@ -130,7 +138,6 @@ fn unit(text: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
 
     fn parse(text: impl Into<Bytes>) -> Result<Json, WireError> {
         Json::parse(text.into(), "content")
@@ -144,13 +151,34 @@ mod tests {
 
     #[test]
     fn only_objects_are_taken() {
-        for text in ["[]", "1", "null", "\"{}\""] {
+        for text in ["[]", "1", "\"{}\""] {
             assert!(matches!(parse(text), Err(WireError::NotAnObject { part: "content" })), "{text}");
         }
         for text in ["", "{", "{} {}", "{\"a\"}", "nul"] {
             assert!(matches!(parse(text), Err(WireError::Json { .. })), "{text}");
         }
         assert!(Json::new(&[1]).is_err());
+    }
+
+    #[test]
+    fn null_says_nothing() {
+        for text in ["null", " null\n"] {
+            assert_eq!(parse(text).unwrap(), Json::empty());
+        }
+    }
+
+    #[test]
+    fn of_two_fields_the_last_counts() {
+        #[derive(serde::Deserialize)]
+        struct Code {
+            code: String,
+        }
+        let read = |text| parse(text).unwrap().read::<Code>();
+        assert_eq!(read(r#"{"code": 1, "code": "\ud800", "code": "b"}"#).unwrap().code, "b");
+        assert!(read(r#"{"code": "a", "code": 1}"#).is_err());
+        // What is wrong otherwise is told with its place.
+        let error = read(r#"{"code": 1}"#).err().unwrap();
+        assert_eq!(error.to_string(), "invalid type: integer `1`, expected a string at line 1 column 10");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(crate) enum Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
+            Self::Tcp(host, port) if bare(host).contains(':') => write!(f, "tcp://[{}]:{port}", bare(host)),
             Self::Tcp(host, port) => write!(f, "tcp://{host}:{port}"),
             Self::Ipc(path) => write!(f, "ipc://{}", path.display()),
         }
@@ -30,7 +30,7 @@ impl Endpoint {
     /// Connects to what listens there.
     pub(crate) async fn connect(&self) -> io::Result<Halves> {
         match self {
-            Self::Tcp(host, port) => Ok(tcp_halves(TcpStream::connect((&**host, *port)).await?)),
+            Self::Tcp(host, port) => Ok(tcp_halves(TcpStream::connect((bare(host), *port)).await?)),
             #[cfg(unix)]
             Self::Ipc(path) => {
                 let (reader, writer) = net::UnixStream::connect(path).await?.into_split();
@@ -40,6 +40,11 @@ impl Endpoint {
             Self::Ipc(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "use tcp on this system")),
         }
     }
+}
+
+/// A host without the brackets in which an address of IPv6 may stand.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 fn tcp_halves(stream: TcpStream) -> Halves {
@@ -114,7 +119,7 @@ impl Listener {
 }
 
 async fn tcp(host: &str, port: u16) -> io::Result<(Listener, Endpoint)> {
-    let host = if host == "*" { "0.0.0.0" } else { host };
+    let host = if host == "*" { "0.0.0.0" } else { bare(host) };
     let found: Vec<SocketAddr> = net::lookup_host((host, port)).await?.collect();
     let listener = TcpListener::bind(&*found).await?;
     let port = listener.local_addr()?.port();

@@ -15,10 +15,8 @@ pub(crate) struct Limits {
     pub(crate) handshake: Duration,
     /// Peers at one time; further ones are turned away.
     pub(crate) peers: usize,
-    /// Unwritten bytes for one peer past which what may be dropped is dropped.
-    pub(crate) soft: usize,
-    /// Unwritten bytes for one peer past which it is disconnected.
-    pub(crate) hard: usize,
+    /// What may wait to be written to one peer, for each [`Class`](super::Class) on its own.
+    pub(crate) unread: [usize; 3],
     /// Topics (their bytes, and [`FRAME_COST`] for each) that one subscriber may hold.
     pub(crate) topics: usize,
 }
@@ -36,8 +34,10 @@ impl Default for Limits {
             command: 64 << 10,
             handshake: Duration::from_secs(10),
             peers: 1024,
-            soft: 32 * MIB,
-            hard: 64 * MIB,
+            // Far more than a front end leaves unread that is busy for some seconds: Jupyter's own kernels drop nothing. The
+            // bytes are shared between the queues that they are in, and yet count in each: a queue knows only what its own
+            // peer left unread. So this is what one stalled peer costs, and not what each of many does.
+            unread: [128 * MIB, 256 * MIB, 512 * MIB],
             topics: MIB,
         }
     }

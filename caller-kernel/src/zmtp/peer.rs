@@ -83,14 +83,13 @@ pub(crate) async fn serve<S: Socket>(
     let (opener, sealer) = mechanism.traffic(&limits)?;
     decoder.wrapped_by(opener.overhead());
     let identity = match &*properties.identity {
-        // As libzmq does it: a zero byte, which none of the peers' own begins with, and a number.
-        [] => [&[0], &u32::try_from(id).unwrap_or(u32::MAX).to_be_bytes()[..]].concat().into(),
+        [] => automatic()?,
         [0, ..] => return Err(PeerError::Identity),
         own if own.len() > 255 => return Err(PeerError::Identity),
         // A copy, as the rest of a read would live as long as the identity.
         own => Bytes::copy_from_slice(own),
     };
-    let peer = Arc::new(Peer { id, identity, queue: Queue::new(limits.soft, limits.hard) });
+    let peer = Arc::new(Peer { id, identity, queue: Queue::new(limits.unread) });
     socket.join(&peer);
     let member = Member { socket, peer };
     let inbound = Reader { reader: &mut reader, decoder, opener, limits };
@@ -101,6 +100,16 @@ pub(crate) async fn serve<S: Socket>(
         linger(&mut reader, &mut writer).await?;
     }
     Ok(())
+}
+
+/// An identity for a peer that has none of its own: a zero byte, with which none of those begins, and random ones.
+///
+/// So it means this peer of this socket and no other: were it a number, a question to the user would go to whoever has the
+/// same number at the socket for questions, and be answered by them.
+fn automatic() -> io::Result<Bytes> {
+    let mut identity = [0; 17];
+    getrandom::fill(&mut identity[1..]).map_err(io::Error::other)?;
+    Ok(Bytes::copy_from_slice(&identity))
 }
 
 /// The bytes of a peer, and what makes messages of them.
@@ -211,7 +220,6 @@ async fn write(
         if out.capacity() > GATHERED {
             out = BytesMut::new();
         }
-        queue.written(batch);
     }
     Ok(())
 }

@@ -13,10 +13,7 @@ use super::{
 use bytes::Bytes;
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::mpsc;
 
@@ -50,7 +47,6 @@ struct Shared {
     events: Mutex<Option<mpsc::Sender<Subscription>>>,
     /// The most that one subscriber's topics may take.
     topics: usize,
-    dropped: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -73,7 +69,6 @@ impl Publisher {
             subscribers: Mutex::default(),
             events: Mutex::new(Some(events)),
             topics: limits.topics,
-            dropped: AtomicU64::new(0),
         });
         let server = Server::bind(endpoint, Arc::clone(&shared), limits, security).await?;
         Ok((server, (Self(shared), subscribed)))
@@ -84,19 +79,22 @@ impl Publisher {
         lock(&self.0.subscribers).values().any(|subscriber| !subscriber.topics.is_empty())
     }
 
-    /// Queues a message for all whose topics its first part begins with. Never waits for any of them.
-    pub(crate) fn publish(&self, parts: Vec<Bytes>, class: Class) {
+    /// Queues a message for all whose topics its first part begins with. Never waits for any of them. Gives those
+    /// for whom it was dropped.
+    pub(crate) fn publish(&self, parts: Vec<Bytes>, class: Class) -> Vec<u64> {
+        let mut dropped = Vec::new();
         let message = Outgoing::new(parts);
-        let Some(first) = message.parts.first() else { return };
+        let Some(first) = message.parts.first() else { return dropped };
         // Under the lock, so that messages of several threads have one order for all subscribers.
-        for subscriber in lock(&self.0.subscribers).values() {
+        for (&number, subscriber) in &*lock(&self.0.subscribers) {
             if !subscriber.topics.iter().any(|topic| first.starts_with(topic)) {
                 continue;
             }
             if subscriber.peer.queue.push(message.clone(), class) == Pushed::Dropped {
-                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+                dropped.push(number);
             }
         }
+        dropped
     }
 
     /// Queues a message for one subscriber alone. `false` when it is gone.
@@ -105,11 +103,6 @@ impl Publisher {
             return false;
         };
         peer.queue.push(Outgoing::new(parts), Class::Essential) == Pushed::Queued
-    }
-
-    /// How many messages were dropped so far, counted for each subscriber that lacks one.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.0.dropped.load(Ordering::Relaxed)
     }
 }
 

@@ -14,12 +14,14 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What may become of a message when its receiver does not keep up.
+/// What may become of a message when its receiver does not keep up. How much may wait is counted for each class on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It may be dropped for a subscriber that has too much unread: the output of prints.
+    /// It is dropped for a subscriber that has more than 128 MiB of this class unread: the output of prints.
     Stream,
-    /// It is never dropped: status, results, errors, replies. A subscriber that leaves too many of them unread is
+    /// The same with 256 MiB: displays, and messages of comms.
+    Display,
+    /// It is never dropped: status, results, errors, replies. A client that has more than 512 MiB of this class unread is
     /// disconnected.
     Essential,
 }
@@ -69,9 +71,9 @@ enum Phase {
 
 #[derive(Debug)]
 struct State {
-    messages: VecDeque<Outgoing>,
-    /// Of all that is not yet written, what is being written included.
-    bytes: usize,
+    messages: VecDeque<(Outgoing, Class)>,
+    /// Of the messages of each class.
+    bytes: [usize; 3],
     /// The context of the last ping that is not answered. An older one needs no answer then, so that a peer that
     /// pings and does not read costs nothing.
     pong: Option<Bytes>,
@@ -81,8 +83,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    soft: usize,
-    hard: usize,
+    unread: [usize; 3],
     /// The one waiter is the writing half of the peer's task.
     filled: Notify,
     /// The one waiter is the peer's task.
@@ -94,18 +95,17 @@ pub(crate) struct Queue {
 pub(crate) struct Batch {
     pub(crate) pong: Option<Bytes>,
     pub(crate) messages: Vec<Outgoing>,
-    bytes: usize,
 }
 
 /// A batch is full once it has this many bytes.
 const BATCH: usize = 64 << 10;
 
 impl Queue {
-    /// An empty queue. A message is dropped or the peer is sent away when the queue would hold more than this; but
-    /// a queue that is empty takes any message.
-    pub(crate) fn new(soft: usize, hard: usize) -> Self {
-        let state = State { messages: VecDeque::new(), bytes: 0, pong: None, phase: Phase::Open };
-        Self { state: state.into(), soft, hard, filled: Notify::new(), ended: Notify::new() }
+    /// An empty queue. A message is dropped, or the peer is sent away, when the queue already has more of its class than
+    /// this. So a message of any size goes to whoever keeps up.
+    pub(crate) fn new(unread: [usize; 3]) -> Self {
+        let state = State { messages: VecDeque::new(), bytes: [0; 3], pong: None, phase: Phase::Open };
+        Self { state: state.into(), unread, filled: Notify::new(), ended: Notify::new() }
     }
 
     pub(crate) fn push(&self, message: Outgoing, class: Class) -> Pushed {
@@ -113,17 +113,16 @@ impl Queue {
         if !matches!(state.phase, Phase::Open) {
             return Pushed::Gone;
         }
-        let bytes = state.bytes + message.size;
-        if state.bytes > 0 && class == Class::Stream && bytes > self.soft {
-            return Pushed::Dropped;
-        }
-        if state.bytes > 0 && bytes > self.hard {
+        if state.bytes[class as usize] > self.unread[class as usize] {
+            if class != Class::Essential {
+                return Pushed::Dropped;
+            }
             drop(state);
             self.end(Ended::Overflow);
             return Pushed::Gone;
         }
-        state.bytes = bytes;
-        state.messages.push_back(message);
+        state.bytes[class as usize] += message.size;
+        state.messages.push_back((message, class));
         drop(state);
         self.filled.notify_one();
         Pushed::Queued
@@ -156,7 +155,7 @@ impl Queue {
             return;
         }
         state.phase = Phase::Ended(why);
-        state.bytes = 0;
+        state.bytes = [0; 3];
         let forgotten = mem::take(&mut state.messages);
         drop(state);
         drop(forgotten);
@@ -177,22 +176,17 @@ impl Queue {
     fn take(&self) -> Option<Option<Batch>> {
         let mut state = self.lock();
         let mut batch = Batch { pong: state.pong.take(), ..Batch::default() };
-        while batch.bytes < BATCH {
-            let Some(message) = state.messages.pop_front() else { break };
-            batch.bytes += message.size;
+        let mut bytes = 0;
+        while bytes < BATCH {
+            let Some((message, class)) = state.messages.pop_front() else { break };
+            bytes += message.size;
+            state.bytes[class as usize] -= message.size;
             batch.messages.push(message);
         }
         if batch.messages.is_empty() && batch.pong.is_none() {
             return matches!(state.phase, Phase::Closing).then_some(None);
         }
         Some(Some(batch))
-    }
-
-    /// Makes room: these messages were written.
-    pub(crate) fn written(&self, batch: Batch) {
-        let mut state = self.lock();
-        // At its end the queue has forgotten them.
-        state.bytes = state.bytes.saturating_sub(batch.bytes);
     }
 
     /// Waits until the peer is to be sent away.
@@ -211,7 +205,7 @@ impl Queue {
     }
 
     #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> [usize; 3] {
         self.lock().bytes
     }
 }
@@ -225,47 +219,53 @@ mod tests {
     }
 
     fn taken(queue: &Queue) -> usize {
-        let Some(Some(batch)) = queue.take() else { return 0 };
-        let messages = batch.messages.len();
-        queue.written(batch);
-        messages
+        queue.take().flatten().map_or(0, |batch| batch.messages.len())
     }
 
+    const UNREAD: [usize; 3] = [1000, 2000, 3000];
+
     #[test]
-    fn streams_are_dropped_where_essentials_are_not() {
-        let queue = Queue::new(1000, 2000);
-        assert_eq!(queue.push(message(900), Class::Stream), Pushed::Queued);
-        assert_eq!(queue.push(message(200), Class::Stream), Pushed::Dropped);
-        assert_eq!(queue.push(message(200), Class::Essential), Pushed::Queued);
-        assert_eq!(queue.bytes(), 1100);
-        assert_eq!(taken(&queue), 2);
+    fn each_class_has_a_bound_of_its_own() {
+        let queue = Queue::new(UNREAD);
+        for class in [Class::Stream, Class::Display] {
+            let fits = UNREAD[class as usize] / 100;
+            for _ in 0..=fits {
+                assert_eq!(queue.push(message(100), class), Pushed::Queued);
+            }
+            assert_eq!(queue.push(message(100), class), Pushed::Dropped);
+            // Those that matter more have their room.
+            assert_eq!(queue.push(message(100), Class::Essential), Pushed::Queued);
+        }
+        assert_eq!(queue.bytes(), [1100, 2100, 200]);
+        assert_eq!(taken(&queue), 11 + 21 + 2);
+        assert_eq!(queue.bytes(), [0; 3]);
         assert_eq!(queue.push(message(900), Class::Stream), Pushed::Queued);
     }
 
     #[test]
     fn too_many_essentials_end_the_peer() {
-        let queue = Queue::new(1000, 2000);
-        assert_eq!(queue.push(message(1900), Class::Essential), Pushed::Queued);
+        let queue = Queue::new(UNREAD);
+        assert_eq!(queue.push(message(3100), Class::Essential), Pushed::Queued);
+        assert_eq!(queue.push(message(200), Class::Display), Pushed::Queued);
         assert_eq!(queue.push(message(200), Class::Essential), Pushed::Gone);
         assert_eq!(queue.push(message(100), Class::Essential), Pushed::Gone);
-        assert_eq!((queue.bytes(), taken(&queue)), (0, 0));
+        assert_eq!((queue.bytes(), taken(&queue)), ([0; 3], 0));
         assert!(matches!(queue.lock().phase, Phase::Ended(Ended::Overflow)));
     }
 
     #[test]
-    fn an_empty_queue_takes_any_message() {
-        let queue = Queue::new(1000, 2000);
-        assert_eq!(queue.push(message(5000), Class::Stream), Pushed::Queued);
-        // It counts until it is written, so what is being written is in the bound.
-        let batch = queue.take().unwrap().unwrap();
-        assert_eq!(queue.push(message(100), Class::Stream), Pushed::Dropped);
-        queue.written(batch);
-        assert_eq!(queue.push(message(100), Class::Stream), Pushed::Queued);
+    fn a_message_of_any_size_goes_to_who_keeps_up() {
+        let queue = Queue::new(UNREAD);
+        assert_eq!(queue.push(message(100), Class::Display), Pushed::Queued);
+        assert_eq!(queue.push(message(5000), Class::Display), Pushed::Queued);
+        assert_eq!(queue.push(message(100), Class::Display), Pushed::Dropped);
+        assert_eq!(taken(&queue), 2);
+        assert_eq!(queue.push(message(100), Class::Display), Pushed::Queued);
     }
 
     #[test]
     fn a_closed_queue_is_emptied_first() {
-        let queue = Queue::new(1000, 2000);
+        let queue = Queue::new(UNREAD);
         queue.push(message(100), Class::Essential);
         queue.close();
         assert_eq!(queue.push(message(100), Class::Essential), Pushed::Gone);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn only_the_last_ping_is_answered() {
-        let queue = Queue::new(1000, 2000);
+        let queue = Queue::new(UNREAD);
         queue.pong(Bytes::from_static(b"1"));
         queue.pong(Bytes::from_static(b"2"));
         assert_eq!(queue.take().unwrap().unwrap().pong.unwrap(), "2");
@@ -284,11 +284,11 @@ mod tests {
 
     #[test]
     fn a_batch_has_a_size() {
-        let queue = Queue::new(1 << 20, 1 << 20);
+        let queue = Queue::new([1 << 20; 3]);
         for _ in 0..10 {
             queue.push(message(BATCH / 4), Class::Essential);
         }
         assert_eq!(taken(&queue), 4);
-        assert_eq!(queue.bytes(), 6 * BATCH / 4);
+        assert_eq!(queue.bytes(), [0, 0, 6 * BATCH / 4]);
     }
 }

@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Messages from all peers wait here until they are taken; while it is full, peers are not read from.
 const WAITING: usize = 256;
@@ -33,7 +33,8 @@ impl Router {
         security: Security,
     ) -> Result<(Server, Self), BindError> {
         let (inbox, incoming) = mpsc::channel(WAITING);
-        let shared = Arc::new(Shared { peers: Mutex::default(), inbox: Mutex::new(Some(inbox)) });
+        let shared =
+            Arc::new(Shared { peers: Mutex::default(), left: Notify::new(), inbox: Mutex::new(Some(inbox)) });
         let server = Server::bind(endpoint, Arc::clone(&shared), limits, security).await?;
         Ok((server, Self { sender: RouterSender(shared), incoming }))
     }
@@ -61,6 +62,16 @@ impl RouterSender {
         peer.queue.push(Outgoing::new(parts), Class::Essential) == Pushed::Queued
     }
 
+    /// Whether there is such a peer.
+    pub(crate) fn has(&self, identity: &[u8]) -> bool {
+        lock(&self.0.peers).contains_key(identity)
+    }
+
+    /// Waits until a peer has left since this was last waited for, which one waiter may do.
+    pub(crate) async fn left(&self) {
+        self.0.left.notified().await;
+    }
+
     #[cfg(test)]
     pub(crate) fn peers(&self) -> usize {
         lock(&self.0.peers).len()
@@ -70,6 +81,7 @@ impl RouterSender {
 #[derive(Debug)]
 struct Shared {
     peers: Mutex<HashMap<Bytes, Arc<Peer>>>,
+    left: Notify,
     /// Gone when the socket is closed.
     inbox: Mutex<Option<mpsc::Sender<Vec<Bytes>>>>,
 }
@@ -114,6 +126,8 @@ impl Socket for Shared {
         // Its identity may be another's by now.
         if peers.get(&peer.identity).is_some_and(|current| current.id == peer.id) {
             peers.remove(&peer.identity);
+            drop(peers);
+            self.left.notify_one();
         }
     }
 

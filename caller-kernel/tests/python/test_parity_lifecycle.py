@@ -305,17 +305,20 @@ def test_lif_07_the_command_prints_if_it_is_not_quiet(start):
 
 def refused(kernel, channel, **curve):
     """Whether the kernel ends a connection before anything was said on it."""
-    bare = kernel.context.socket(zmq.DEALER)
+    bare = kernel.context.socket(zmq.SUB if channel == "iopub" else zmq.DEALER)
     bare.linger = 0
     for name, value in curve.items():
         setattr(bare, name, value)
     ends = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_DISCONNECTED
     monitor = bare.get_monitor_socket(ends)
     bare.connect(kernel.url(channel))
-    # It may have ended already; then there is nowhere to send to.
-    bare.sndtimeo = 0
-    with contextlib.suppress(zmq.Again):
-        kernel.session().send(bare, "kernel_info_request", {})
+    if channel == "iopub":
+        bare.subscribe(b"")
+    else:
+        # It may have ended already; then there is nowhere to send to.
+        bare.sndtimeo = 0
+        with contextlib.suppress(zmq.Again):
+            kernel.session().send(bare, "kernel_info_request", {})
     ended = bool(monitor.poll(WAIT * 1000))
     bare.disable_monitor()
     return ended and not bare.poll(0)
@@ -338,7 +341,7 @@ def test_lif_08_keys_in_the_file_encrypt(start, command, tmp_path, transport):
     assert beat.recv() == b"beat"
     # Who has no keys, or thinks the kernel is another, gets nothing.
     own = dict(zip(("curve_publickey", "curve_secretkey"), zmq.curve_keypair()))
-    for channel in ("shell", "control", "stdin", "hb"):
+    for channel in ("shell", "control", "stdin", "hb", "iopub"):
         assert refused(kernel, channel)
         assert refused(kernel, channel, curve_serverkey=zmq.curve_keypair()[0], **own)
     assert client.run("return 1").result == "1"

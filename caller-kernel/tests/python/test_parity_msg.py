@@ -7,7 +7,7 @@ from queue import Empty
 import pytest
 import zmq
 
-from peers import TRANSPORTS, contents, example, fresh, of_type
+from peers import TRANSPORTS, WAIT, contents, example, fresh, of_type
 
 CODE = {"code": "x", "cursor_pos": 1}
 REQUESTS = {
@@ -235,6 +235,33 @@ def test_msg_13_input(client, each_transport, function):
     assert "wörld" in client.done(request).result
     refused = client.run(f"return {function}('who? ')", allow_stdin=False)
     assert refused.status == "error" and "input" in refused.content["evalue"]
+
+
+def test_msg_13_who_has_no_identity_is_not_asked_for_another(client, each_transport):
+    other, asking = (each_transport.context.socket(zmq.DEALER) for _ in range(2))
+    for channel, socket in (("stdin", other), ("shell", asking)):
+        socket.linger, socket.rcvtimeo = 0, WAIT * 1000
+        joined = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        socket.connect(each_transport.url(channel))
+        assert joined.poll(WAIT * 1000)
+        socket.disable_monitor()
+    session = each_transport.session()
+    request = session.send(asking, "execute_request", {"code": "return getpass('secret? ')", "allow_stdin": True})
+    _, parts = session.feed_identities(asking.recv_multipart())
+    reply = session.deserialize(parts)
+    assert reply["parent_header"]["msg_id"] == request["header"]["msg_id"]
+    assert reply["content"]["status"] == "error" and "input" in reply["content"]["evalue"]
+    assert not other.poll(0)
+
+
+def test_msg_13_who_leaves_is_not_waited_for(client, each_transport):
+    leaves = each_transport.client()
+    request = leaves.cell("return input('who? ')", allow_stdin=True)
+    assert leaves.kc.get_stdin_msg(timeout=WAIT)["msg_type"] == "input_request"
+    leaves.kc.stop_channels()
+    (error,) = contents(client.to_idle(request), "error")
+    assert "input" in error["evalue"]
+    assert client.run("return 1").result == "1"
 
 
 def test_msg_14_an_interrupt_ends_a_cell_that_waits(client):

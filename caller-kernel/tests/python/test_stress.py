@@ -209,16 +209,62 @@ REQUESTS = [
 ]
 
 
+# What each cannot do without, and what else it reads.
+NEEDED = {
+    "execute_request": {"code": ""},
+    "complete_request": {"code": ""},
+    "inspect_request": {"code": ""},
+    "is_complete_request": {"code": ""},
+    "history_request": {"hist_access_type": "tail"},
+    "delete_subshell_request": {"subshell_id": "unknown"},
+}
+OPTIONAL = {
+    "execute_request": ["silent", "user_expressions", "allow_stdin"],
+    "complete_request": ["cursor_pos"],
+    "inspect_request": ["cursor_pos"],
+    "is_complete_request": ["cursor_pos"],  # it is read as the two above
+    "history_request": ["n", "session", "pattern"],
+}
+
+
+def answered(client, request):
+    """The status of a reply on control that is as the protocol has it."""
+    told, heard = client.reply(request, "control")["content"], client.to_idle(request)
+    failures = []
+    if told["status"] == "error":
+        failures = [{name: told[name] for name in ("ename", "evalue", "traceback")}]
+        assert told["ename"] and isinstance(told["evalue"], str) and isinstance(told["traceback"], list)
+    if request["msg_type"] == "execute_request":
+        # Front ends show what all hear, and number the cell by the reply.
+        assert isinstance(told["execution_count"], int), told
+        assert contents(heard, "error") == failures
+    return told["status"]
+
+
 def test_absent_and_wrong_fields_are_answered(client):
     values = [None, 7, -1, 1e300, "text", [], {}, [None], True]
-    fields = ["code", "silent", "cursor_pos", "user_expressions", "hist_access_type", "n", "session", "pattern", "subshell_id", "allow_stdin"]
+    fields = sorted({field for known in [*NEEDED.values(), *OPTIONAL.values()] for field in known})
     for msg_type in REQUESTS:
-        contents = [{}] + [{"code": "", "hist_access_type": "tail", "subshell_id": ""} | {field: value} for field in fields for value in values]
-        requests = [client.send(msg_type, content, "control") for content in contents]
-        for request in requests:
-            reply = client.channel("control").get_msg(timeout=WAIT)
-            assert reply["msg_type"] == msg_type.replace("_request", "_reply")
-            assert reply["content"]["status"] in ("ok", "error", "aborted", "complete", "incomplete", "invalid", "unknown")
+        needed = NEEDED.get(msg_type, {})
+        known = [*needed, *OPTIONAL.get(msg_type, [])]
+        is_complete = msg_type == "is_complete_request"
+        wrong = "unknown" if is_complete else "error"
+        right = {"is_complete_request": "complete", "delete_subshell_request": "error"}.get(msg_type, "ok")
+
+        def asked(content):
+            # A cell is not to end those behind it.
+            return client.send(msg_type, {"stop_on_error": False} | content, "control")
+
+        absent = [asked({})]
+        # What a request does not know of changes nothing.
+        foreign = [asked(needed | {field: value}) for field in fields if field not in known for value in values]
+        mistyped = [asked(needed | {field: value}) for field in needed for value in (None, 7, [], {}, True)]
+        others = [asked(needed | {field: value}) for field in known for value in values]
+        assert {answered(client, request) for request in absent} == {wrong if needed else right}, msg_type
+        assert {answered(client, request) for request in foreign} == {right}, msg_type
+        assert {answered(client, request) for request in mistyped} <= {wrong}, msg_type
+        statuses = ("complete", "incomplete", "invalid", "unknown") if is_complete else ("ok", "error")
+        assert {answered(client, request) for request in others} <= set(statuses), msg_type
     for msg_type in ("comm_open", "comm_msg", "comm_close"):
         for content in ({}, {"comm_id": 7}, {"comm_id": "x", "target_name": None, "data": 7}):
             client.to_idle(client.send(msg_type, content))

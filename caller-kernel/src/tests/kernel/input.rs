@@ -1,7 +1,7 @@
 //! Questions to the user.
 
 use crate::{
-    Connection,
+    Connection, Message,
     tests::{
         client::Client,
         front::{Bench, Front, On, content_of, text_of},
@@ -9,6 +9,12 @@ use crate::{
     zmtp::Endpoint,
 };
 use serde_json::json;
+
+/// Sends by a client of its own what a front end has made.
+async fn send(client: &mut Client, front: &Front, message: &Message) {
+    let frames = front.session.encode(message);
+    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+}
 
 /// MSG-13.
 #[tokio::test]
@@ -48,9 +54,25 @@ async fn who_does_not_listen_is_not_asked() {
     let Connection { ip, shell_port, .. } = bench.front.connection.clone();
     let mut client = Client::connect(&Endpoint::Tcp(ip, shell_port), "DEALER", "three").await;
     let request = bench.front.request("execute_request", json!({"code": "input('?')"}));
-    let frames = bench.front.session.encode(&request);
-    client.send(&frames.iter().map(|part| &part[..]).collect::<Vec<_>>()).await;
+    send(&mut client, &bench.front, &request).await;
     let published = bench.front.all_for(&request).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
+}
+
+/// MSG-13. Clients that have no identity of their own, and came to their channels as the same number.
+#[tokio::test]
+async fn who_has_no_identity_is_not_taken_for_another() {
+    let mut bench = Bench::new().await;
+    let Connection { ip, shell_port, stdin_port, .. } = bench.front.connection.clone();
+    let nameless = async |port| Client::connect(&Endpoint::Tcp(ip.clone(), port), "DEALER", "").await;
+    let mut other = nameless(stdin_port).await;
+    let mut client = nameless(shell_port).await;
+    let request = bench.front.request("execute_request", json!({"code": "getpass('secret? ')"}));
+    send(&mut client, &bench.front, &request).await;
+    let published = tokio::select! {
+        published = bench.front.all_for(&request) => published,
+        asked = other.recv() => panic!("another client was asked: {asked:?}"),
+    };
     assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
 }
 
@@ -83,4 +105,22 @@ async fn answers_find_their_questions() {
     assert_eq!(text_of(&front.all_for(&two).await), "2\n");
     front.answer(Some(&first), "1").await;
     assert_eq!(text_of(&front.all_for(&one).await), "1\n");
+}
+
+#[tokio::test]
+async fn who_leaves_is_waited_for_a_moment_and_no_longer() {
+    let mut bench = Bench::new().await;
+    let mut leaves = Front::new(&bench.front.connection, "two").await;
+    let one = bench.front.cell("-- task\nprint(input('?'))").await;
+    let question = bench.front.asked().await;
+    let two = leaves.cell("-- task\nprint(input('?'))").await;
+    leaves.asked().await;
+    // It is gone before it is back: the kernel closes the connection when it has forgotten it.
+    bench.front.rejoin_stdin("one").await;
+    drop(leaves);
+    let published = bench.front.all_for(&two).await;
+    assert!(text_of(&published).contains("does not listen for requests for input"), "{published:?}");
+    // The other left earlier, so if it were given up, it would be by now.
+    bench.front.answer(Some(&question), "here").await;
+    assert_eq!(text_of(&bench.front.all_for(&one).await), "here\n");
 }

@@ -1,6 +1,6 @@
 //! Requests about code, history, and the kernel itself.
 
-use crate::tests::front::{Bench, On, content_of, transcript};
+use crate::tests::front::{Bench, Front, On, content_of, transcript};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -43,6 +43,16 @@ async fn the_kernel_says_what_it_is() {
     iopub status {"execution_state":"idle"}
     control kernel_info_reply {"banner":"Lua 5.4 in a running Rust program (caller-kernel 0.1.0).\n`caller` is the caller of this shell, `%callers` lists all; cells wait without `await`.","debugger":false,"help_links":[{"text":"Lua 5.4 reference manual","url":"https://www.lua.org/manual/5.4/"}],"implementation":"caller-kernel","implementation_version":"0.1.0","language_info":{"codemirror_mode":{"name":"lua"},"file_extension":".lua","mimetype":"text/x-lua","name":"lua","pygments_lexer":"lua","version":"5.4"},"protocol_version":"5.5","status":"ok","supported_features":["kernel subshells"]}
     "#);
+}
+
+/// MSG-10. Its status knows no `error`, whatever failed.
+#[tokio::test]
+async fn what_cannot_be_judged_is_unknown() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    let request = Front::in_subshell(front.request("is_complete_request", json!({"code": "1"})), "none");
+    let (reply, _) = front.exchange(On::Shell, &request).await;
+    assert_eq!(content_of(&reply)["status"], "unknown", "{reply:?}");
 }
 
 /// MSG-09, MSG-10.
@@ -160,7 +170,8 @@ async fn wrong_content_is_an_error_and_nothing_more() {
         let content = content_of(&reply);
         // Busy and idle; and of a cell all see the error.
         let expected = if msg_type == "execute_request" { 3 } else { 2 };
-        assert_eq!((published.len(), &content["status"]), (expected, &json!("error")), "{msg_type}");
+        let status = if msg_type == "is_complete_request" { "unknown" } else { "error" };
+        assert_eq!((published.len(), &content["status"]), (expected, &json!(status)), "{msg_type}");
         lines += &format!("{} {}: {}\n", reply.msg_type(), content["ename"], content["evalue"]);
     }
     for content in [json!({}), json!({"comm_id": 1}), json!({"comm_id": "c", "target_name": []})] {
