@@ -5,22 +5,135 @@ local parts, sandbox = ...
 local error, select, setmetatable, tostring, type = error, select, setmetatable, tostring, type
 local concat = table.concat
 
--- Awaiting in a coroutine of the user's: the marker that mlua yields goes outwards, coroutine by coroutine, to the one of
--- the cell, and what comes back goes inwards.
+-- What catches errors: none of it keeps the one that the hook raises in code that is to end.
+local stopped = parts.stopped
+local function caught(ok, ...)
+  if not ok and stopped() then
+    error((...), 0)
+  end
+  return ok, ...
+end
+do
+  local pcall, xpcall = pcall, xpcall
+  function _G.pcall(...)
+    return caught(pcall(...))
+  end
+  function _G.xpcall(f, handler, ...)
+    return caught(xpcall(f, function(e)
+      -- It is called before what the hook stops has ended, and so unseen by the hook: one that loops would not end.
+      if stopped() then
+        return e
+      end
+      return handler(e)
+    end, ...))
+  end
+end
+
+-- Compiled code that was tampered with can do anything, so only text is loaded.
+do
+  local load, loadfile = load, loadfile
+  function _G.load(chunk, name, mode, ...)
+    if select("#", ...) > 0 then
+      return caught(load(chunk, name, "t", (...)))
+    end
+    return caught(load(chunk, name, "t"))
+  end
+  if not sandbox then
+    local function text(path, ...)
+      if path == nil then
+        error("give the name of a file; the input of the program is not the cell's", 3)
+      end
+      return loadfile(path, "t", ...)
+    end
+    function _G.loadfile(path, mode, ...)
+      return text(path, ...)
+    end
+    function _G.dofile(path)
+      local f, message = text(path)
+      if not f then
+        error(message, 0)
+      end
+      return f()
+    end
+    local package = package
+    local searchpath = package.searchpath
+    package.searchers[2] = function(name)
+      local path, tried = searchpath(name, package.path)
+      if not path then
+        return tried
+      end
+      local f, message = loadfile(path, "t")
+      if not f then
+        error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0)
+      end
+      return f, path
+    end
+  end
+end
+
+-- A coroutine of the user's that waits, or that the hook suspends for others to have a turn, gives that outwards,
+-- coroutine by coroutine, to the one of the cell; what comes back goes inwards. Then the marker of mlua is yielded, or
+-- nothing at all: so what the user yields is never nothing.
 do
   local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
-  local close, status = coroutine.close, coroutine.status
-  local waiting = parts.waiting
+  local close, isyieldable, status = coroutine.close, coroutine.isyieldable, coroutine.status
+  local waiting, nothing = parts.waiting, {}
+  -- Those whose call has been left in the midst of them.
+  local away = setmetatable({}, { __mode = "k" })
+  local Left = {
+    __close = function(left)
+      away[left.co] = nil
+    end,
+  }
 
-  local function pass(co, ok, first, ...)
-    if ok and first == waiting then
-      return pass(co, resume(co, yield(waiting)))
+  local function leave(co, ...)
+    if select("#", ...) == 0 and not isyieldable() then
+      -- Within a function of C it goes on.
+      return
     end
-    return ok, first, ...
+    away[co] = true
+    -- Also when the call does not come back.
+    local left <close> = setmetatable({ co = co }, Left)
+    return yield(...)
   end
 
-  function coroutine.resume(co, ...)
+  local function pass(co, ok, ...)
+    if ok then
+      local first = ...
+      if first == nothing then
+        return ok
+      end
+      if first == waiting or (select("#", ...) == 0 and status(co) == "suspended") then
+        return pass(co, resume(co, leave(co, ...)))
+      end
+    end
+    return caught(ok, ...)
+  end
+
+  local function enter(co, ...)
+    if away[co] then
+      return false, "cannot resume a coroutine that waits in another call"
+    end
     return pass(co, resume(co, ...))
+  end
+  coroutine.resume = enter
+
+  function coroutine.yield(...)
+    if select("#", ...) == 0 then
+      return yield(nothing)
+    end
+    return yield(...)
+  end
+
+  function coroutine.status(co)
+    return away[co] and "normal" or status(co)
+  end
+
+  function coroutine.close(co)
+    if away[co] then
+      error("cannot close a coroutine that waits in another call", 2)
+    end
+    return caught(close(co))
   end
 
   local function unwrap(co, ok, ...)
@@ -36,22 +149,8 @@ do
   function coroutine.wrap(f)
     local co = create(f)
     return function(...)
-      return unwrap(co, pass(co, resume(co, ...)))
+      return unwrap(co, enter(co, ...))
     end
-  end
-end
-
--- The hook that stops code calls the handlers of `xpcall` before it has ended itself, and so unseen by itself: one that
--- loops would never be stopped.
-do
-  local protected, stopped = xpcall, parts.stopped
-  function xpcall(f, handler, ...)
-    return protected(f, function(e)
-      if stopped() then
-        return e
-      end
-      return handler(e)
-    end, ...)
   end
 end
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -36,8 +36,6 @@ pub(crate) struct Runtime {
     pub(crate) exposed: RefCell<HashMap<usize, Rc<Callable>>>,
     pub(crate) comms: Comms,
     pub(super) current: RefCell<Option<Rc<Task>>>,
-    /// The coroutines whose every instruction is looked at, since they are to end.
-    pub(super) hounded: RefCell<HashSet<usize>>,
     /// When code that Rust called outside of any task is to end.
     pub(super) patience: Cell<Option<Instant>>,
     /// How many values are being shown within each other.

@@ -48,7 +48,6 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         exposed: RefCell::default(),
         comms: Comms::default(),
         current: RefCell::default(),
-        hounded: RefCell::default(),
         patience: Cell::default(),
         shown: Cell::default(),
     });
@@ -107,18 +106,6 @@ fn ours(lua: &Lua, code: &str) -> mlua::Result<Function> {
 /// Takes out what would harm the program, and in a sandbox what reaches outside of it.
 fn restrict(lua: &Lua, sandbox: bool) -> mlua::Result<()> {
     let globals = lua.globals();
-    // Compiled code that was tampered with can do anything, so only text is loaded.
-    let load: Function = ours(
-        lua,
-        "local load, select = load, select
-         return function(chunk, name, mode, ...)
-           if select('#', ...) > 0 then
-             return load(chunk, name, 't', (...))
-           end
-           return load(chunk, name, 't')
-         end",
-    )?;
-    globals.set("load", load)?;
     let traceback = lua.create_function(|lua, message: Value| match message {
         Value::Nil => Ok(Value::String(lua.create_string(lua.traceback(None, 1)?.as_bytes())?)),
         Value::String(text) => Ok(Value::String(lua.traceback(Some(&text.to_string_lossy()), 1)?)),

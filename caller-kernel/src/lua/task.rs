@@ -30,8 +30,6 @@ const DEPTH: usize = 16;
 
 /// What a coroutine of ours does, beside what Lua knows of it.
 pub(crate) struct Task {
-    /// The address of the coroutine.
-    thread: usize,
     role: Role,
     /// How many tasks are around it, each of which takes from the stack of the thread.
     depth: usize,
@@ -64,6 +62,10 @@ impl Task {
         self.stopped.set(true);
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.role
     }
@@ -74,10 +76,6 @@ impl Task {
 
     pub(super) fn is_due(&self) -> bool {
         self.closing.get().is_none() && Instant::now() >= self.until.get()
-    }
-
-    pub(super) fn is_thread(&self, address: usize) -> bool {
-        self.thread == address
     }
 
     pub(super) fn suspend(&self) {
@@ -140,7 +138,6 @@ impl Running {
             _ => runtime.interrupter.times(),
         };
         let task = Task {
-            thread: coroutine.to_pointer().addr(),
             role,
             depth,
             stopped: Cell::new(false),
@@ -295,6 +292,10 @@ impl Future for Waiting {
             Ok(Poll::Ready(given)) => Poll::Ready(given),
             Ok(Poll::Pending) => {
                 self.slot.replace(Some(wanted));
+                if let Some((task, _)) = &self.task {
+                    // The hook may have wanted to suspend it where that was not possible.
+                    task.suspended.set(false);
+                }
                 Poll::Pending
             }
             Err(payload) => Poll::Ready(raised(&self.lua, &panic_text(&*payload))),
