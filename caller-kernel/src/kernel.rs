@@ -27,7 +27,7 @@ mod info;
 mod questions;
 
 mod desk;
-mod mode;
+pub(crate) mod mode;
 mod subshells;
 mod threads;
 

@@ -1,6 +1,7 @@
 //! What a cell prints, shows and asks.
 
 use std::{
+    cell::{Cell, RefCell},
     io::Write,
     sync::{
         Arc,
@@ -12,6 +13,7 @@ use mlua::{Lua, LuaString, Table, Value};
 
 use super::{
     api::{Api, Outcome, Raise},
+    data::mark_list,
     docs::Doc,
     repr,
 };
@@ -85,6 +87,26 @@ pub(super) fn install(api: &Api<'_>, parts: &Table) -> mlua::Result<()> {
         })?
     };
     parts.set("show", show)?;
+    let list = api.function(Doc::default(), |lua, table: Table| {
+        mark_list(lua, &table)?;
+        Ok(table)
+    })?;
+    parts.set("list", list)?;
+    let (on, text) = (Cell::new(false), RefCell::new(String::new()));
+    lua.set_warning_function(move |_, part, goes_on| {
+        if text.borrow().is_empty() && !goes_on && part.starts_with('@') {
+            on.set((on.get() || part == "@on") && part != "@off");
+            return Ok(());
+        }
+        text.borrow_mut().push_str(part);
+        if !goes_on {
+            let text = text.take();
+            if on.get() {
+                write(Stream::Stderr, format!("Lua warning: {text}\n").as_bytes());
+            }
+        }
+        Ok(())
+    });
     let globals = lua.globals();
     globals.set(
         "clear_output",

@@ -232,9 +232,9 @@ fn frame(runtime: &Rc<Runtime>, debug: &mlua::debug::Debug<'_>) -> Option<String
     Some(text)
 }
 
-/// Whether a chunk of this name is no code of the user's.
+/// Whether a place, or the name of a chunk, is in no code of the user's.
 pub(crate) fn is_ours(place: &str) -> bool {
-    place == super::OURS || place.starts_with("__mlua")
+    place.starts_with(super::OURS) || place.starts_with("__mlua")
 }
 
 /// The error of a cell that cannot be compiled.

@@ -2,8 +2,9 @@
 -- state is a sandbox.
 local parts, sandbox = ...
 
-local error, select, setmetatable, tostring, type = error, select, setmetatable, tostring, type
-local concat = table.concat
+local error, select, setmetatable = error, select, setmetatable
+local tonumber, tostring, type = tonumber, tostring, type
+local concat, protected = table.concat, pcall
 
 -- What catches errors: none of it keeps the one that the hook raises in code that is to end.
 local stopped = parts.stopped
@@ -173,18 +174,36 @@ function print(...)
   out(line("\t", "\n", ...))
 end
 
-local function stream(write, name)
+-- Makes a function whose errors name the place of the user's that called it, where they name one in here.
+local function outward(f)
+  local function told(ok, e, ...)
+    if ok then
+      return ok, e, ...
+    elseif type(e) ~= "string" then
+      return ok, e, true
+    end
+    local text, ours = e:gsub("^%[caller%]:%d+: ", "")
+    return ok, text, ours == 0
+  end
+  return parts.guard(function(...)
+    return told(protected(f, ...))
+  end)
+end
+
+local Stream = { __name = "stream", __silent = true }
+
+local function stream(write)
   local file = {}
-  function file:write(...)
+  file.write = outward(function(self, ...)
     for i = 1, select("#", ...) do
       local part = select(i, ...)
       if type(part) ~= "string" and type(part) ~= "number" then
-        error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, type(part)), 2)
+        error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, type(part)))
       end
     end
     write(line("", "", ...))
     return self
-  end
+  end)
   function file:flush()
     return self
   end
@@ -194,42 +213,163 @@ local function stream(write, name)
   function file:close()
     return nil, "the streams of a cell stay open"
   end
-  return setmetatable(file, {
-    __name = "stream",
-    __silent = true,
-    __tostring = function()
-      return "stream (" .. name .. ")"
-    end,
-  })
+  return setmetatable(file, Stream)
 end
 
-local stdout, stderr = stream(out, "stdout"), stream(err, "stderr")
-local files = sandbox and {} or io
-local open_output, file_type = files.output, files.type
-local current = stdout
-files.stdout, files.stderr = stdout, stderr
-function files.write(...)
-  return current:write(...)
-end
-function files.output(file)
-  if file == stdout or file == stderr then
-    current = file
-  elseif file ~= nil then
-    if not open_output then
-      error("a sandbox has no files; write to io.stdout or io.stderr", 2)
-    end
-    current = open_output(file)
+local stdout, stderr = stream(out), stream(err)
+
+-- Reading: what a cell reads is asked for, line by line.
+local stdin = setmetatable({}, Stream)
+do
+  local ask, entered = input, ""
+
+  -- Ends in a line's end, unless it is empty.
+  local function more()
+    local line = ask("")
+    entered = entered .. line .. "\n"
+    return line
   end
-  return current
+
+  local function take(n)
+    local text = entered:sub(1, n)
+    entered = entered:sub(n + 1)
+    return text
+  end
+
+  local function take_line()
+    if entered == "" then
+      more()
+    end
+    return take((entered:find("\n", 1, true)))
+  end
+
+  local readers = { L = take_line }
+  function readers.l()
+    return take_line():sub(1, -2)
+  end
+  -- There is no end of the input; an empty line stands for it.
+  function readers.a()
+    local rest = take(#entered)
+    repeat
+      local line = more()
+      rest = rest .. (line == "" and "" or take(#entered))
+    until line == ""
+    entered = ""
+    return rest
+  end
+  function readers.n()
+    while not entered:find("%S") do
+      more()
+    end
+    take(entered:find("%S") - 1)
+    local at = 1
+    local function accept(pattern)
+      local found = entered:match("^" .. pattern, at) or ""
+      at = at + #found
+      return found ~= ""
+    end
+    accept("[-+]")
+    local digits, exponent = "%d*", "[eE][-+]?"
+    if accept("0[xX]") then
+      digits, exponent = "%x*", "[pP][-+]?"
+    end
+    accept(digits)
+    accept("%.")
+    accept(digits)
+    if accept(exponent) then
+      accept("%d*")
+    end
+    return tonumber(take(at - 1))
+  end
+
+  local function read(format)
+    if type(format) == "number" then
+      while #entered < format do
+        more()
+      end
+      return take(format)
+    end
+    local reader = type(format) == "string" and readers[format:match("^%*?(.)")]
+    if not reader then
+      error("invalid format: read \"n\", \"l\", \"L\", \"a\" or a number of bytes")
+    end
+    return reader()
+  end
+
+  local function read_all(first, ...)
+    local given = read(first)
+    if given == nil or select("#", ...) == 0 then
+      return given
+    end
+    return given, read_all(...)
+  end
+
+  stdin.read = outward(function(_, ...)
+    if select("#", ...) == 0 then
+      return readers.l()
+    end
+    return read_all(...)
+  end)
+  function stdin:lines(...)
+    local formats = table.pack(...)
+    return function()
+      return self:read(table.unpack(formats, 1, formats.n))
+    end
+  end
+  stdin.close = stdout.close
 end
-function files.read()
-  return input("")
+
+local streams = { [stdin] = true, [stdout] = true, [stderr] = true }
+local files = sandbox and {} or io
+local from, to = stdin, stdout
+local function opener(open)
+  return function(current, file)
+    if file == nil or streams[file] then
+      return file or current
+    end
+    if not open then
+      error("a sandbox has no files; there are io.stdin, io.stdout and io.stderr")
+    end
+    return open(file)
+  end
 end
+local open_input, open_output = opener(files.input), opener(files.output)
+local open_lines, file_type = files.lines, files.type
+files.stdin, files.stdout, files.stderr = stdin, stdout, stderr
+files.input = outward(function(file)
+  from = open_input(from, file)
+  return from
+end)
+files.output = outward(function(file)
+  to = open_output(to, file)
+  return to
+end)
+files.read = outward(function(...)
+  return from:read(...)
+end)
+files.write = outward(function(...)
+  return to:write(...)
+end)
+files.close = outward(function(file)
+  return (file or to):close()
+end)
+files.lines = outward(function(path, ...)
+  if path == nil then
+    return from:lines(...)
+  end
+  if not open_lines then
+    error("a sandbox has no files; read from io.stdin")
+  end
+  return open_lines(path, ...)
+end)
 function files.type(file)
-  if file == stdout or file == stderr then
+  if streams[file] then
     return "file"
   end
   return file_type and file_type(file) or nil
+end
+function Stream.__tostring(file)
+  return "stream (" .. (file == stdin and "stdin" or file == stdout and "stdout" or "stderr") .. ")"
 end
 io = files
 
@@ -288,6 +428,7 @@ helper("vegalite", "application/vnd.vegalite.v5+json", function(spec)
   end
   return spec
 end)
+helpers.list = parts.list
 function helpers.text(value, options)
   return helpers({ ["text/plain"] = tostring(value) }, options)
 end
@@ -320,25 +461,27 @@ local function bar(self)
   return { ["text/plain"] = plain, ["text/html"] = html }
 end
 
-local function redraw(self, always)
-  local now = clock()
-  -- Some twenty times a second is as much as anyone sees.
-  if always or now - self.drawn >= 0.05 then
-    self.drawn = now
-    show(bar(self), self.id, true)
-  end
+local function draw(self)
+  self.drawn = clock()
+  parts.ending[self] = nil
+  show(bar(self), self.id, true)
 end
 
 function Progress:set(done)
   self.done = done
-  redraw(self, done >= self.total)
+  -- Some twenty times a second is as much as anyone sees; what is left out is drawn at the end of the cell.
+  if done >= self.total or clock() - self.drawn >= 0.05 then
+    draw(self)
+  else
+    parts.ending[self] = draw
+  end
   return self
 end
 function Progress:step(n)
   return self:set(self.done + (n or 1))
 end
 function Progress:close()
-  redraw(self, true)
+  draw(self)
 end
 Progress.__close = Progress.close
 
@@ -350,3 +493,26 @@ function progress(total, label)
   self.id = show(bar(self), true, false)
   return self
 end
+
+-- What completion and inspection say of all this.
+local doc = parts.doc
+doc(display, "display(value, options)", "Shows a value, or a table of data by MIME type. Options: `id`, a text or true for a new one, under which it can be changed: then a handle is returned, with `handle:update(value)`.")
+for name, text in pairs({
+  html = "Shows HTML.",
+  markdown = "Shows Markdown.",
+  latex = "Shows LaTeX.",
+  svg = "Shows an SVG image, given as text.",
+  png = "Shows a PNG image, given as its bytes or as base64 text.",
+  jpeg = "Shows a JPEG image, given as its bytes or as base64 text.",
+  json = "Shows a table as JSON.",
+  vegalite = "Shows a plot, given as the table that Vega-Lite describes.",
+  text = "Shows a value as plain text.",
+}) do
+  doc(display[name], "display." .. name .. "(value, options)", text .. " Options as those of `display`.")
+end
+doc(display.list, "display.list(table)", "Marks a table as a list for JSON, also when it is empty, and returns it.")
+doc(update_display, "update_display(value, id)", "Changes what was shown under this id.")
+doc(progress, "progress(total, label)", "Shows a progress bar, and returns it: `bar:step(n)`, `bar:set(done)`, `bar:close()`.")
+doc(Progress.step, "progress:step(n)", "Goes on by `n` steps, or by one.")
+doc(Progress.set, "progress:set(done)", "Says how many steps are done.")
+doc(Progress.close, "progress:close()", "Draws it as it is.")

@@ -168,3 +168,58 @@ fn globals_that_are_plain_data_go_to_another_state() {
         assert_snapshot!(other, @r#"result: 1, "text\u{0}", {1, {x = 2.5}}, true, true, nil, nil, nil"#);
     });
 }
+
+#[test]
+fn keys_that_are_numbers_stand_in_order() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("{[10] = 1, [30] = 2, [20] = 3, [5] = 4, [7.5] = 5, [math.maxinteger] = 6, [math.maxinteger - 1] = 7}").await, @r#"
+        result: {
+          [5] = 4,
+          [7.5] = 5,
+          [10] = 1,
+          [20] = 3,
+          [30] = 2,
+          [9223372036854775806] = 7,
+          [9223372036854775807] = 6
+        }
+        "#);
+    });
+}
+
+#[test]
+fn a_cell_has_no_arguments() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("select('#', ...), {...}").await, @"result: 0, {}");
+        assert_snapshot!(nb.run("f = function(...) return ... end\nf(1, nil, 3)").await, @"result: 1, nil, 3");
+        assert_snapshot!(nb.run("(...)").await, @"");
+    });
+}
+
+#[test]
+fn a_first_line_with_a_hash_says_how_a_cell_is_run() {
+    notebook(async |nb| {
+        for line in ["# queue", "#\ttask", "  # thread name=x", "# timeout=1", "# caller"] {
+            assert_eq!(nb.run(&format!("{line}\nreturn 1")).await, "result: 1", "{line}");
+        }
+        // Without a blank it is the length of something.
+        assert_snapshot!(nb.run("queue = {1, 2, 3}").await, @"");
+        assert_snapshot!(nb.run("#queue").await, @"result: 3");
+    });
+}
+
+#[test]
+fn magics_stand_at_the_head_and_in_no_comment() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("--[[\n%callers\n]] return 1").await, @"result: 1");
+        let table = nb.run("-- first\n--[[ and ]]\n\n%callers\nreturn 1").await;
+        assert!(table.contains("← current") && table.ends_with("result: 1"), "{table}");
+    });
+}
+
+#[test]
+fn a_traceback_shows_code_of_the_users() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("function f()\nreturn (debug.traceback('here'))\nend\nlocal ok, text = pcall(f)\nprint(text)").await, @"stdout: here⏎stack traceback:⏎	In [1]:2: in function 'f'⏎	[C]: in upvalue 'pcall'⏎	In [1]:4: in upvalue 'f'⏎	[C]: in upvalue 'xpcall'⏎");
+        assert_snapshot!(nb.run("debug.traceback(coroutine.create(print), 'other'), debug.traceback({}), debug.traceback(coroutine.create(print), 5)").await, @r#"result: "other\nstack traceback:\n\t(of another coroutine: not known here)", {}, 5"#);
+    });
+}
