@@ -20,7 +20,7 @@ use super::{
 use crate::shell::{Display, MimeBundle, Output, Stream};
 
 /// Writes to the cell that this code runs for. Where none is known, to the program's own streams.
-fn write(stream: Stream, bytes: &[u8]) {
+pub(super) fn write(stream: Stream, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match <dyn Output>::current() {
         Some(output) => output.stream(stream, &text),
@@ -39,11 +39,7 @@ fn output() -> Outcome<Arc<dyn Output>> {
 }
 
 /// What is to be shown for a value: a table of data by MIME type as it is, anything else as a result would be.
-fn shown(
-    lua: &Lua,
-    runtime: &std::rc::Rc<super::runtime::Runtime>,
-    value: &Value,
-) -> mlua::Result<MimeBundle> {
+fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Value) -> Outcome<MimeBundle> {
     match value {
         Value::Table(table) if repr::is_mime_table(table) => {
             Ok(MimeBundle { data: repr::mime_data(lua, table)?, ..MimeBundle::default() })

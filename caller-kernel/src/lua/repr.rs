@@ -5,6 +5,7 @@ use std::{cmp::Ordering, rc::Rc};
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::{
+    api::Outcome,
     data::{to_json, to_json_object},
     runtime::Runtime,
 };
@@ -37,12 +38,10 @@ pub(crate) fn metafield(value: &Value, name: &str) -> Option<Value> {
 }
 
 /// A value in all its formats. A metamethod `__mime` gives a table of data by MIME type, and a second one of metadata.
-pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> Outcome<MimeBundle> {
     let nested = runtime.shown.get();
     if nested >= NESTED {
-        return Err(mlua::Error::runtime(
-            "a value shows itself while it is shown; leave that out of its metamethods",
-        ));
+        return Err("a value shows itself while it is shown; leave that out of its metamethods".into());
     }
     runtime.shown.set(nested + 1);
     let made = make_bundle(lua, runtime, value);
@@ -50,11 +49,11 @@ pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::R
     made
 }
 
-fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> Outcome<MimeBundle> {
     let mut bundle = MimeBundle::default();
     match metafield(value, "__mime") {
         Some(Value::Function(rich)) => {
-            let (data, metadata): (Value, Option<Table>) = rich.call(value.clone())?;
+            let (data, metadata): (Value, Option<Table>) = runtime.call(lua, &rich, value)?;
             // A value may have nothing richer to show after all.
             if let Value::Table(data) = data {
                 bundle.data = mime_data(lua, &data)?;
@@ -69,7 +68,7 @@ fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<
     if !bundle.data.contains_key("text/plain") {
         let plain = match value {
             Value::Table(_) | Value::UserData(_) if metafield(value, "__tostring").is_some() => {
-                let text = runtime.tostring.call::<LuaString>(value.clone())?;
+                let text: LuaString = runtime.call(lua, &runtime.tostring, value)?;
                 shortened(&text.as_bytes(), BYTES)
             }
             _ => text(runtime, value),

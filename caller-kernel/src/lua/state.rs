@@ -22,13 +22,21 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     // A panic of Rust code may be caught by `pcall`, or end the cell: never more than that.
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
     let ending = lua.create_table()?;
+    let note = lua.create_function(|lua, ()| {
+        if let Some(runtime) = lua.app_data_ref::<Rc<Runtime>>() {
+            runtime.note(lua);
+        }
+        Ok(())
+    })?;
+    let (protect, driver) = lua.load(DRIVER).set_name(format!("={OURS}")).call((&ending, note))?;
     let runtime = Rc::new(Runtime {
         caller,
         interrupter: Interrupter::new(),
         slice: language.slice,
         interval: language.interval,
         tostring: lua.globals().get("tostring")?,
-        driver: ours(&lua, DRIVER)?.call(&ending)?,
+        protect,
+        driver,
         presenter: ours(&lua, "return function(show, f) return function() return show(f()) end end")?,
         guard: lua
             .load(GUARD)
@@ -42,6 +50,7 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         patience: Cell::default(),
         shown: Cell::default(),
     });
+    lua.set_app_data(runtime.clone());
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
     pendings::install(&api)?;
@@ -76,27 +85,41 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     }
     hook::install(&lua, &runtime)?;
     if let Some(limit) = language.memory_limit {
+        let used = lua.used_memory();
+        if limit <= used {
+            let text = format!(
+                "the memory limit of {limit} bytes is too low: a state without any data takes {used}"
+            );
+            return Err(mlua::Error::runtime(text));
+        }
         lua.set_memory_limit(limit)?;
     }
     Ok((lua, runtime))
 }
 
-/// Runs a function of a cell or call, notes where an error happens, and then what was left to the end: `ending[object]` is
-/// a function of the object.
+/// Two functions that call another: the first notes where an error happens that ends it, the second then does what was
+/// left to the end of the cell or call, too: `ending[object]` is a function of the object.
 const DRIVER: &str = "
+    local ending, note = ...
     local pcall, next, xpcall = pcall, next, xpcall
-    return function(ending)
-      local function finish(...)
-        for object, f in next, ending do
-          ending[object] = nil
-          -- It fails where there is no front end to show it.
-          pcall(f, object)
-        end
-        return ...
+    -- It does not look at the error: that may be a panic, which goes on where it is looked at.
+    local function noted(e)
+      note()
+      return e
+    end
+    local function protect(f, ...)
+      return xpcall(f, noted, ...)
+    end
+    local function finish(...)
+      for object, f in next, ending do
+        ending[object] = nil
+        -- It fails where there is no front end to show it.
+        pcall(f, object)
       end
-      return function(f, note, ...)
-        return finish(xpcall(f, function(e) note() return e end, ...))
-      end
+      return ...
+    end
+    return protect, function(...)
+      return finish(protect(...))
     end
 ";
 

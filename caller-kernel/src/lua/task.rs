@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -20,7 +21,7 @@ use super::{
     hook::Stopped,
     runtime::Runtime,
 };
-use crate::shell::Interrupted;
+use crate::shell::{Interrupted, Output, Stream};
 
 /// How long the `<close>` variables of a coroutine that was dropped may take.
 const CLOSING: Duration = Duration::from_millis(100);
@@ -66,6 +67,10 @@ impl Task {
         self.stopped.get()
     }
 
+    pub(super) fn put_places(&self, places: Vec<String>) {
+        *self.places.borrow_mut() = places;
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.role
     }
@@ -100,6 +105,8 @@ pub(crate) struct Running {
     /// None once it has ended.
     thread: Option<AsyncThread<MultiValue>>,
     coroutine: Thread,
+    /// Where is told what goes wrong after nobody waits any longer.
+    output: Option<Arc<dyn Output>>,
     /// The last field: the coroutine is of no use without its state.
     lua: Lua,
 }
@@ -120,17 +127,6 @@ impl Running {
         }
         let coroutine = lua.create_thread(runtime.driver.clone())?;
         let mut all = arguments.into_lua_multi(lua)?;
-        // It does not look at the error: that may be a panic, which goes on where it is looked at.
-        let note = {
-            let runtime = runtime.clone();
-            lua.create_function(move |lua, ()| {
-                if let Some(task) = runtime.current() {
-                    *task.places.borrow_mut() = failure::frames(lua, &runtime);
-                }
-                Ok(())
-            })?
-        };
-        all.push_front(Value::Function(note));
         all.push_front(Value::Function(function));
         // What belongs to a cell ends with it, and so is as old as it.
         let seen = match &outer {
@@ -154,6 +150,7 @@ impl Running {
             interrupted: runtime.interrupter.interrupted(seen),
             thread: Some(coroutine.clone().into_async(all)?),
             coroutine,
+            output: <dyn Output>::current(),
             lua: lua.clone(),
         })
     }
@@ -223,9 +220,17 @@ impl Drop for Running {
         }
         if self.thread.take().is_some() {
             self.task.closing.set(Some(Instant::now() + CLOSING));
-            // Runs what is to be closed. An error of that has nobody to go to.
-            let _closed =
-                catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
+            // Runs what is to be closed.
+            let closed = catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
+            let Some(output) = &self.output else { return };
+            let text = match closed {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => failure::message_of(&error),
+                Err(payload) => panic_text(&*payload),
+            };
+            let head =
+                "a call was given up, and a `__close` of it failed; it cannot wait there, and has 100 ms";
+            output.stream(Stream::Stderr, &format!("{head}\n{text}\n"));
         }
     }
 }

@@ -80,7 +80,11 @@ fn metamethods_say_how_a_value_is_shown() {
             nb.run("setmetatable({n = 1}, {__mime = function(t) return {['text/html'] = '<b>' .. t.n .. '</b>'} end})").await,
             @"result: [text/html: <b>1</b>] {n = 1}"
         );
-        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error('no luck') end})").await, @"Error: In [3]:1: no luck");
+        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error('no luck') end})").await, @r#"
+        Error: In [3]:1: no luck
+          In [3]:1: in the function of line 1
+            1 │ setmetatable({}, {__mime = function() error('no luck') end})
+        "#);
         assert_snapshot!(nb.run("setmetatable({}, {__tostring = function() return 1 end})").await, @"result: 1");
     });
 }
@@ -221,5 +225,73 @@ fn a_traceback_shows_code_of_the_users() {
     notebook(async |nb| {
         assert_snapshot!(nb.run("function f()\nreturn (debug.traceback('here'))\nend\nlocal ok, text = pcall(f)\nprint(text)").await, @"stdout: here⏎stack traceback:⏎	In [1]:2: in function 'f'⏎	[C]: in upvalue 'pcall'⏎	In [1]:4: in upvalue 'f'⏎	[C]: in upvalue 'xpcall'⏎");
         assert_snapshot!(nb.run("debug.traceback(coroutine.create(print), 'other'), debug.traceback({}), debug.traceback(coroutine.create(print), 5)").await, @r#"result: "other\nstack traceback:\n\t(of another coroutine: not known here)", {}, 5"#);
+    });
+}
+
+#[test]
+fn an_error_while_a_value_is_shown_is_told_as_any_other() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("setmetatable({}, {__tostring = function()\nerror('x') end})").await, @r#"
+        Error: In [1]:2: x
+          In [1]:2: in the function of line 1
+            2 │ error('x') end})
+        "#);
+        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error({code = 7}) end})").await, @r#"
+        Error: {code = 7}
+          In [2]:1: in the function of line 1
+            1 │ setmetatable({}, {__mime = function() error({code = 7}) end})
+        "#);
+        assert_snapshot!(nb.run("t = setmetatable({}, {__mime = function() error({code = 7}) end})\nreturn select(2, pcall(display, t)).code").await, @"result: 7");
+        // What was caught is not told again.
+        assert_snapshot!(nb.run("pcall(display, t)\nreturn setmetatable({}, {__mime = {['text/html'] = {}}})").await, @"Error: data of the type text/html is a text, not a table");
+        assert_snapshot!(nb.run("t = setmetatable({}, {__tostring = function(t) display(t) end}) display(t)").await, @r#"
+        Error: In [5]:1: a value shows itself while it is shown; leave that out of its metamethods
+          In [5]:1: in the cell
+            1 │ t = setmetatable({}, {__tostring = function(t) display(t) end}) display(t)
+        "#);
+    });
+}
+
+#[test]
+fn errors_name_no_types_of_rust() {
+    notebook(async |nb| {
+        let calls = [
+            "caller.child(5)",
+            "caller:child({})",
+            "caller:child('\\255')",
+            "wait({1})",
+            "wait(1)",
+            "as_completed({{}})",
+            "comm.open({})",
+            "comm.open('t', 1, 2)",
+            "comm.open('t', {}, {buffers = {{}}})",
+            "caller.stop(io)",
+            "caller.stop(caller:call_soon(print))",
+            "caller:group(print, {mode = {}})",
+            "display('x', {id = {}})",
+            "sleep({})",
+            "Caller.named()",
+        ];
+        let mut texts = Vec::new();
+        for call in calls {
+            texts.push(format!("{call}: {}", nb.error(call).await.evalue));
+        }
+        assert_snapshot!(texts.join("\n"), @r#"
+        caller.child(5): In [1]:1: bad argument #1: caller expected, got integer
+        caller:child({}): In [2]:1: bad argument #2: string expected, got table
+        caller:child('\255'): In [3]:1: bad argument #2: string in UTF-8 expected
+        wait({1}): In [4]:1: bad argument #1: object expected, got integer
+        wait(1): In [5]:1: bad argument #1: list expected, got integer
+        as_completed({{}}): In [6]:1: bad argument #1: object expected, got table
+        comm.open({}): In [7]:1: bad argument #1: string expected, got table
+        comm.open('t', 1, 2): In [8]:1: bad argument #3: table expected, got integer
+        comm.open('t', {}, {buffers = {{}}}): In [9]:1: string expected, got table (expected string or number)
+        caller.stop(io): In [10]:1: bad argument #1: caller expected, got table
+        caller.stop(caller:call_soon(print)): In [11]:1: bad argument #1: an object of another kind expected
+        caller:group(print, {mode = {}}): In [12]:1: string expected, got table
+        display('x', {id = {}}): In [13]:1: the id of a display is a text, or true for a new one
+        sleep({}): In [14]:1: bad argument #1: number expected, got table
+        Caller.named(): In [15]:1: bad argument #1: string expected, got nil
+        "#);
     });
 }

@@ -265,7 +265,7 @@ fn a_progress_bar_shows_where_it_stopped() {
             format!("caller:call_soon(function() {stopped} end):wait()"),
         ] {
             let shown = nb.run(&code).await;
-            let last = shown.lines().filter(|line| line.starts_with("update")).next_back();
+            let last = shown.lines().rfind(|line| line.starts_with("update"));
             assert!(last.is_some_and(|line| line.contains("50/100")), "{shown}");
         }
         assert_eq!(nb.run("1").await, "result: 1");

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use caller_kernel::lua::{Exposed, LuaLanguage};
+use caller_kernel::{
+    lua::{Exposed, LuaLanguage},
+    shell::{OUTPUT, Shell},
+};
 use insta::assert_snapshot;
 
-use super::{notebook, notebook_of};
+use super::{notebook, notebook_of, on_caller};
 
 #[test]
 fn recursion_without_end_is_an_error() {
@@ -219,5 +222,28 @@ fn compiled_code_is_not_loaded() {
           In [7]:1: in the cell
             1 │ dofile()
         "#);
+    });
+}
+
+#[test]
+fn a_limit_of_memory_is_told_for_what_it_is() {
+    on_caller(async || {
+        let error = LuaLanguage::new().memory_limit(1000).make().unwrap_err();
+        assert!(error.evalue.starts_with("the memory limit of 1000 bytes is too low: a state"), "{error}");
+    });
+    notebook_of(LuaLanguage::new().memory_limit(4 << 20), async |nb| {
+        nb.run("t = {}").await;
+        nb.run("while true do t[#t + 1] = ('x'):rep(1000) .. #t end").await;
+        nb.run("while true do t = {t} end").await;
+        let error = nb.error(&format!("x = {}1", "1 + ".repeat(20_000))).await;
+        assert_eq!(error.ename, "MemoryError", "{error:?}");
+    });
+    notebook(async |nb| {
+        // Another state that has no room for the globals says so.
+        nb.run("t = ('x'):rep(1 << 20)").await;
+        let snapshot = nb.shell.snapshot().unwrap();
+        let other = super::Notebook::new(&LuaLanguage::new().memory_limit(1 << 20));
+        OUTPUT.scope(nb.output.clone(), async { other.shell.restore(&snapshot) }).await;
+        assert_snapshot!(nb.output.take(), @"stderr: not all globals fit in here: memory error: not enough memory⏎");
     });
 }

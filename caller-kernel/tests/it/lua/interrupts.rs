@@ -207,7 +207,10 @@ fn a_full_state_is_stopped_at_once() {
     let stop = interrupter.clone();
     let language = LuaLanguage::new().memory_limit(16 << 20).setup(move |lua| {
         let stop = stop.clone();
-        let stop_here = lua.create_function(move |_, ()| Ok(stop.get().unwrap().interrupt()))?;
+        let stop_here = lua.create_function(move |_, ()| {
+            stop.get().unwrap().interrupt();
+            Ok(())
+        })?;
         lua.globals().set("stop_here", stop_here)
     });
     notebook_of(language, async move |nb| {
