@@ -73,17 +73,12 @@ pub(crate) fn steps(code: &str, tokens: &[Token]) -> Option<Vec<Step>> {
                     _ => break,
                 }
             }
-            (Kind::Text | Kind::Sign, text) if last.kind == Kind::Text || text == ")" => {
-                // `("text"):upper`
-                let before = if text == ")" {
-                    let (inner, before) = before.split_last()?;
-                    let (open, before) = before.split_last()?;
-                    if inner.kind != Kind::Text || open.text(code) != "(" {
-                        return None;
-                    }
-                    before
-                } else {
-                    before
+            (Kind::Text, _) | (Kind::Sign, ")") => {
+                let before = match before {
+                    _ if last.kind == Kind::Text => before,
+                    // `("text"):upper`
+                    [before @ .., open, text] if text.kind == Kind::Text && open.text(code) == "(" => before,
+                    _ => return None,
                 };
                 // What it is given to makes something else of it: `f"text"`, `f("text")`.
                 let is_argument = |before: &Token| {
