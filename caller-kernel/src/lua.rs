@@ -159,7 +159,8 @@ impl LuaLanguage {
     }
 
     /// Runs `setup` with each new state, to put in what [`Exposed`] cannot. A panic in a function that is made by it ends
-    /// the cell that called it.
+    /// the cell that called it. A coroutine that Rust code resumes by itself yields nothing at times, for others to have a
+    /// turn: then it is to be resumed again.
     #[must_use]
     pub fn setup(mut self, setup: impl Fn(&Lua) -> mlua::Result<()> + Send + Sync + 'static) -> Self {
         self.setups.push(Arc::new(setup));
