@@ -2,17 +2,38 @@
 //!
 //! A cell is a coroutine in the thread of its caller. Where it waits (`sleep`, `pending:wait()`, an exposed async
 //! function), the thread goes on with other calls; no `await` is needed. Code that computes for long is suspended every few
-//! milliseconds for the same reason, and can be interrupted anywhere, with these exceptions: a single call of a library
-//! function (such as `string.find` with a pattern that backtracks for ever), a finalizer (`__gc`), the `__close` of a
-//! variable of the very function that is interrupted (it is let run to its end), and what Rust code does before it returns.
+//! milliseconds for the same reason, in coroutines of its own too, and can be interrupted anywhere. No `pcall` keeps it
+//! from that.
+//!
+//! # Limits
+//!
+//! - Nothing stops, and nobody else of the thread gets a turn in: a single call of a library function (such as
+//!   `string.find` with a pattern that backtracks for ever), a finalizer (`__gc`), the `__close` of a variable of the very
+//!   function that is interrupted (it is let run to its end), and what Rust code does before it returns.
+//! - What a library function calls back (for `table.sort`, `string.gsub`, a `__tostring`, or `load`) can be stopped, but
+//!   neither wait nor be suspended. The same holds for the `__close` of a call that is given up: it has 100 ms, and what
+//!   goes wrong in it is told on the call's stderr.
+//! - Whether code is to stop is asked every thousand instructions ([`LuaLanguage::hook_interval`]) and wherever an error is
+//!   caught; where each instruction takes milliseconds, such as those that make texts of many megabytes, that is later
+//!   than one would like.
+//! - A coroutine that waits belongs to the call it waits in: for others its status is "normal", and it can be neither
+//!   resumed nor closed.
+//! - `debug` has `traceback` alone, without that of another coroutine.
+//! - There is no end of a cell's input: `io.read("a")` reads up to an empty line.
+//! - Data of types such as `image/png` may be given as bytes or as base64 text; what is text is taken as the latter.
+//! - In JSON an empty table is an object; `display.list{}` is a list.
+//!
+//! # Cells
 //!
 //! Globals persist between cells, locals do not. An expression at the end of a cell is its result, unless a semicolon
 //! follows. A table or userdata whose metatable has `__mime`, a function that gives a table of data by MIME type, is
-//! shown by that.
+//! shown by that. A first line such as `-- thread` says how a cell is run; `# thread` does too, with a blank behind the
+//! `#`, since `#queue` is the length of something.
 //!
 //! What a cell finds beside Lua's own libraries: `caller`, `Caller`, `sleep`, `as_completed`, `wait`, `display`,
 //! `update_display`, `clear_output`, `input`, `getpass`, `progress`, `comm`, and what the program exposes ([`Exposed`]).
-//! `os.exit` is taken out, and `load` takes text only. `%callers` as first line prints the table of callers.
+//! `os.exit` is taken out, and only text is loaded, by `load`, `loadfile`, `dofile` and `require`. `io.read` asks the front
+//! end, and `warn`, once it is on (`warn("@on")`), writes to stderr. `%callers` as first line prints the table of callers.
 //!
 //! # Threads
 //!
@@ -55,7 +76,7 @@ pub use mlua::{self, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti};
 use self::{data::Globals, runtime::Runtime};
 use crate::shell::{
     Cell, CellError, CommInfo, CommMessage, Completion, Detail, HelpLink, Inspection, Interrupter,
-    IsComplete, Language, LanguageInfo, MimeBundle, Shell, Snapshot,
+    IsComplete, Language, LanguageInfo, MimeBundle, Shell, Snapshot, Stream,
 };
 
 /// The name of code that is no cell's.
@@ -138,7 +159,8 @@ impl LuaLanguage {
     }
 
     /// Runs `setup` with each new state, to put in what [`Exposed`] cannot. A panic in a function that is made by it ends
-    /// the cell that called it.
+    /// the cell that called it. A coroutine that Rust code resumes by itself yields nothing at times, for others to have a
+    /// turn: then it is to be resumed again.
     #[must_use]
     pub fn setup(mut self, setup: impl Fn(&Lua) -> mlua::Result<()> + Send + Sync + 'static) -> Self {
         self.setups.push(Arc::new(setup));
@@ -277,8 +299,11 @@ impl Shell for LuaShell {
 
     fn restore(&self, snapshot: &Snapshot) {
         if let Some(globals) = snapshot.get::<Globals>() {
-            // It fails only for want of memory; then what is missing is seen as nil.
-            let _restored = globals.give(&self.lua);
+            // It fails only for want of memory.
+            if let Err(error) = globals.give(&self.lua) {
+                let text = failure::message_of(&error);
+                console::write(Stream::Stderr, format!("not all globals fit in here: {text}\n").as_bytes());
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{any::Any, fmt, sync::Arc};
 
 use caller::LocalFuture;
 
-pub(crate) use self::cell::INTERRUPTED;
+pub(crate) use self::{cell::INTERRUPTED, mime::is_json};
 pub use self::{
     cell::{Cell, CellError},
     comm::{CommInfo, CommMessage},

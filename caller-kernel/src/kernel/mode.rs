@@ -38,24 +38,29 @@ impl Manner {
             manner.take(tag)?;
         }
         let first = code.lines().next().unwrap_or_default().trim();
-        if let Some(line) = first.strip_prefix("--").or_else(|| first.strip_prefix('#')) {
+        if let Some(line) = first.strip_prefix("--").or_else(|| hash(first)) {
             manner.take(line)?;
         }
         Ok(manner)
     }
 
-    /// Takes what one line or tag says; prose and tags of others say nothing.
-    fn take(&mut self, text: &str) -> Result<(), CellError> {
-        let Some(words) = words(text) else { return Ok(()) };
-        let Some((first, options)) = words.split_first() else { return Ok(()) };
+    /// Whether the first line of a cell says how it is run in a comment with `#`, which is none in every language.
+    pub(crate) fn is_hash_line(line: &str) -> bool {
+        hash(line.trim()).is_some_and(|text| Self::default().take(text).unwrap_or(true))
+    }
+
+    /// Takes what one line or tag says, and gives whether that is anything: prose and tags of others say nothing.
+    fn take(&mut self, text: &str) -> Result<bool, CellError> {
+        let Some(words) = words(text) else { return Ok(false) };
+        let Some((first, options)) = words.split_first() else { return Ok(false) };
         let Some(options) = options.iter().map(Word::option).collect::<Option<Vec<_>>>() else {
-            return Ok(());
+            return Ok(false);
         };
         match first {
             Word::Plain(word) => {
                 let named = matches!(word.as_str(), "thread" | "caller");
                 if !named && !matches!(word.as_str(), "queue" | "task") {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let mut name = None;
                 for (option, value) in options {
@@ -79,9 +84,9 @@ impl Manner {
             Word::Option(name, value) if name == "timeout" && options.is_empty() => {
                 self.timeout = Some(timeout(value)?);
             }
-            Word::Option(..) => {}
+            Word::Option(..) => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -90,6 +95,11 @@ pub(crate) fn unknown_caller<'a>(name: &str, known: impl IntoIterator<Item = &'a
     let names: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
     let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     CellError::new("RunModeError", format!("this kernel knows no caller `{name}`; it knows {known}"))
+}
+
+/// A comment with `#`. White space follows it: elsewhere `#queue` may be code, as the length of a list is in Lua.
+fn hash(line: &str) -> Option<&str> {
+    line.strip_prefix('#').filter(|text| text.starts_with(char::is_whitespace))
 }
 
 fn unknown(mode: &str, option: &str) -> CellError {
@@ -158,7 +168,7 @@ mod tests {
     #[test]
     fn the_first_line_says_how() {
         assert_eq!(mode("-- queue\nx = 1"), Mode::Queue);
-        for code in ["-- task", "--task\n1", "# task\n1", "  #task", "-- task timeout=1"] {
+        for code in ["-- task", "--task\n1", "# task\n1", "  # task", "#\ttask", "-- task timeout=1"] {
             assert_eq!(mode(code), Mode::Task, "{code}");
         }
         assert_eq!(mode("-- thread"), Mode::Thread(None));
@@ -182,6 +192,7 @@ mod tests {
             "-- = =",
             "-- a=b",
             "--[[ task ]]",
+            "#task",
         ] {
             assert_eq!(Manner::read(code, &[]).unwrap(), Manner::default(), "{code}");
         }

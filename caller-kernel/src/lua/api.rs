@@ -12,7 +12,7 @@ use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Value
 use super::{
     docs::Doc,
     failure::message_of,
-    hook::is_stop_error,
+    hook::{self, is_stop_error},
     runtime::Runtime,
     task::{Waiting, panic_text},
 };
@@ -86,11 +86,18 @@ impl Api<'_> {
         doc: Doc,
         function: impl Fn(&Lua, A) -> Outcome<R> + 'static,
     ) -> mlua::Result<Function> {
+        let runtime = self.runtime.clone();
         let raw = self.lua.create_function(move |lua, arguments: MultiValue| {
             let called = catch_unwind(AssertUnwindSafe(|| {
                 let arguments = A::from_lua_args(arguments, 1, None, lua)?;
                 function(lua, arguments)?.into_lua_multi(lua).map_err(Raise::from)
             }));
+            // Code that it called may have been stopped, and it made something else of the error.
+            if runtime.current().is_some_and(|task| task.is_stopped())
+                && let Some(stop) = hook::reason(&runtime)
+            {
+                return Err(mlua::Error::external(stop));
+            }
             settle(lua, called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload)))))
         })?;
         self.finish(raw, doc)

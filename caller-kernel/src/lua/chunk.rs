@@ -4,9 +4,12 @@ use mlua::{Function, Lua, chunk::ChunkMode};
 
 use super::{
     failure,
-    lexer::{self, Token},
+    lexer::{self, End, Kind, Token},
 };
-use crate::shell::{CellError, IsComplete};
+use crate::{
+    kernel::mode::Manner,
+    shell::{CellError, IsComplete},
+};
 
 /// A cell that can be run.
 pub(crate) struct Chunk {
@@ -17,14 +20,15 @@ pub(crate) struct Chunk {
     pub(crate) magics: Vec<String>,
 }
 
+/// Returns what follows, and not by a tail call, which would leave no trace of the cell in error messages.
+const RETURN: &str = "local __result <close> = nil return ";
+
 /// How many statements from the end are tried as where the result begins.
 const TRIED: usize = 16;
 
 /// Compiles a cell, whose error messages name it by `name`.
 ///
-/// An expression at the end is its result, as with `return`; a semicolon behind it suppresses that. The function is to be
-/// called with one that gives back its arguments: without it, the call of an expression would be a tail call, which
-/// leaves no trace of the cell in error messages.
+/// An expression at the end is its result, as with `return`; a semicolon behind it suppresses that.
 pub(crate) fn compile(lua: &Lua, name: &str, text: &str) -> Result<Chunk, CellError> {
     let (code, magics) = without_magics(text);
     let tokens = lexer::code_tokens(&code);
@@ -33,7 +37,7 @@ pub(crate) fn compile(lua: &Lua, name: &str, text: &str) -> Result<Chunk, CellEr
         Some((start, end)) => {
             let (before, after) = (&code[..start], &code[end..]);
             let result = without_return(&code[start..end]);
-            load(lua, name, &format!("{before}return (...)({result}){after}"))
+            load(lua, name, &format!("{before}{RETURN}{result}{after}"))
         }
         None => load(lua, name, &code),
     };
@@ -45,9 +49,8 @@ pub(crate) fn compile(lua: &Lua, name: &str, text: &str) -> Result<Chunk, CellEr
 pub(crate) fn expression(lua: &Lua, name: &str, text: &str) -> Result<Function, CellError> {
     // Without a comment at its end.
     let text = lexer::code_tokens(text).last().map_or("", |last| &text[..last.at.end]);
-    let whole = load(lua, name, &format!("return {text}"));
-    let whole = whole.map_err(|error| failure::syntax(text, name, &error))?;
-    Ok(load(lua, name, &format!("return (...)({text})")).unwrap_or(whole))
+    let function = load(lua, name, &format!("{RETURN}{text}"));
+    function.map_err(|error| failure::syntax(text, name, &error))
 }
 
 /// Whether a cell could be run as it is.
@@ -58,8 +61,7 @@ pub(crate) fn is_complete(lua: &Lua, text: &str) -> IsComplete {
         return IsComplete::Complete;
     }
     let Err(error) = load(lua, "cell", &code) else { return IsComplete::Complete };
-    // A text in quotes does not go on in the next line.
-    if tokens.last().is_some_and(|last| last.open && last.text(&code).starts_with(['"', '\''])) {
+    if tokens.iter().any(|token| token.end == End::Broken) {
         return IsComplete::Invalid;
     }
     let goes_on =
@@ -92,20 +94,15 @@ fn without_magics(text: &str) -> (String, Vec<String>) {
         let trimmed = line.trim();
         if head && let Some(magic) = trimmed.strip_prefix('%') {
             magics.push(magic.trim().to_owned());
-        } else if !(at == 0 && is_mode(trimmed)) {
-            head &= trimmed.is_empty() || trimmed.starts_with("--");
+        } else if !(at == 0 && Manner::is_hash_line(line)) {
+            let is_comment = |token: &Token| token.kind == Kind::Comment && token.end == End::Closed;
+            head &= lexer::tokens(line).iter().all(is_comment);
             code.push_str(line);
             continue;
         }
         code.push('\n');
     }
     (code, magics)
-}
-
-/// Whether a line says how the cell is to be run, as a comment of other languages.
-fn is_mode(line: &str) -> bool {
-    let word = line.strip_prefix("# ").and_then(|rest| rest.split_whitespace().next());
-    matches!(word, Some("queue" | "task" | "thread" | "caller" | "subshell"))
 }
 
 /// Where the expression stands that is the result, if the cell ends in one.
@@ -115,10 +112,7 @@ fn result_at(lua: &Lua, code: &str, tokens: &[Token]) -> Option<(usize, usize)> 
         if last.text(code) == ";" { tokens.get(tokens.len().checked_sub(2)?)?.at.end } else { last.at.end };
     let is_expression = |start: usize| {
         let text = if start < end { without_return(&code[start..end]) } else { "" };
-        !text.trim().is_empty()
-            && load(lua, "cell", &format!("return {text}")).is_ok()
-            // `a)(b` is one only by accident of the brackets around it.
-            && load(lua, "cell", &format!("return (...)({text})")).is_ok()
+        !text.trim().is_empty() && load(lua, "cell", &format!("return {text}")).is_ok()
     };
     let first = tokens.first()?.at.start;
     if is_expression(first) {

@@ -6,7 +6,7 @@ use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserData
 
 use super::{
     api::{Api, Outcome},
-    data::{from_serde, to_json},
+    data::{from_serde, to_json, to_json_object},
     docs::Doc,
     objects,
     runtime::Runtime,
@@ -131,14 +131,13 @@ async fn handle(
 
 /// What is sent: data, and a table with metadata and buffers if there are any.
 fn message(lua: &Lua, data: Value, more: Option<Table>) -> Outcome<CommMessage> {
-    let object = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
     let mut message = CommMessage::new(match data {
         Value::Nil => serde_json::Value::Object(serde_json::Map::new()),
-        data => to_json(lua, data)?,
+        data => to_json(lua, &data)?,
     });
     if let Some(more) = more {
         if let Some(metadata) = more.get::<Option<Table>>("metadata")? {
-            message.metadata = object(to_json(lua, Value::Table(metadata))?);
+            message.metadata = to_json_object(lua, &metadata)?;
         }
         for buffer in more.get::<Option<Vec<mlua::LuaString>>>("buffers")?.unwrap_or_default() {
             message.buffers.push(buffer.as_bytes().to_vec());

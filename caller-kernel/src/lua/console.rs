@@ -1,6 +1,7 @@
 //! What a cell prints, shows and asks.
 
 use std::{
+    cell::{Cell, RefCell},
     io::Write,
     sync::{
         Arc,
@@ -12,13 +13,14 @@ use mlua::{Lua, LuaString, Table, Value};
 
 use super::{
     api::{Api, Outcome, Raise},
+    data::mark_list,
     docs::Doc,
     repr,
 };
 use crate::shell::{Display, MimeBundle, Output, Stream};
 
 /// Writes to the cell that this code runs for. Where none is known, to the program's own streams.
-fn write(stream: Stream, bytes: &[u8]) {
+pub(super) fn write(stream: Stream, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match <dyn Output>::current() {
         Some(output) => output.stream(stream, &text),
@@ -37,11 +39,7 @@ fn output() -> Outcome<Arc<dyn Output>> {
 }
 
 /// What is to be shown for a value: a table of data by MIME type as it is, anything else as a result would be.
-fn shown(
-    lua: &Lua,
-    runtime: &std::rc::Rc<super::runtime::Runtime>,
-    value: &Value,
-) -> mlua::Result<MimeBundle> {
+fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Value) -> Outcome<MimeBundle> {
     match value {
         Value::Table(table) if repr::is_mime_table(table) => {
             Ok(MimeBundle { data: repr::mime_data(lua, table)?, ..MimeBundle::default() })
@@ -85,6 +83,26 @@ pub(super) fn install(api: &Api<'_>, parts: &Table) -> mlua::Result<()> {
         })?
     };
     parts.set("show", show)?;
+    let list = api.function(Doc::default(), |lua, table: Table| {
+        mark_list(lua, &table)?;
+        Ok(table)
+    })?;
+    parts.set("list", list)?;
+    let (on, text) = (Cell::new(false), RefCell::new(String::new()));
+    lua.set_warning_function(move |_, part, goes_on| {
+        if text.borrow().is_empty() && !goes_on && part.starts_with('@') {
+            on.set((on.get() || part == "@on") && part != "@off");
+            return Ok(());
+        }
+        text.borrow_mut().push_str(part);
+        if !goes_on {
+            let text = text.take();
+            if on.get() {
+                write(Stream::Stderr, format!("Lua warning: {text}\n").as_bytes());
+            }
+        }
+        Ok(())
+    });
     let globals = lua.globals();
     globals.set(
         "clear_output",

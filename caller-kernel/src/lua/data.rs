@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use mlua::{Lua, LuaSerdeExt, Table, Value};
+use serde_json::Value as Json;
 
 /// A value of Rust as Lua has it. What is not there is nil.
 pub(crate) fn from_serde<T: serde::Serialize + ?Sized>(lua: &Lua, value: &T) -> mlua::Result<Value> {
@@ -11,13 +12,72 @@ pub(crate) fn from_serde<T: serde::Serialize + ?Sized>(lua: &Lua, value: &T) -> 
     lua.to_value_with(value, options)
 }
 
-/// A Lua value as JSON.
+/// How deep the tables are that become JSON: it is as deep as JSON is commonly read.
+const JSON_DEPTH: usize = 127;
+
+/// A Lua value as JSON. A table is a list if it is marked as one (see [`mark_list`]), or is not empty and has the keys of
+/// one.
 ///
 /// # Errors
 ///
-/// If it has functions, cycles, or keys that JSON has not.
-pub(crate) fn to_json(lua: &Lua, value: Value) -> mlua::Result<serde_json::Value> {
-    lua.from_value(value)
+/// If it has what JSON has not: functions, cycles, or other keys than those of a list or texts. Nothing is left out.
+pub(crate) fn to_json(lua: &Lua, value: &Value) -> mlua::Result<Json> {
+    json_within(lua, value, JSON_DEPTH)
+}
+
+/// A table as an object of JSON.
+///
+/// # Errors
+///
+/// As [`to_json`]; and if it is a list.
+pub(crate) fn to_json_object(lua: &Lua, table: &Table) -> mlua::Result<serde_json::Map<String, Json>> {
+    match table_within(lua, table, JSON_DEPTH)? {
+        Json::Object(fields) => Ok(fields),
+        _ => Err(mlua::Error::runtime("a list stands where a table with texts as keys is due")),
+    }
+}
+
+fn json_within(lua: &Lua, value: &Value, depth: usize) -> mlua::Result<Json> {
+    Ok(match value {
+        Value::Boolean(value) => Json::from(*value),
+        Value::Integer(value) => Json::from(*value),
+        Value::Number(value) => Json::from(*value),
+        Value::String(text) => Json::from(text.to_string_lossy()),
+        Value::Table(table) => table_within(lua, table, depth)?,
+        value if value.is_nil() || value.is_null() => Json::Null,
+        other => return Err(mlua::Error::runtime(format!("JSON has no {}", other.type_name()))),
+    })
+}
+
+fn table_within(lua: &Lua, table: &Table, depth: usize) -> mlua::Result<Json> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(mlua::Error::runtime("for JSON, tables stand too deep within each other, or in a cycle"));
+    };
+    let length = table.raw_len();
+    let is_list = length > 0 || table.metatable().is_some_and(|meta| meta == lua.array_metatable());
+    let mut items = vec![Json::Null; if is_list { length } else { 0 }];
+    let mut fields = serde_json::Map::new();
+    for pair in table.pairs::<Value, Value>() {
+        let (key, value) = pair?;
+        let value = json_within(lua, &value, depth)?;
+        let at = key.as_integer().and_then(|key| usize::try_from(key).ok()?.checked_sub(1));
+        match (&key, at.and_then(|at| items.get_mut(at))) {
+            (_, Some(item)) => *item = value,
+            (Value::String(name), _) if !is_list => drop(fields.insert(name.to_string_lossy(), value)),
+            (other, _) => {
+                let (key, kind) = (other.to_string()?, if is_list { "a list" } else { "an object" });
+                return Err(mlua::Error::runtime(format!(
+                    "the key {key} is lost in JSON, where its table is {kind}; a list has the keys from 1 on, an object texts"
+                )));
+            }
+        }
+    }
+    Ok(if is_list { Json::Array(items) } else { Json::Object(fields) })
+}
+
+/// Marks a table as a list, also when it is empty.
+pub(crate) fn mark_list(lua: &Lua, table: &Table) -> mlua::Result<()> {
+    table.set_metatable(Some(lua.array_metatable()))
 }
 
 /// The globals of a state that are plain data: numbers, texts, booleans, and tables of these, without metatables.

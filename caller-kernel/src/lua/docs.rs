@@ -40,6 +40,14 @@ impl Docs {
         self.functions.insert(function.to_pointer().addr(), (Rc::new(doc), function.clone()));
     }
 
+    /// Of a function, or of the value that stands under the name.
+    pub(crate) fn put_for(&mut self, value: &Value, doc: Doc) {
+        match value {
+            Value::Function(function) => self.put(function, doc),
+            _ => self.put_value(doc),
+        }
+    }
+
     pub(crate) fn put_value(&mut self, doc: Doc) {
         self.values.insert(doc.name.clone(), Rc::new(doc));
     }

@@ -136,15 +136,17 @@ pub(crate) fn message_of(error: &mlua::Error) -> String {
             format!("bad argument #{pos}{name}: {}", message_of(cause))
         }
         mlua::Error::FromLuaConversionError { from, to, message } => {
+            let more = message.as_deref().unwrap_or_default();
             // The types of Rust mean nothing here; where one of Lua stands for them, the message about it adds nothing.
+            let to = if to == "userdata" { more.rsplit("::").next().unwrap_or_default() } else { to };
             match lua_type(to) {
+                Some("string") if *from == "string" => "string in UTF-8 expected".to_owned(),
                 Some(name) => format!("{name} expected, got {from}"),
-                None => {
-                    let more = message.as_ref().map(|message| format!(" ({message})")).unwrap_or_default();
-                    format!("{to} expected, got {from}{more}")
-                }
+                None if more.is_empty() => format!("{to} expected, got {from}"),
+                None => format!("{to} expected, got {from} ({more})"),
             }
         }
+        mlua::Error::UserDataTypeMismatch => "an object of another kind expected".to_owned(),
         other => other.to_string(),
     };
     match text.split_once("\nstack traceback:") {
@@ -160,13 +162,20 @@ fn lua_type(name: &str) -> Option<&'static str> {
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
             "integer"
         }
-        "String" | "BString" | "LuaString" => "string",
+        "str" | "&str" | "String" | "BString" | "LuaString" | "BorrowedStr" => "string",
+        "Table" => "table",
+        "CallerObject" => "caller",
+        "PendingObject" => "pending",
+        "GroupObject" => "group",
+        "CommObject" => "comm",
+        "" | "AnyUserData" => "object",
+        list if list.starts_with("Vec<") => "list",
         _ => return None,
     })
 }
 
 /// The places in the running coroutine that are a user's, each with its line of the cell.
-pub(crate) fn frames(lua: &Lua, runtime: &Rc<Runtime>) -> Vec<String> {
+pub(crate) fn frames(lua: &Lua, runtime: &Runtime) -> Vec<String> {
     let depth = depth(lua);
     let mut shown = Vec::new();
     let mut level = 0;
@@ -209,7 +218,7 @@ fn depth(lua: &Lua) -> usize {
     above
 }
 
-fn frame(runtime: &Rc<Runtime>, debug: &mlua::debug::Debug<'_>) -> Option<String> {
+fn frame(runtime: &Runtime, debug: &mlua::debug::Debug<'_>) -> Option<String> {
     let source = debug.source();
     let place = source.short_src.as_deref()?.to_owned();
     if matches!(source.what, "C") || is_ours(&place) {
@@ -232,13 +241,17 @@ fn frame(runtime: &Rc<Runtime>, debug: &mlua::debug::Debug<'_>) -> Option<String
     Some(text)
 }
 
-/// Whether a chunk of this name is no code of the user's.
+/// Whether a place, or the name of a chunk, is in no code of the user's.
 pub(crate) fn is_ours(place: &str) -> bool {
-    place == super::OURS || place.starts_with("__mlua")
+    place.starts_with(super::OURS) || place.starts_with("__mlua")
 }
 
 /// The error of a cell that cannot be compiled.
 pub(crate) fn syntax(source: &str, name: &str, error: &mlua::Error) -> CellError {
+    if let mlua::Error::MemoryError(_) = root(error) {
+        let (ename, evalue) = memory();
+        return CellError::new(ename, evalue);
+    }
     let message = message_of(error);
     let mut failed = CellError::new("SyntaxError", message.clone());
     let line = message.strip_prefix(name).and_then(|rest| {

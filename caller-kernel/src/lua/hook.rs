@@ -32,10 +32,11 @@ pub(super) fn is_stop_error(error: &mlua::Error) -> bool {
 pub(super) fn install(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<()> {
     let owned = runtime.clone();
     let triggers = HookTriggers::new().every_nth_instruction(runtime.interval);
-    lua.set_global_hook(triggers, move |lua, _| look(lua, &owned))
+    lua.set_global_hook(triggers, move |_, _| look(&owned))
 }
 
-/// Why what runs is to end, if it is.
+/// Why what runs is to end, if it is. It stays so until all of it has ended: whoever catches the error that the hook raises
+/// asks, and raises it again.
 pub(super) fn reason(runtime: &Rc<Runtime>) -> Option<Stopped> {
     match runtime.current() {
         Some(task) if task.is_interrupted(runtime) => Some(Stopped::Interrupt),
@@ -45,35 +46,20 @@ pub(super) fn reason(runtime: &Rc<Runtime>) -> Option<Stopped> {
     }
 }
 
-fn look(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<VmState> {
+fn look(runtime: &Rc<Runtime>) -> mlua::Result<VmState> {
     let task = runtime.current();
     if let Some(stop) = reason(runtime) {
         if let Some(task) = &task {
             task.stop();
         }
-        // A loop around `pcall` swallows the error; so it comes again with every instruction, until all of it has ended.
-        // The hook is this coroutine's own: what it makes has none, but it gets to make nothing.
-        if runtime.hounded.borrow_mut().insert(address(lua)) {
-            let owned = runtime.clone();
-            let triggers = HookTriggers::new().every_nth_instruction(1);
-            lua.set_hook(triggers, move |lua, _| look(lua, &owned))?;
-        }
         return Err(mlua::Error::external(stop));
     }
-    if !runtime.hounded.borrow().is_empty() && runtime.hounded.borrow_mut().remove(&address(lua)) {
-        // It has outlived what was to end. This takes the place of the hook above.
-        install(lua, runtime)?;
-    }
     match task {
-        // In a coroutine of the user's it would look like that one's own yield.
-        Some(task) if task.is_due() && task.is_thread(address(lua)) => {
+        Some(task) if task.is_due() => {
             task.suspend();
+            // Where a function of C is in between, it goes on all the same.
             Ok(VmState::Yield)
         }
         _ => Ok(VmState::Continue),
     }
-}
-
-fn address(lua: &Lua) -> usize {
-    lua.current_thread().to_pointer().addr()
 }

@@ -29,14 +29,16 @@ pub(super) fn inspect(
     let steps = at_cursor(code, &tokens, byte)?;
     let value = path::resolve(lua, &steps)?;
     let name = name_of(&steps);
-    let mut text = match &value {
-        Value::Function(function) => of_function(runtime, &name, function, detail),
+    let doc = runtime.docs.borrow().at(&name, &value);
+    let mut text = match (&value, &doc) {
+        (Value::Function(function), _) => of_function(runtime, &name, function, detail),
+        // A table that can be called.
+        (_, Some(doc)) if !doc.parameters.is_empty() => format!("function {}", doc.signature()),
         _ => {
             let shown = repr::text(runtime, &value);
             format!("{name}: {}\n{shown}", type_of(&value))
         }
     };
-    let doc = runtime.docs.borrow().at(&name, &value);
     if let Some(doc) = doc.filter(|doc| !doc.text.is_empty()) {
         text.push_str("\n\n");
         text.push_str(&doc.text);
@@ -124,8 +126,49 @@ pub(super) fn signature(runtime: &Rc<Runtime>, name: &str, function: &Function) 
     let (_, lines) = source(runtime, function)?;
     let text = lines.join("\n");
     let tokens = lexer::code_tokens(&text);
-    let at = tokens.iter().position(|token| token.text(&text) == "function")?;
-    let open = tokens[at..].iter().find(|token| token.text(&text) == "(")?;
-    let close = tokens[at..].iter().find(|token| token.text(&text) == ")")?;
-    Some(format!("{name}{}", text.get(open.at.start..close.at.end)?))
+    // Where it is defined there may be others; only those that begin in its first line are meant.
+    let first_line = lines.first()?.len();
+    let begins = |at: &usize| tokens[*at].text(&text) == "function" && tokens[*at].at.start < first_line;
+    let heads: Vec<_> =
+        (0..tokens.len()).filter(begins).filter_map(|at| Head::read(&text, &tokens[at..])).collect();
+    let info = function.info();
+    let count = usize::from(info.num_params);
+    let head = match &*heads {
+        [only] => only,
+        several => {
+            let mut fitting =
+                several.iter().filter(|head| head.count == count && head.is_vararg == info.is_vararg);
+            let head = fitting.next()?;
+            // Two that fit are as good as none, unless they read the same.
+            if fitting.any(|other| other.parameters != head.parameters) {
+                return None;
+            }
+            head
+        }
+    };
+    Some(format!("{name}{}", head.parameters))
+}
+
+/// The head of a definition.
+struct Head<'a> {
+    /// With the brackets.
+    parameters: &'a str,
+    /// How many there are, with a method's `self`.
+    count: usize,
+    is_vararg: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Reads it from the tokens that begin with `function`.
+    fn read(text: &'a str, tokens: &[Token]) -> Option<Self> {
+        let sign = |sign: &str| tokens.iter().position(|token| token.text(text) == sign);
+        let (open, close) = (sign("(")?, sign(")")?);
+        let is_method = tokens[..open].iter().any(|token| token.text(text) == ":");
+        let inner = tokens.get(open..close)?;
+        Some(Self {
+            parameters: text.get(tokens[open].at.start..tokens[close].at.end)?,
+            count: usize::from(is_method) + inner.iter().filter(|token| token.kind == Kind::Name).count(),
+            is_vararg: inner.iter().any(|token| token.text(text) == "..."),
+        })
+    }
 }

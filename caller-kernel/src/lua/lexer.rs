@@ -30,8 +30,18 @@ pub(crate) enum Kind {
 pub(crate) struct Token {
     pub(crate) kind: Kind,
     pub(crate) at: Range<usize>,
-    /// Whether it goes on beyond the end of the code.
-    pub(crate) open: bool,
+    pub(crate) end: End,
+}
+
+/// How a text or comment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It does, as do all other tokens.
+    Closed,
+    /// It goes on beyond the end of the code.
+    Open,
+    /// It does not, and cannot go on: the line is over.
+    Broken,
 }
 
 impl Token {
@@ -49,8 +59,8 @@ pub(crate) fn tokens(code: &str) -> Vec<Token> {
             at += c.len_utf8();
             continue;
         }
-        let (kind, length, open) = token(&code[at..], c);
-        tokens.push(Token { kind, at: at..at + length, open });
+        let (kind, length, end) = token(&code[at..], c);
+        tokens.push(Token { kind, at: at..at + length, end });
         at += length;
     }
     tokens
@@ -63,59 +73,68 @@ pub(crate) fn code_tokens(code: &str) -> Vec<Token> {
     tokens
 }
 
-fn token(rest: &str, first: char) -> (Kind, usize, bool) {
+fn token(rest: &str, first: char) -> (Kind, usize, End) {
     if let Some(comment) = rest.strip_prefix("--") {
-        if let Some((length, open)) = long(comment) {
-            return (Kind::Comment, 2 + length, open);
+        if let Some((length, end)) = long(comment) {
+            return (Kind::Comment, 2 + length, end);
         }
-        return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()), false);
+        return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()), End::Closed);
     }
-    if let Some((length, open)) = long(rest) {
-        return (Kind::Text, length, open);
+    if let Some((length, end)) = long(rest) {
+        return (Kind::Text, length, end);
     }
     if first == '"' || first == '\'' {
-        let (length, open) = short(rest, first);
-        return (Kind::Text, length, open);
+        let (length, end) = short(rest, first);
+        return (Kind::Text, length, end);
     }
     let second = rest[first.len_utf8()..].chars().next();
     if first.is_ascii_digit() || (first == '.' && second.is_some_and(|c| c.is_ascii_digit())) {
-        return (Kind::Number, number(rest), false);
+        return (Kind::Number, number(rest), End::Closed);
     }
     if first.is_ascii_alphabetic() || first == '_' {
         let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
         let kind = if KEYWORDS.contains(&&rest[..length]) { Kind::Keyword } else { Kind::Name };
-        return (kind, length, false);
+        return (kind, length, End::Closed);
     }
     let signs = ["...", "..", "==", "~=", "<=", ">=", "//", "<<", ">>", "::"];
     let sign = signs.iter().find(|sign| rest.starts_with(**sign));
-    (Kind::Sign, sign.map_or(first.len_utf8(), |sign| sign.len()), false)
+    (Kind::Sign, sign.map_or(first.len_utf8(), |sign| sign.len()), End::Closed)
 }
 
-/// A text or comment in long brackets: its length, and whether its end is missing.
-fn long(rest: &str) -> Option<(usize, bool)> {
+/// A text or comment in long brackets: its length and end.
+fn long(rest: &str) -> Option<(usize, End)> {
     let after = rest.strip_prefix('[')?;
     let level = after.bytes().take_while(|b| *b == b'=').count();
     after[level..].strip_prefix('[')?;
     let close = format!("]{}]", "=".repeat(level));
     let body = level + 2;
     Some(match rest[body..].find(&close) {
-        Some(end) => (body + end + close.len(), false),
-        None => (rest.len(), true),
+        Some(end) => (body + end + close.len(), End::Closed),
+        None => (rest.len(), End::Open),
     })
 }
 
-/// A text in quotes: its length, and whether its end is missing.
-fn short(rest: &str, quote: char) -> (usize, bool) {
-    let mut chars = rest.char_indices().skip(1);
+/// A text in quotes: its length and end.
+fn short(rest: &str, quote: char) -> (usize, End) {
+    let mut chars = rest.char_indices().skip(1).peekable();
+    // Whether what came last has the text go on in the next line.
+    let mut goes_on = false;
     while let Some((at, c)) = chars.next() {
+        goes_on = false;
         match c {
-            '\\' => drop(chars.next()),
-            '\n' => return (at, true),
-            c if c == quote => return (at + 1, false),
+            '\\' => {
+                let escaped = chars.next().map(|(_, c)| c);
+                goes_on = matches!(escaped, None | Some('\n' | 'z'));
+                if escaped == Some('z') {
+                    while chars.next_if(|(_, c)| c.is_ascii_whitespace()).is_some() {}
+                }
+            }
+            '\n' => return (at, End::Broken),
+            c if c == quote => return (at + 1, End::Closed),
             _ => {}
         }
     }
-    (rest.len(), true)
+    (rest.len(), if goes_on { End::Open } else { End::Broken })
 }
 
 fn number(rest: &str) -> usize {

@@ -4,7 +4,7 @@ use mlua::{AnyUserData, Lua, Table, Value};
 
 use super::{
     callers,
-    lexer::{self, Kind, Token},
+    lexer::{self, End, Kind, Token},
 };
 
 /// A place in code, such as `a.b[1].c`: where its last name stands, and the way there.
@@ -43,7 +43,8 @@ pub(crate) fn place(code: &str, cursor: usize) -> Option<Place> {
     let tokens = lexer::tokens(code);
     let last = tokens.last();
     if let Some(last) = last
-        && (last.open || (last.at.end == cursor && matches!(last.kind, Kind::Comment | Kind::Number)))
+        && (last.end != End::Closed
+            || (last.at.end == cursor && matches!(last.kind, Kind::Comment | Kind::Number)))
     {
         return None;
     }
@@ -72,14 +73,19 @@ pub(crate) fn steps(code: &str, tokens: &[Token]) -> Option<Vec<Step>> {
                     _ => break,
                 }
             }
-            (Kind::Text, _) => {
-                steps.push(Step::Literal);
-                break;
-            }
-            (Kind::Sign, ")") => {
-                // `("text"):upper`
-                let (text, before) = before.split_last()?;
-                if text.kind != Kind::Text || before.last()?.text(code) != "(" {
+            (Kind::Text, _) | (Kind::Sign, ")") => {
+                let before = match before {
+                    _ if last.kind == Kind::Text => before,
+                    // `("text"):upper`
+                    [before @ .., open, text] if text.kind == Kind::Text && open.text(code) == "(" => before,
+                    _ => return None,
+                };
+                // What it is given to makes something else of it: `f"text"`, `f("text")`.
+                let is_argument = |before: &Token| {
+                    matches!(before.kind, Kind::Name | Kind::Text)
+                        || [")", "]", "}"].contains(&before.text(code))
+                };
+                if before.last().is_some_and(is_argument) {
                     return None;
                 }
                 steps.push(Step::Literal);

@@ -2,25 +2,139 @@
 -- state is a sandbox.
 local parts, sandbox = ...
 
-local error, select, setmetatable, tostring, type = error, select, setmetatable, tostring, type
-local concat = table.concat
+local error, select, setmetatable = error, select, setmetatable
+local tonumber, tostring, type = tonumber, tostring, type
+local concat, protected = table.concat, pcall
 
--- Awaiting in a coroutine of the user's: the marker that mlua yields goes outwards, coroutine by coroutine, to the one of
--- the cell, and what comes back goes inwards.
+-- What catches errors: none of it keeps the one that the hook raises in code that is to end.
+local stopped = parts.stopped
+local function caught(ok, ...)
+  if not ok and stopped() then
+    error((...), 0)
+  end
+  return ok, ...
+end
+do
+  local pcall, xpcall = pcall, xpcall
+  function _G.pcall(...)
+    return caught(pcall(...))
+  end
+  function _G.xpcall(f, handler, ...)
+    return caught(xpcall(f, function(e)
+      -- It is called before what the hook stops has ended, and so unseen by the hook: one that loops would not end.
+      if stopped() then
+        return e
+      end
+      return handler(e)
+    end, ...))
+  end
+end
+
+-- Compiled code that was tampered with can do anything, so only text is loaded.
+do
+  local load, loadfile = load, loadfile
+  function _G.load(chunk, name, mode, ...)
+    if select("#", ...) > 0 then
+      return caught(load(chunk, name, "t", (...)))
+    end
+    return caught(load(chunk, name, "t"))
+  end
+  if not sandbox then
+    local function text(path, ...)
+      if path == nil then
+        error("give the name of a file; the input of the program is not the cell's", 3)
+      end
+      return loadfile(path, "t", ...)
+    end
+    function _G.loadfile(path, mode, ...)
+      return text(path, ...)
+    end
+    function _G.dofile(path)
+      local f, message = text(path)
+      if not f then
+        error(message, 0)
+      end
+      return f()
+    end
+    local package = package
+    local searchpath = package.searchpath
+    package.searchers[2] = function(name)
+      local path, tried = searchpath(name, package.path)
+      if not path then
+        return tried
+      end
+      local f, message = loadfile(path, "t")
+      if not f then
+        error(("error loading module '%s' from file '%s':\n\t%s"):format(name, path, message), 0)
+      end
+      return f, path
+    end
+  end
+end
+
+-- A coroutine of the user's that waits, or that the hook suspends for others to have a turn, gives that outwards,
+-- coroutine by coroutine, to the one of the cell; what comes back goes inwards. Then the marker of mlua is yielded, or
+-- nothing at all: so what the user yields is never nothing.
 do
   local create, resume, yield = coroutine.create, coroutine.resume, coroutine.yield
-  local close, status = coroutine.close, coroutine.status
-  local waiting = parts.waiting
+  local close, isyieldable, status = coroutine.close, coroutine.isyieldable, coroutine.status
+  local waiting, nothing = parts.waiting, {}
+  -- Those whose call has been left in the midst of them.
+  local away = setmetatable({}, { __mode = "k" })
+  local Left = {
+    __close = function(left)
+      away[left.co] = nil
+    end,
+  }
 
-  local function pass(co, ok, first, ...)
-    if ok and first == waiting then
-      return pass(co, resume(co, yield(waiting)))
+  local function leave(co, ...)
+    if select("#", ...) == 0 and not isyieldable() then
+      -- Within a function of C it goes on.
+      return
     end
-    return ok, first, ...
+    away[co] = true
+    -- Also when the call does not come back.
+    local left <close> = setmetatable({ co = co }, Left)
+    return yield(...)
   end
 
-  function coroutine.resume(co, ...)
+  local function pass(co, ok, ...)
+    if ok then
+      local first = ...
+      if first == nothing then
+        return ok
+      end
+      if first == waiting or (select("#", ...) == 0 and status(co) == "suspended") then
+        return pass(co, resume(co, leave(co, ...)))
+      end
+    end
+    return caught(ok, ...)
+  end
+
+  local function enter(co, ...)
+    if away[co] then
+      return false, "cannot resume a coroutine that waits in another call"
+    end
     return pass(co, resume(co, ...))
+  end
+  coroutine.resume = enter
+
+  function coroutine.yield(...)
+    if select("#", ...) == 0 then
+      return yield(nothing)
+    end
+    return yield(...)
+  end
+
+  function coroutine.status(co)
+    return away[co] and "normal" or status(co)
+  end
+
+  function coroutine.close(co)
+    if away[co] then
+      error("cannot close a coroutine that waits in another call", 2)
+    end
+    return caught(close(co))
   end
 
   local function unwrap(co, ok, ...)
@@ -36,22 +150,8 @@ do
   function coroutine.wrap(f)
     local co = create(f)
     return function(...)
-      return unwrap(co, pass(co, resume(co, ...)))
+      return unwrap(co, enter(co, ...))
     end
-  end
-end
-
--- The hook that stops code calls the handlers of `xpcall` before it has ended itself, and so unseen by itself: one that
--- loops would never be stopped.
-do
-  local protected, stopped = xpcall, parts.stopped
-  function xpcall(f, handler, ...)
-    return protected(f, function(e)
-      if stopped() then
-        return e
-      end
-      return handler(e)
-    end, ...)
   end
 end
 
@@ -74,18 +174,36 @@ function print(...)
   out(line("\t", "\n", ...))
 end
 
-local function stream(write, name)
+-- Makes a function whose errors name the place of the user's that called it, where they name one in here.
+local function outward(f)
+  local function told(ok, e, ...)
+    if ok then
+      return ok, e, ...
+    elseif type(e) ~= "string" then
+      return ok, e, true
+    end
+    local text, ours = e:gsub("^%[caller%]:%d+: ", "")
+    return ok, text, ours == 0
+  end
+  return parts.guard(function(...)
+    return told(protected(f, ...))
+  end)
+end
+
+local Stream = { __name = "stream", __silent = true }
+
+local function stream(write)
   local file = {}
-  function file:write(...)
+  file.write = outward(function(self, ...)
     for i = 1, select("#", ...) do
       local part = select(i, ...)
       if type(part) ~= "string" and type(part) ~= "number" then
-        error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, type(part)), 2)
+        error(("bad argument #%d to 'write' (string expected, got %s)"):format(i, type(part)))
       end
     end
     write(line("", "", ...))
     return self
-  end
+  end)
   function file:flush()
     return self
   end
@@ -95,42 +213,163 @@ local function stream(write, name)
   function file:close()
     return nil, "the streams of a cell stay open"
   end
-  return setmetatable(file, {
-    __name = "stream",
-    __silent = true,
-    __tostring = function()
-      return "stream (" .. name .. ")"
-    end,
-  })
+  return setmetatable(file, Stream)
 end
 
-local stdout, stderr = stream(out, "stdout"), stream(err, "stderr")
-local files = sandbox and {} or io
-local open_output, file_type = files.output, files.type
-local current = stdout
-files.stdout, files.stderr = stdout, stderr
-function files.write(...)
-  return current:write(...)
-end
-function files.output(file)
-  if file == stdout or file == stderr then
-    current = file
-  elseif file ~= nil then
-    if not open_output then
-      error("a sandbox has no files; write to io.stdout or io.stderr", 2)
-    end
-    current = open_output(file)
+local stdout, stderr = stream(out), stream(err)
+
+-- Reading: what a cell reads is asked for, line by line.
+local stdin = setmetatable({}, Stream)
+do
+  local ask, entered = input, ""
+
+  -- Ends in a line's end, unless it is empty.
+  local function more()
+    local line = ask("")
+    entered = entered .. line .. "\n"
+    return line
   end
-  return current
+
+  local function take(n)
+    local text = entered:sub(1, n)
+    entered = entered:sub(n + 1)
+    return text
+  end
+
+  local function take_line()
+    if entered == "" then
+      more()
+    end
+    return take((entered:find("\n", 1, true)))
+  end
+
+  local readers = { L = take_line }
+  function readers.l()
+    return take_line():sub(1, -2)
+  end
+  -- There is no end of the input; an empty line stands for it.
+  function readers.a()
+    local rest = take(#entered)
+    repeat
+      local line = more()
+      rest = rest .. (line == "" and "" or take(#entered))
+    until line == ""
+    entered = ""
+    return rest
+  end
+  function readers.n()
+    while not entered:find("%S") do
+      more()
+    end
+    take(entered:find("%S") - 1)
+    local at = 1
+    local function accept(pattern)
+      local found = entered:match("^" .. pattern, at) or ""
+      at = at + #found
+      return found ~= ""
+    end
+    accept("[-+]")
+    local digits, exponent = "%d*", "[eE][-+]?"
+    if accept("0[xX]") then
+      digits, exponent = "%x*", "[pP][-+]?"
+    end
+    accept(digits)
+    accept("%.")
+    accept(digits)
+    if accept(exponent) then
+      accept("%d*")
+    end
+    return tonumber(take(at - 1))
+  end
+
+  local function read(format)
+    if type(format) == "number" then
+      while #entered < format do
+        more()
+      end
+      return take(format)
+    end
+    local reader = type(format) == "string" and readers[format:match("^%*?(.)")]
+    if not reader then
+      error("invalid format: read \"n\", \"l\", \"L\", \"a\" or a number of bytes")
+    end
+    return reader()
+  end
+
+  local function read_all(first, ...)
+    local given = read(first)
+    if given == nil or select("#", ...) == 0 then
+      return given
+    end
+    return given, read_all(...)
+  end
+
+  stdin.read = outward(function(_, ...)
+    if select("#", ...) == 0 then
+      return readers.l()
+    end
+    return read_all(...)
+  end)
+  function stdin:lines(...)
+    local formats = table.pack(...)
+    return function()
+      return self:read(table.unpack(formats, 1, formats.n))
+    end
+  end
+  stdin.close = stdout.close
 end
-function files.read()
-  return input("")
+
+local streams = { [stdin] = true, [stdout] = true, [stderr] = true }
+local files = sandbox and {} or io
+local from, to = stdin, stdout
+local function opener(open)
+  return function(current, file)
+    if file == nil or streams[file] then
+      return file or current
+    end
+    if not open then
+      error("a sandbox has no files; there are io.stdin, io.stdout and io.stderr")
+    end
+    return open(file)
+  end
 end
+local open_input, open_output = opener(files.input), opener(files.output)
+local open_lines, file_type = files.lines, files.type
+files.stdin, files.stdout, files.stderr = stdin, stdout, stderr
+files.input = outward(function(file)
+  from = open_input(from, file)
+  return from
+end)
+files.output = outward(function(file)
+  to = open_output(to, file)
+  return to
+end)
+files.read = outward(function(...)
+  return from:read(...)
+end)
+files.write = outward(function(...)
+  return to:write(...)
+end)
+files.close = outward(function(file)
+  return (file or to):close()
+end)
+files.lines = outward(function(path, ...)
+  if path == nil then
+    return from:lines(...)
+  end
+  if not open_lines then
+    error("a sandbox has no files; read from io.stdin")
+  end
+  return open_lines(path, ...)
+end)
 function files.type(file)
-  if file == stdout or file == stderr then
+  if streams[file] then
     return "file"
   end
   return file_type and file_type(file) or nil
+end
+function Stream.__tostring(file)
+  return "stream (" .. (file == stdin and "stdin" or file == stdout and "stdout" or "stderr") .. ")"
 end
 io = files
 
@@ -189,6 +428,7 @@ helper("vegalite", "application/vnd.vegalite.v5+json", function(spec)
   end
   return spec
 end)
+helpers.list = parts.list
 function helpers.text(value, options)
   return helpers({ ["text/plain"] = tostring(value) }, options)
 end
@@ -221,25 +461,27 @@ local function bar(self)
   return { ["text/plain"] = plain, ["text/html"] = html }
 end
 
-local function redraw(self, always)
-  local now = clock()
-  -- Some twenty times a second is as much as anyone sees.
-  if always or now - self.drawn >= 0.05 then
-    self.drawn = now
-    show(bar(self), self.id, true)
-  end
+local function draw(self)
+  self.drawn = clock()
+  parts.ending[self] = nil
+  show(bar(self), self.id, true)
 end
 
 function Progress:set(done)
   self.done = done
-  redraw(self, done >= self.total)
+  -- Some twenty times a second is as much as anyone sees; what is left out is drawn at the end of the cell.
+  if done >= self.total or clock() - self.drawn >= 0.05 then
+    draw(self)
+  else
+    parts.ending[self] = draw
+  end
   return self
 end
 function Progress:step(n)
   return self:set(self.done + (n or 1))
 end
 function Progress:close()
-  redraw(self, true)
+  draw(self)
 end
 Progress.__close = Progress.close
 
@@ -251,3 +493,26 @@ function progress(total, label)
   self.id = show(bar(self), true, false)
   return self
 end
+
+-- What completion and inspection say of all this.
+local doc = parts.doc
+doc(display, "display(value, options)", "Shows a value, or a table of data by MIME type. Options: `id`, a text or true for a new one, under which it can be changed: then a handle is returned, with `handle:update(value)`.")
+for name, text in pairs({
+  html = "Shows HTML.",
+  markdown = "Shows Markdown.",
+  latex = "Shows LaTeX.",
+  svg = "Shows an SVG image, given as text.",
+  png = "Shows a PNG image, given as its bytes or as base64 text.",
+  jpeg = "Shows a JPEG image, given as its bytes or as base64 text.",
+  json = "Shows a table as JSON.",
+  vegalite = "Shows a plot, given as the table that Vega-Lite describes.",
+  text = "Shows a value as plain text.",
+}) do
+  doc(display[name], "display." .. name .. "(value, options)", text .. " Options as those of `display`.")
+end
+doc(display.list, "display.list(table)", "Marks a table as a list for JSON, also when it is empty, and returns it.")
+doc(update_display, "update_display(value, id)", "Changes what was shown under this id.")
+doc(progress, "progress(total, label)", "Shows a progress bar, and returns it: `bar:step(n)`, `bar:set(done)`, `bar:close()`.")
+doc(Progress.step, "progress:step(n)", "Goes on by `n` steps, or by one.")
+doc(Progress.set, "progress:set(done)", "Says how many steps are done.")
+doc(Progress.close, "progress:close()", "Draws it as it is.")

@@ -2,10 +2,14 @@
 
 use std::{cmp::Ordering, rc::Rc};
 
-use mlua::{Function, Lua, LuaSerdeExt, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, Value};
 
-use super::runtime::Runtime;
-use crate::shell::{Data, MimeBundle};
+use super::{
+    api::Outcome,
+    data::{to_json, to_json_object},
+    runtime::Runtime,
+};
+use crate::shell::{Data, MimeBundle, is_json};
 
 /// How deep tables are shown.
 const DEPTH: usize = 6;
@@ -34,12 +38,10 @@ pub(crate) fn metafield(value: &Value, name: &str) -> Option<Value> {
 }
 
 /// A value in all its formats. A metamethod `__mime` gives a table of data by MIME type, and a second one of metadata.
-pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> Outcome<MimeBundle> {
     let nested = runtime.shown.get();
     if nested >= NESTED {
-        return Err(mlua::Error::runtime(
-            "a value shows itself while it is shown; leave that out of its metamethods",
-        ));
+        return Err("a value shows itself while it is shown; leave that out of its metamethods".into());
     }
     runtime.shown.set(nested + 1);
     let made = make_bundle(lua, runtime, value);
@@ -47,17 +49,17 @@ pub(crate) fn bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::R
     made
 }
 
-fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<MimeBundle> {
+fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> Outcome<MimeBundle> {
     let mut bundle = MimeBundle::default();
     match metafield(value, "__mime") {
         Some(Value::Function(rich)) => {
-            let (data, metadata): (Value, Option<Table>) = rich.call(value.clone())?;
+            let (data, metadata): (Value, Option<Table>) = runtime.call(lua, &rich, value)?;
             // A value may have nothing richer to show after all.
             if let Value::Table(data) = data {
                 bundle.data = mime_data(lua, &data)?;
             }
             if let Some(metadata) = metadata {
-                bundle.metadata = mime_data(lua, &metadata)?;
+                bundle.metadata = to_json_object(lua, &metadata)?;
             }
         }
         Some(Value::Table(data)) => bundle.data = mime_data(lua, &data)?,
@@ -66,7 +68,7 @@ fn make_bundle(lua: &Lua, runtime: &Rc<Runtime>, value: &Value) -> mlua::Result<
     if !bundle.data.contains_key("text/plain") {
         let plain = match value {
             Value::Table(_) | Value::UserData(_) if metafield(value, "__tostring").is_some() => {
-                let text = runtime.tostring.call::<LuaString>(value.clone())?;
+                let text: LuaString = runtime.call(lua, &runtime.tostring, value)?;
                 shortened(&text.as_bytes(), BYTES)
             }
             _ => text(runtime, value),
@@ -96,7 +98,11 @@ fn is_mime_type(text: &str) -> bool {
     })
 }
 
-/// A table of data by MIME type. Text stays text, binary data becomes base64, tables become JSON.
+/// A table of data by MIME type. Text stays text, binary data becomes base64, and what is of a JSON type becomes JSON.
+///
+/// # Errors
+///
+/// If a table is given where text is due: front ends refuse a notebook that has it.
 pub(crate) fn mime_data(lua: &Lua, table: &Table) -> mlua::Result<Data> {
     let mut bundle = MimeBundle::default();
     for pair in table.pairs::<LuaString, Value>() {
@@ -105,12 +111,46 @@ pub(crate) fn mime_data(lua: &Lua, table: &Table) -> mlua::Result<Data> {
         bundle = match &value {
             Value::String(bytes) => match std::str::from_utf8(&bytes.as_bytes()) {
                 Ok(text) => bundle.with(mime, text),
+                Err(_) if is_text(&mime) => bundle.with(mime, bytes.to_string_lossy()),
                 Err(_) => bundle.with_bytes(mime, &*bytes.as_bytes()),
             },
-            _ => bundle.with(mime, lua.from_value::<serde_json::Value>(value)?),
+            _ if is_json(&mime) => {
+                let mut data = to_json(lua, &value)?;
+                if mime.starts_with("application/vnd.vega") {
+                    values_are_lists(&mut data);
+                }
+                bundle.with(mime, data)
+            }
+            Value::Integer(_) | Value::Number(_) => bundle.with(mime, value.to_string()?),
+            other => {
+                let text = format!("data of the type {mime} is a text, not a {}", other.type_name());
+                return Err(mlua::Error::runtime(text));
+            }
         };
     }
     Ok(bundle.data)
+}
+
+/// Whether data of this type is text, whatever its bytes are.
+fn is_text(mime: &str) -> bool {
+    mime.starts_with("text/") || mime.ends_with("+xml") || is_json(mime)
+}
+
+/// In a plot, `values` without any are a list: Lua's empty table does not say so.
+fn values_are_lists(plot: &mut serde_json::Value) {
+    use serde_json::Value as Json;
+    match plot {
+        Json::Object(fields) => {
+            for (name, field) in fields {
+                if name == "values" && field.as_object().is_some_and(serde_json::Map::is_empty) {
+                    *field = Json::Array(Vec::new());
+                }
+                values_are_lists(field);
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(values_are_lists),
+        _ => {}
+    }
 }
 
 /// A value as plain text, the way one would write it.
@@ -261,8 +301,13 @@ fn order(one: &Value, other: &Value) -> Ordering {
         Value::Boolean(_) => 2,
         _ => 3,
     };
-    let number = |value: &Value| value.as_f64().unwrap_or_default();
+    let number = |value: &Value| match value {
+        Value::Integer(number) => *number as f64,
+        Value::Number(number) => *number,
+        _ => 0.0,
+    };
     rank(one).cmp(&rank(other)).then_with(|| match (one, other) {
+        (Value::Integer(one), Value::Integer(other)) => one.cmp(other),
         (Value::String(one), Value::String(other)) => one.as_bytes().cmp(&other.as_bytes()),
         _ => number(one).total_cmp(&number(other)),
     })

@@ -6,7 +6,9 @@ use caller::LocalFuture;
 use mlua::{Function, Lua, MultiValue, Value};
 
 use super::{
+    api::{Api, Outcome},
     chunk,
+    docs::Doc,
     failure::Failure,
     repr,
     runtime::Runtime,
@@ -86,7 +88,11 @@ fn begin(
 ) -> mlua::Result<Running> {
     let show = {
         let (runtime, shown) = (runtime.clone(), shown.clone());
-        lua.create_function(move |lua, values: MultiValue| {
+        Api { lua, runtime: &runtime.clone() }.function(Doc::default(), move |lua, values: MultiValue| {
+            // What was noted by then was caught.
+            if let Some(task) = runtime.current() {
+                task.put_places(Vec::new());
+            }
             *shown.borrow_mut() = result(lua, &runtime, values, shows)?;
             Ok(())
         })?
@@ -96,12 +102,7 @@ fn begin(
 }
 
 /// What values are shown as: nothing for none, for nil, and where it is not wanted.
-fn result(
-    lua: &Lua,
-    runtime: &Rc<Runtime>,
-    values: MultiValue,
-    shows: bool,
-) -> mlua::Result<Option<MimeBundle>> {
+fn result(lua: &Lua, runtime: &Rc<Runtime>, values: MultiValue, shows: bool) -> Outcome<Option<MimeBundle>> {
     let values = values.into_vec();
     match &*values {
         _ if !shows => Ok(None),

@@ -2,15 +2,22 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use caller::Caller;
-use mlua::Function;
+use mlua::{FromLuaMulti, Function, Lua, MultiValue, Value};
 
-use super::{comms::Comms, docs::Docs, expose::Callable, task::Task};
+use super::{
+    api::{Outcome, Raise},
+    comms::Comms,
+    docs::Docs,
+    expose::Callable,
+    failure,
+    task::Task,
+};
 use crate::shell::Interrupter;
 
 /// Shared by everything that belongs to one Lua state. It is owned by closures in that state, so it never owns the state.
@@ -23,8 +30,9 @@ pub(crate) struct Runtime {
     pub(crate) interval: u32,
     /// `tostring` as it was when the state was made.
     pub(crate) tostring: Function,
-    /// Runs a function of a call in a coroutine: `driver(function, note, …)`, where `note` is called
-    /// where an error happens that nobody catches..
+    /// Calls a function: gives true and its values, or false and the error, whose place is noted.
+    pub(crate) protect: Function,
+    /// The same for the function of a coroutine of ours.
     pub(crate) driver: Function,
     /// Makes the function of a cell: `presenter(show, function)`.
     pub(crate) presenter: Function,
@@ -36,8 +44,6 @@ pub(crate) struct Runtime {
     pub(crate) exposed: RefCell<HashMap<usize, Rc<Callable>>>,
     pub(crate) comms: Comms,
     pub(super) current: RefCell<Option<Rc<Task>>>,
-    /// The coroutines whose every instruction is looked at, since they are to end.
-    pub(super) hounded: RefCell<HashSet<usize>>,
     /// When code that Rust called outside of any task is to end.
     pub(super) patience: Cell<Option<Instant>>,
     /// How many values are being shown within each other.
@@ -48,6 +54,30 @@ impl Runtime {
     /// The task that is being polled, if one is.
     pub(crate) fn current(&self) -> Option<Rc<Task>> {
         self.current.borrow().clone()
+    }
+
+    /// Calls a function of the user's that is no call of its own, such as a metamethod. What it raises stays what it is.
+    pub(crate) fn call<R: FromLuaMulti>(
+        &self,
+        lua: &Lua,
+        function: &Function,
+        argument: &Value,
+    ) -> Outcome<R> {
+        let mut values: MultiValue = self.protect.call((function, argument))?;
+        match values.pop_front() {
+            Some(Value::Boolean(true)) => Ok(R::from_lua_multi(values, lua)?),
+            _ => Err(Raise::Value(values.pop_front().unwrap_or(Value::Nil))),
+        }
+    }
+
+    /// Notes where an error happens. What passes it on, without code of the user's around it, knows no better place.
+    pub(crate) fn note(&self, lua: &Lua) {
+        if let Some(task) = self.current() {
+            let frames = failure::frames(lua, self);
+            if !frames.is_empty() {
+                task.put_places(frames);
+            }
+        }
     }
 
     /// Calls into Lua for a question of the front end, such as a completion: code that takes too long is stopped.

@@ -7,10 +7,10 @@ use std::{
 };
 
 use caller::Caller;
-use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
+use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, failure, hook, pendings,
+    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, docs::Doc, failure, hook, pendings,
     runtime::Runtime,
 };
 use crate::shell::Interrupter;
@@ -21,24 +21,23 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     let libraries = if language.sandbox { sandbox_libraries } else { StdLib::ALL_SAFE };
     // A panic of Rust code may be caught by `pcall`, or end the cell: never more than that.
     let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
+    let ending = lua.create_table()?;
+    let note = lua.create_function(|lua, ()| {
+        if let Some(runtime) = lua.app_data_ref::<Rc<Runtime>>() {
+            runtime.note(lua);
+        }
+        Ok(())
+    })?;
+    let (protect, driver) = lua.load(DRIVER).set_name(format!("={OURS}")).call((&ending, note))?;
     let runtime = Rc::new(Runtime {
         caller,
         interrupter: Interrupter::new(),
         slice: language.slice,
         interval: language.interval,
         tostring: lua.globals().get("tostring")?,
-        driver: ours(
-            &lua,
-            "local xpcall = xpcall
-             return function(f, note, ...)
-               return xpcall(f, function(e) note() return e end, ...)
-             end",
-        )?,
-        presenter: ours(
-            &lua,
-            "local function same(...) return ... end
-             return function(show, f) return function() return show(f(same)) end end",
-        )?,
+        protect,
+        driver,
+        presenter: ours(&lua, "return function(show, f) return function() return show(f()) end end")?,
         guard: lua
             .load(GUARD)
             .set_name(format!("={OURS}"))
@@ -48,10 +47,10 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         exposed: RefCell::default(),
         comms: Comms::default(),
         current: RefCell::default(),
-        hounded: RefCell::default(),
         patience: Cell::default(),
         shown: Cell::default(),
     });
+    lua.set_app_data(runtime.clone());
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
     pendings::install(&api)?;
@@ -64,6 +63,16 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         lua.create_function(move |_, ()| Ok(hook::reason(&runtime).is_some()))?
     };
     parts.set("stopped", stopped)?;
+    parts.set("ending", ending)?;
+    parts.set("guard", &runtime.guard)?;
+    let doc = {
+        let runtime = runtime.clone();
+        lua.create_function(move |_, (value, signature, text): (Value, String, String)| {
+            runtime.docs.borrow_mut().put_for(&value, Doc::new(&signature, &text));
+            Ok(())
+        })?
+    };
+    parts.set("doc", doc)?;
     let began = Instant::now();
     parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     console::install(&api, &parts)?;
@@ -76,10 +85,43 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     }
     hook::install(&lua, &runtime)?;
     if let Some(limit) = language.memory_limit {
+        let used = lua.used_memory();
+        if limit <= used {
+            let text = format!(
+                "the memory limit of {limit} bytes is too low: a state without any data takes {used}"
+            );
+            return Err(mlua::Error::runtime(text));
+        }
         lua.set_memory_limit(limit)?;
     }
     Ok((lua, runtime))
 }
+
+/// Two functions that call another: the first notes where an error happens that ends it, the second then does what was
+/// left to the end of the cell or call, too: `ending[object]` is a function of the object.
+const DRIVER: &str = "
+    local ending, note = ...
+    local pcall, next, xpcall = pcall, next, xpcall
+    -- It does not look at the error: that may be a panic, which goes on where it is looked at.
+    local function noted(e)
+      note()
+      return e
+    end
+    local function protect(f, ...)
+      return xpcall(f, noted, ...)
+    end
+    local function finish(...)
+      for object, f in next, ending do
+        ending[object] = nil
+        -- It fails where there is no front end to show it.
+        pcall(f, object)
+      end
+      return ...
+    end
+    return protect, function(...)
+      return finish(protect(...))
+    end
+";
 
 /// Turns what a function of ours gives into values or an error.
 const GUARD: &str = "
@@ -107,22 +149,27 @@ fn ours(lua: &Lua, code: &str) -> mlua::Result<Function> {
 /// Takes out what would harm the program, and in a sandbox what reaches outside of it.
 fn restrict(lua: &Lua, sandbox: bool) -> mlua::Result<()> {
     let globals = lua.globals();
-    // Compiled code that was tampered with can do anything, so only text is loaded.
-    let load: Function = ours(
-        lua,
-        "local load, select = load, select
-         return function(chunk, name, mode, ...)
-           if select('#', ...) > 0 then
-             return load(chunk, name, 't', (...))
-           end
-           return load(chunk, name, 't')
-         end",
-    )?;
-    globals.set("load", load)?;
-    let traceback = lua.create_function(|lua, message: Value| match message {
-        Value::Nil => Ok(Value::String(lua.create_string(lua.traceback(None, 1)?.as_bytes())?)),
-        Value::String(text) => Ok(Value::String(lua.traceback(Some(&text.to_string_lossy()), 1)?)),
-        other => Ok(other),
+    let traceback = lua.create_function(|lua, (first, second): (Value, Value)| {
+        let (thread, message) = match first {
+            Value::Thread(thread) => (Some(thread), second),
+            message => (None, message),
+        };
+        let text = match &message {
+            Value::Nil => None,
+            Value::String(text) => Some(text.to_string_lossy()),
+            _ => return Ok(message),
+        };
+        let traceback = match thread {
+            None => lua.traceback(text.as_deref(), 1)?.to_string_lossy(),
+            // That of another coroutine cannot be had without unsafe code.
+            Some(_) => format!(
+                "{}stack traceback:\n\t(of another coroutine: not known here)",
+                text.map(|text| text + "\n").unwrap_or_default()
+            ),
+        };
+        let is_shown = |line: &&str| !line.strip_prefix('\t').is_some_and(failure::is_ours);
+        let lines: Vec<_> = traceback.split('\n').filter(is_shown).collect();
+        lines.join("\n").into_lua(lua)
     })?;
     let debug = lua.create_table()?;
     debug.set("traceback", traceback)?;

@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -20,7 +21,7 @@ use super::{
     hook::Stopped,
     runtime::Runtime,
 };
-use crate::shell::Interrupted;
+use crate::shell::{Interrupted, Output, Stream};
 
 /// How long the `<close>` variables of a coroutine that was dropped may take.
 const CLOSING: Duration = Duration::from_millis(100);
@@ -30,8 +31,6 @@ const DEPTH: usize = 16;
 
 /// What a coroutine of ours does, beside what Lua knows of it.
 pub(crate) struct Task {
-    /// The address of the coroutine.
-    thread: usize,
     role: Role,
     /// How many tasks are around it, each of which takes from the stack of the thread.
     depth: usize,
@@ -64,6 +63,14 @@ impl Task {
         self.stopped.set(true);
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
+    pub(super) fn put_places(&self, places: Vec<String>) {
+        *self.places.borrow_mut() = places;
+    }
+
     pub(crate) fn role(&self) -> Role {
         self.role
     }
@@ -74,10 +81,6 @@ impl Task {
 
     pub(super) fn is_due(&self) -> bool {
         self.closing.get().is_none() && Instant::now() >= self.until.get()
-    }
-
-    pub(super) fn is_thread(&self, address: usize) -> bool {
-        self.thread == address
     }
 
     pub(super) fn suspend(&self) {
@@ -102,6 +105,8 @@ pub(crate) struct Running {
     /// None once it has ended.
     thread: Option<AsyncThread<MultiValue>>,
     coroutine: Thread,
+    /// Where is told what goes wrong after nobody waits any longer.
+    output: Option<Arc<dyn Output>>,
     /// The last field: the coroutine is of no use without its state.
     lua: Lua,
 }
@@ -122,17 +127,6 @@ impl Running {
         }
         let coroutine = lua.create_thread(runtime.driver.clone())?;
         let mut all = arguments.into_lua_multi(lua)?;
-        // It does not look at the error: that may be a panic, which goes on where it is looked at.
-        let note = {
-            let runtime = runtime.clone();
-            lua.create_function(move |lua, ()| {
-                if let Some(task) = runtime.current() {
-                    *task.places.borrow_mut() = failure::frames(lua, &runtime);
-                }
-                Ok(())
-            })?
-        };
-        all.push_front(Value::Function(note));
         all.push_front(Value::Function(function));
         // What belongs to a cell ends with it, and so is as old as it.
         let seen = match &outer {
@@ -140,7 +134,6 @@ impl Running {
             _ => runtime.interrupter.times(),
         };
         let task = Task {
-            thread: coroutine.to_pointer().addr(),
             role,
             depth,
             stopped: Cell::new(false),
@@ -157,6 +150,7 @@ impl Running {
             interrupted: runtime.interrupter.interrupted(seen),
             thread: Some(coroutine.clone().into_async(all)?),
             coroutine,
+            output: <dyn Output>::current(),
             lua: lua.clone(),
         })
     }
@@ -226,9 +220,17 @@ impl Drop for Running {
         }
         if self.thread.take().is_some() {
             self.task.closing.set(Some(Instant::now() + CLOSING));
-            // Runs what is to be closed. An error of that has nobody to go to.
-            let _closed =
-                catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
+            // Runs what is to be closed.
+            let closed = catch_unwind(AssertUnwindSafe(|| self.coroutine.reset(self.runtime.driver.clone())));
+            let Some(output) = &self.output else { return };
+            let text = match closed {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => failure::message_of(&error),
+                Err(payload) => panic_text(&*payload),
+            };
+            let head =
+                "a call was given up, and a `__close` of it failed; it cannot wait there, and has 100 ms";
+            output.stream(Stream::Stderr, &format!("{head}\n{text}\n"));
         }
     }
 }
@@ -295,6 +297,10 @@ impl Future for Waiting {
             Ok(Poll::Ready(given)) => Poll::Ready(given),
             Ok(Poll::Pending) => {
                 self.slot.replace(Some(wanted));
+                if let Some((task, _)) = &self.task {
+                    // The hook may have wanted to suspend it where that was not possible.
+                    task.suspended.set(false);
+                }
                 Poll::Pending
             }
             Err(payload) => Poll::Ready(raised(&self.lua, &panic_text(&*payload))),

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::shell::is_json;
+
 /// Makes one text of each array of lines.
 pub(super) fn join(notebook: &mut Value) {
     each_text(notebook, &|text, mime| {
@@ -24,11 +26,6 @@ pub(super) fn split(notebook: &mut Value) {
             *text = lines(whole).into();
         }
     });
-}
-
-/// Whether data of this type is JSON, rather than text.
-pub(super) fn is_json(mime: &str) -> bool {
-    mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"))
 }
 
 /// Goes to each place that may hold a text of many lines; in data, with its MIME type.

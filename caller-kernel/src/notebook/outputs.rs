@@ -7,8 +7,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{lines::is_json, stream::StreamText};
-use crate::shell::{CellError, Data, Display, MimeBundle, Stream};
+use super::stream::StreamText;
+use crate::shell::{CellError, Data, Display, MimeBundle, Stream, is_json};
 
 /// The outputs of all cells that run, as ids of displays go from cell to cell.
 #[derive(Clone, Debug, Default)]

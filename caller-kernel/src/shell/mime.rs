@@ -6,6 +6,11 @@ use serde_json::{Map, Value};
 /// Data by MIME type, as messages carry it: text, base64 text of binary formats, or JSON.
 pub type Data = Map<String, Value>;
 
+/// Whether data of this type is JSON, rather than text.
+pub(crate) fn is_json(mime: &str) -> bool {
+    mime == "application/json" || (mime.starts_with("application/") && mime.ends_with("+json"))
+}
+
 /// The same thing in several formats, of which a front end shows the best it knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MimeBundle {

@@ -158,3 +158,14 @@ def test_nbclient_interrupts_a_cell_that_takes_too_long(installed):
     NotebookClient(notebook, timeout=1, interrupt_on_timeout=True, allow_errors=True).execute()
     first, second = outputs(notebook)
     assert first[0].ename == "Interrupted" and second[0].data["text/plain"] == "1"
+
+
+def test_what_a_cell_shows_never_spoils_the_notebook(installed):
+    """nbclient stops at the first output that the format does not know, such as a number as text."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "caller", "display_name": "Lua"}})
+    shown = ["display({['text/plain'] = 5})", "display.html({1, 2})", "display.png(5)", "display.json({1, x = 2})"]
+    notebook.cells = [nbformat.v4.new_code_cell(code) for code in [*shown, "return 'reached'"]]
+    NotebookClient(notebook, timeout=30, allow_errors=True).execute()
+    nbformat.validate(notebook)
+    kinds = [[output.output_type for output in one] for one in outputs(notebook)]
+    assert kinds == [["display_data"], ["error"], ["display_data"], ["error"], ["execute_result"]]

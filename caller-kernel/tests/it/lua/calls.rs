@@ -222,3 +222,18 @@ fn callers_are_objects() {
         "#);
     });
 }
+
+#[test]
+fn what_cannot_be_closed_is_told() {
+    notebook(async |nb| {
+        tokio::time::pause();
+        let call = |close: &str| {
+            format!(
+                "p = caller:call_soon(function() local x <close> = setmetatable({{}}, {{__close = function() {close} end}}) sleep(5) end)\nsleep(0.1) p:cancel() sleep(0.1)"
+            )
+        };
+        assert_snapshot!(nb.run(&call("print('closed')")).await, @"stdout: closed⏎");
+        assert_snapshot!(nb.run(&call("sleep(0.01) print('closed')")).await, @"stderr: a call was given up, and a `__close` of it failed; it cannot wait there, and has 100 ms⏎attempt to yield across a C-call boundary⏎");
+        assert_snapshot!(nb.run(&call("error('no')")).await, @"stderr: a call was given up, and a `__close` of it failed; it cannot wait there, and has 100 ms⏎In [3]:1: no⏎");
+    });
+}

@@ -80,7 +80,11 @@ fn metamethods_say_how_a_value_is_shown() {
             nb.run("setmetatable({n = 1}, {__mime = function(t) return {['text/html'] = '<b>' .. t.n .. '</b>'} end})").await,
             @"result: [text/html: <b>1</b>] {n = 1}"
         );
-        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error('no luck') end})").await, @"Error: In [3]:1: no luck");
+        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error('no luck') end})").await, @r#"
+        Error: In [3]:1: no luck
+          In [3]:1: in the function of line 1
+            1 │ setmetatable({}, {__mime = function() error('no luck') end})
+        "#);
         assert_snapshot!(nb.run("setmetatable({}, {__tostring = function() return 1 end})").await, @"result: 1");
     });
 }
@@ -166,5 +170,128 @@ fn globals_that_are_plain_data_go_to_another_state() {
             other.run("n, s, list, ring.self == ring, shared[1] == shared[2], f, mixed, meta").await
         });
         assert_snapshot!(other, @r#"result: 1, "text\u{0}", {1, {x = 2.5}}, true, true, nil, nil, nil"#);
+    });
+}
+
+#[test]
+fn keys_that_are_numbers_stand_in_order() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("{[10] = 1, [30] = 2, [20] = 3, [5] = 4, [7.5] = 5, [math.maxinteger] = 6, [math.maxinteger - 1] = 7}").await, @r#"
+        result: {
+          [5] = 4,
+          [7.5] = 5,
+          [10] = 1,
+          [20] = 3,
+          [30] = 2,
+          [9223372036854775806] = 7,
+          [9223372036854775807] = 6
+        }
+        "#);
+    });
+}
+
+#[test]
+fn a_cell_has_no_arguments() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("select('#', ...), {...}").await, @"result: 0, {}");
+        assert_snapshot!(nb.run("f = function(...) return ... end\nf(1, nil, 3)").await, @"result: 1, nil, 3");
+        assert_snapshot!(nb.run("(...)").await, @"");
+    });
+}
+
+#[test]
+fn a_first_line_with_a_hash_says_how_a_cell_is_run() {
+    notebook(async |nb| {
+        for line in ["# queue", "#\ttask", "  # thread name=x", "# timeout=1", "# caller"] {
+            assert_eq!(nb.run(&format!("{line}\nreturn 1")).await, "result: 1", "{line}");
+        }
+        // Without a blank it is the length of something.
+        assert_snapshot!(nb.run("queue = {1, 2, 3}").await, @"");
+        assert_snapshot!(nb.run("#queue").await, @"result: 3");
+    });
+}
+
+#[test]
+fn magics_stand_at_the_head_and_in_no_comment() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("--[[\n%callers\n]] return 1").await, @"result: 1");
+        let table = nb.run("-- first\n--[[ and ]]\n\n%callers\nreturn 1").await;
+        assert!(table.contains("← current") && table.ends_with("result: 1"), "{table}");
+    });
+}
+
+#[test]
+fn a_traceback_shows_code_of_the_users() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("function f()\nreturn (debug.traceback('here'))\nend\nlocal ok, text = pcall(f)\nprint(text)").await, @"stdout: here⏎stack traceback:⏎	In [1]:2: in function 'f'⏎	[C]: in upvalue 'pcall'⏎	In [1]:4: in upvalue 'f'⏎	[C]: in upvalue 'xpcall'⏎");
+        assert_snapshot!(nb.run("debug.traceback(coroutine.create(print), 'other'), debug.traceback({}), debug.traceback(coroutine.create(print), 5)").await, @r#"result: "other\nstack traceback:\n\t(of another coroutine: not known here)", {}, 5"#);
+    });
+}
+
+#[test]
+fn an_error_while_a_value_is_shown_is_told_as_any_other() {
+    notebook(async |nb| {
+        assert_snapshot!(nb.run("setmetatable({}, {__tostring = function()\nerror('x') end})").await, @r#"
+        Error: In [1]:2: x
+          In [1]:2: in the function of line 1
+            2 │ error('x') end})
+        "#);
+        assert_snapshot!(nb.run("setmetatable({}, {__mime = function() error({code = 7}) end})").await, @r#"
+        Error: {code = 7}
+          In [2]:1: in the function of line 1
+            1 │ setmetatable({}, {__mime = function() error({code = 7}) end})
+        "#);
+        assert_snapshot!(nb.run("t = setmetatable({}, {__mime = function() error({code = 7}) end})\nreturn select(2, pcall(display, t)).code").await, @"result: 7");
+        // What was caught is not told again.
+        assert_snapshot!(nb.run("pcall(display, t)\nreturn setmetatable({}, {__mime = {['text/html'] = {}}})").await, @"Error: data of the type text/html is a text, not a table");
+        assert_snapshot!(nb.run("t = setmetatable({}, {__tostring = function(t) display(t) end}) display(t)").await, @r#"
+        Error: In [5]:1: a value shows itself while it is shown; leave that out of its metamethods
+          In [5]:1: in the cell
+            1 │ t = setmetatable({}, {__tostring = function(t) display(t) end}) display(t)
+        "#);
+    });
+}
+
+#[test]
+fn errors_name_no_types_of_rust() {
+    notebook(async |nb| {
+        let calls = [
+            "caller.child(5)",
+            "caller:child({})",
+            "caller:child('\\255')",
+            "wait({1})",
+            "wait(1)",
+            "as_completed({{}})",
+            "comm.open({})",
+            "comm.open('t', 1, 2)",
+            "comm.open('t', {}, {buffers = {{}}})",
+            "caller.stop(io)",
+            "caller.stop(caller:call_soon(print))",
+            "caller:group(print, {mode = {}})",
+            "display('x', {id = {}})",
+            "sleep({})",
+            "Caller.named()",
+        ];
+        let mut texts = Vec::new();
+        for call in calls {
+            texts.push(format!("{call}: {}", nb.error(call).await.evalue));
+        }
+        assert_snapshot!(texts.join("\n"), @r#"
+        caller.child(5): In [1]:1: bad argument #1: caller expected, got integer
+        caller:child({}): In [2]:1: bad argument #2: string expected, got table
+        caller:child('\255'): In [3]:1: bad argument #2: string in UTF-8 expected
+        wait({1}): In [4]:1: bad argument #1: object expected, got integer
+        wait(1): In [5]:1: bad argument #1: list expected, got integer
+        as_completed({{}}): In [6]:1: bad argument #1: object expected, got table
+        comm.open({}): In [7]:1: bad argument #1: string expected, got table
+        comm.open('t', 1, 2): In [8]:1: bad argument #3: table expected, got integer
+        comm.open('t', {}, {buffers = {{}}}): In [9]:1: string expected, got table (expected string or number)
+        caller.stop(io): In [10]:1: bad argument #1: caller expected, got table
+        caller.stop(caller:call_soon(print)): In [11]:1: bad argument #1: an object of another kind expected
+        caller:group(print, {mode = {}}): In [12]:1: string expected, got table
+        display('x', {id = {}}): In [13]:1: the id of a display is a text, or true for a new one
+        sleep({}): In [14]:1: bad argument #1: number expected, got table
+        Caller.named(): In [15]:1: bad argument #1: string expected, got nil
+        "#);
     });
 }

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use caller_kernel::lua::{Exposed, LuaLanguage};
+use caller_kernel::{
+    lua::{Exposed, LuaLanguage},
+    shell::{OUTPUT, Shell},
+};
 use insta::assert_snapshot;
 
-use super::{notebook, notebook_of};
+use super::{notebook, notebook_of, on_caller};
 
 #[test]
 fn recursion_without_end_is_an_error() {
@@ -144,8 +147,8 @@ fn cells_that_take_the_world_away() {
 fn a_sandbox_has_no_way_out() {
     notebook_of(LuaLanguage::new().sandbox(true), async |nb| {
         assert_snapshot!(
-            nb.run("io.open, io.popen, io.lines, os.execute, os.remove, os.getenv, package, require, dofile, loadfile, debug.getregistry").await,
-            @"result: nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil"
+            nb.run("io.open, io.popen, pcall(io.lines, 'file'), os.execute, os.remove, os.getenv, package, require, dofile, loadfile, debug.getregistry").await,
+            @"result: nil, nil, false, nil, nil, nil, nil, nil, nil, nil, nil"
         );
         assert_snapshot!(nb.run("os.exit()").await, @r#"
         Error: In [2]:1: os.exit would end the program that this shell is a part of; ask the front end to shut the kernel down
@@ -154,7 +157,7 @@ fn a_sandbox_has_no_way_out() {
         "#);
         assert_snapshot!(nb.run("io.write('x') io.output('file')").await, @r#"
         stdout: x
-        Error: In [3]:1: a sandbox has no files; write to io.stdout or io.stderr
+        Error: In [3]:1: a sandbox has no files; there are io.stdin, io.stdout and io.stderr
           In [3]:1: in the cell
             1 │ io.write('x') io.output('file')
         "#);
@@ -195,4 +198,52 @@ fn nothing_stays_behind_when_the_caller_stops() {
     });
     // The state and all that it held are gone with the caller.
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+#[test]
+fn compiled_code_is_not_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap().to_owned();
+    notebook(async move |nb| {
+        let code = format!(
+            "dir = {path:?}\nlocal function write(name, text) local f <close> = io.open(dir .. '/' .. name, 'wb') f:write(text) end\nwrite('bytes.lua', string.dump(function() end)) write('text.lua', 'return 5, ...') package.path = dir .. '/?.lua'"
+        );
+        assert_eq!(nb.run(&code).await, "");
+        for call in
+            ["dofile(dir .. '/bytes.lua')", "assert(loadfile(dir .. '/bytes.lua', 'b'))", "require 'bytes'"]
+        {
+            let error = nb.error(call).await;
+            assert!(error.evalue.contains("attempt to load a binary chunk"), "{call}: {error:?}");
+        }
+        assert_snapshot!(nb.run("dofile(dir .. '/text.lua'), loadfile(dir .. '/text.lua', 't', {})(1), (require 'text')").await, @"result: 5, 5, 5");
+        assert_snapshot!(nb.run("select(2, pcall(require, 'nosuch')):match('^[^\\n]*'), loadfile('/no/such')").await, @r#"result: "module 'nosuch' not found:", nil, "cannot open /no/such: No such file or directory""#);
+        assert_snapshot!(nb.run("dofile()").await, @r#"
+        Error: In [7]:1: give the name of a file; the input of the program is not the cell's
+          In [7]:1: in the cell
+            1 │ dofile()
+        "#);
+    });
+}
+
+#[test]
+fn a_limit_of_memory_is_told_for_what_it_is() {
+    on_caller(async || {
+        let error = LuaLanguage::new().memory_limit(1000).make().unwrap_err();
+        assert!(error.evalue.starts_with("the memory limit of 1000 bytes is too low: a state"), "{error}");
+    });
+    notebook_of(LuaLanguage::new().memory_limit(4 << 20), async |nb| {
+        nb.run("t = {}").await;
+        nb.run("while true do t[#t + 1] = ('x'):rep(1000) .. #t end").await;
+        nb.run("while true do t = {t} end").await;
+        let error = nb.error(&format!("x = {}1", "1 + ".repeat(20_000))).await;
+        assert_eq!(error.ename, "MemoryError", "{error:?}");
+    });
+    notebook(async |nb| {
+        // Another state that has no room for the globals says so.
+        nb.run("t = ('x'):rep(1 << 20)").await;
+        let snapshot = nb.shell.snapshot().unwrap();
+        let other = super::Notebook::new(&LuaLanguage::new().memory_limit(1 << 20));
+        OUTPUT.scope(nb.output.clone(), async { other.shell.restore(&snapshot) }).await;
+        assert_snapshot!(nb.output.take(), @"stderr: not all globals fit in here: memory error: not enough memory⏎");
+    });
 }

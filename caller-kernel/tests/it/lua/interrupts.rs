@@ -56,6 +56,11 @@ fn code_that_runs_for_ever_is_stopped() {
             "stop(); require_nothing = 1 goto again ::again:: goto again",
             "stop(); caller:group(function() while true do end end)",
             "stop(); caller:group(function() while true do pcall(sleep, 0) end end)",
+            "stop(); while true do local co = coroutine.create(function() while true do pcall(function() while true do end end) end end) coroutine.resume(co) end",
+            "stop(); while true do pcall(coroutine.wrap(function() while true do pcall(function() while true do end end) end end)) collectgarbage() end",
+            "stop(); while true do load(function() while true do end end) end",
+            "stop(); local t = setmetatable({}, {__tostring = function() while true do end end}) while true do display({t}) end",
+            "stop(); while true do coroutine.close(coroutine.create(print)) end",
         ] {
             let error = nb.error(code).await;
             assert!(error.is_interrupt(), "{code}: {error:?}");
@@ -111,7 +116,11 @@ fn an_interrupt_concerns_what_runs_and_nothing_else() {
         // A call that waits goes on; one that loops ends.
         nb.run("waits = caller:call_soon(function() sleep(5) return 'went on' end) sleep(0)").await;
         nb.run("loops = caller:call_soon(function() stop() while true do end end)").await;
-        assert_snapshot!(nb.run("pcall(loops.wait, loops)").await, @"Interrupted: interrupted");
+        assert_snapshot!(nb.run("pcall(loops.wait, loops)").await, @r#"
+        Interrupted: interrupted
+          In [4]:1: in the cell
+            1 │ pcall(loops.wait, loops)
+        "#);
         assert_snapshot!(nb.run("waits:wait()").await, @r#"result: "went on""#);
     });
 }
@@ -141,6 +150,75 @@ fn a_cell_that_computes_lets_others_go_on() {
             nb.run("local co = coroutine.wrap(function() for i = 1, 3e6 do end return 'whole' end)\nreturn co()").await,
             @r#"result: "whole""#
         );
+    });
+}
+
+#[test]
+fn a_coroutine_that_computes_lets_others_go_on() {
+    notebook(async |nb| {
+        for code in [
+            "coroutine.wrap(function() while not done do end end)()",
+            "local co = coroutine.create(function() coroutine.wrap(function() while not done do end end)() end) coroutine.resume(co)",
+            "for _ in coroutine.wrap(function() while not done do end coroutine.yield(1) end) do end",
+        ] {
+            let code =
+                format!("done = false caller:call_soon(function() done = true end)\n{code}\nreturn 'seen'");
+            assert_eq!(nb.run(&code).await, "result: \"seen\"");
+        }
+        // Nobody sees a yield that is not his own, nor misses one.
+        assert_snapshot!(
+            nb.run("local co = coroutine.create(function() for i = 1, 3 do for n = 1, 1e6 do end coroutine.yield() end end)\nlocal n = 0\nwhile coroutine.resume(co) and coroutine.status(co) == 'suspended' do n = n + 1 end\nreturn n").await,
+            @"result: 3"
+        );
+        // Within a function of C nobody else gets a turn, and all goes on.
+        assert_snapshot!(
+            nb.run("local t = {3, 2, 1}\ntable.sort(t, function(a, b) return coroutine.wrap(function() for i = 1, 1e6 do end return a < b end)() end)\nreturn t").await,
+            @"result: {1, 2, 3}"
+        );
+    });
+}
+
+#[test]
+fn a_coroutine_that_waits_cannot_be_resumed_by_another_call() {
+    notebook(async |nb| {
+        tokio::time::pause();
+        assert_snapshot!(
+            nb.run("co = coroutine.create(function() sleep(0.2) return 'slept' end)\np = caller:call_soon(function() return coroutine.resume(co) end)\nsleep(0.1)\nreturn coroutine.status(co), coroutine.resume(co)").await,
+            @r#"result: "normal", false, "cannot resume a coroutine that waits in another call""#
+        );
+        assert_snapshot!(nb.run("coroutine.close(co)").await, @r#"
+        Error: In [2]:1: cannot close a coroutine that waits in another call
+          In [2]:1: in the cell
+            1 │ coroutine.close(co)
+        "#);
+        assert_snapshot!(nb.run("p:wait()").await, @r#"result: true, "slept""#);
+        assert_snapshot!(nb.run("coroutine.status(co)").await, @r#"result: "dead""#);
+        // What is left when its call is gone is nobody's.
+        assert_snapshot!(
+            nb.run("co = coroutine.create(function() sleep(9) end)\np = caller:call_soon(coroutine.resume, co)\nsleep(0.1)\np:cancel()\nsleep(0.1)\nreturn coroutine.status(co), coroutine.close(co)").await,
+            @r#"result: "suspended", true"#
+        );
+    });
+}
+
+#[test]
+fn a_full_state_is_stopped_at_once() {
+    let interrupter = Arc::new(OnceLock::<Interrupter>::new());
+    let stop = interrupter.clone();
+    let language = LuaLanguage::new().memory_limit(16 << 20).setup(move |lua| {
+        let stop = stop.clone();
+        let stop_here = lua.create_function(move |_, ()| {
+            stop.get().unwrap().interrupt();
+            Ok(())
+        })?;
+        lua.globals().set("stop_here", stop_here)
+    });
+    notebook_of(language, async move |nb| {
+        interrupter.set(nb.shell.interrupter()).unwrap();
+        // Each step of it collects all garbage, so a thousand of them take seconds.
+        let error = nb.error("t, n = {}, 0\nwhile true do\nn = n + 1\npcall(function() while true do t[#t + 1] = {} end end)\nif n == 1 then stop_here() end\nend").await;
+        assert!(error.is_interrupt(), "{error:?}");
+        assert_snapshot!(nb.run("t = nil return n").await, @"result: 2");
     });
 }
 

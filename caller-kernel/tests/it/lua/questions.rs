@@ -56,12 +56,76 @@ fn names_are_completed() {
         assert_snapshot!(complete(&nb, "caller:ca|"), @"7..9: call_later(seconds, f, ...) (function), call_soon(f, ...) (function)");
         assert_snapshot!(complete(&nb, "caller.|"), @"7..7: id (field), name (field), protected (field), state (field), thread (field)");
         assert_snapshot!(complete(&nb, "limits.u|"), @"7..8: users (value)");
-        assert_snapshot!(complete(&nb, "display.v|"), @"8..9: vegalite (function)");
+        assert_snapshot!(complete(&nb, "display.v|"), @"8..9: vegalite(value, options) (function)");
         assert_snapshot!(complete(&nb, "-- sha|"), @"6..6:");
         assert_snapshot!(complete(&nb, "'sha|"), @"4..4:");
         assert_snapshot!(complete(&nb, "nosuch.x|"), @"8..8:");
         assert_snapshot!(complete(&nb, "nosuch().x|"), @"10..10:");
         assert_snapshot!(complete(&nb, "12|"), @"2..2:");
+    });
+}
+
+#[test]
+fn what_a_call_gives_is_not_its_text() {
+    notebook(async |nb| {
+        for code in [
+            "caller:child('x').|",
+            "print('x').|",
+            "require'x'.|",
+            "f'x':|",
+            "f[1]('x').|",
+            "f{}'x'.|",
+            "f()'x'.|",
+        ] {
+            assert!(complete(&nb, code).ends_with(": "), "{code}: {}", complete(&nb, code));
+        }
+        assert_snapshot!(complete(&nb, "return 'x':upp|"), @"11..14: upper (function)");
+        assert_snapshot!(complete(&nb, "print(('x'):upp|"), @"12..15: upper (function)");
+    });
+}
+
+#[test]
+fn of_several_functions_in_a_line_the_right_one_is_shown() {
+    notebook(async |nb| {
+        nb.run("t = {a = function(x) end, b = function(y, z) end, c = function(p, ...) end}").await;
+        nb.run("u = {a = function(x) end, b = function(y) end} function u:m(x, y) end").await;
+        let head =
+            |code: &str| inspect(&nb, code, Detail::Brief).lines().next().unwrap_or_default().to_owned();
+        let heads = ["t.a|", "t.b|", "t.c|", "u.a|", "u.m|"].map(head);
+        assert_eq!(
+            heads,
+            [
+                "function t.a(x)",
+                "function t.b(y, z)",
+                "function t.c(p, ...)",
+                "function u.a",
+                "function u.m(x, y)"
+            ]
+        );
+    });
+}
+
+#[test]
+fn what_the_shell_brings_is_explained() {
+    notebook(async |nb| {
+        assert_snapshot!(inspect(&nb, "display|", Detail::Brief), @r#"
+        function display(value, options)
+
+        Shows a value, or a table of data by MIME type. Options: `id`, a text or true for a new one, under which it can be changed: then a handle is returned, with `handle:update(value)`.
+        "#);
+        for name in [
+            "display.html",
+            "display.list",
+            "update_display",
+            "progress",
+            "clear_output",
+            "input",
+            "sleep",
+            "wait",
+        ] {
+            let text = inspect(&nb, &format!("{name}|"), Detail::Brief);
+            assert!(text.starts_with(&format!("function {name}(")) && text.lines().count() > 2, "{text}");
+        }
     });
 }
 
@@ -153,6 +217,11 @@ fn whether_code_is_complete() {
             "{1,",
             "x = [[",
             "x = 'a",
+            "x = 'a\\",
+            "x = 'a\\\n",
+            "x = 'a\\z \n ",
+            "x = 'a\\\nb",
+            "x = 'a\\\\\n",
             "x = = 1",
             "end",
             "for i = 1, 2 do\nend",
@@ -177,6 +246,11 @@ fn whether_code_is_complete() {
         "{1," incomplete "  "
         "x = [[" incomplete ""
         "x = 'a" invalid
+        "x = 'a\\" incomplete ""
+        "x = 'a\\\n" incomplete ""
+        "x = 'a\\z \n " incomplete ""
+        "x = 'a\\\nb" invalid
+        "x = 'a\\\\\n" invalid
         "x = = 1" invalid
         "end" invalid
         "for i = 1, 2 do\nend" complete
