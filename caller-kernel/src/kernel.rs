@@ -124,10 +124,11 @@ impl Kernel {
         self.0.hub.interrupt();
     }
 
-    /// Whether a cell runs or waits, or a handler of a comm does.
+    /// Whether a cell runs or waits, or something else runs that an interrupt would stop: a handler of a comm, or a call that
+    /// computes.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.0.hub.running.any()
+        self.0.hub.is_busy()
     }
 
     /// Stops it, and returns at once. What runs is stopped, replies on their way are sent, the ports are free again, and the

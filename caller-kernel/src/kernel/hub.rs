@@ -53,6 +53,12 @@ impl Hub {
         }
     }
 
+    /// Whether there is something for an interrupt to stop: a cell that runs or waits, a handler of a comm, or a call that
+    /// computes.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.any() || self.seats.all().iter().any(|seat| seat.is_busy())
+    }
+
     /// How often it was interrupted.
     pub(crate) fn interrupts(&self) -> u64 {
         self.interrupted.load(Ordering::Acquire)

@@ -132,6 +132,11 @@ impl Seat {
         }
     }
 
+    /// Whether something runs in the shell that an interrupt would stop.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.interrupter.get().is_some_and(Interrupter::is_awaited)
+    }
+
     /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its
     /// thread, since an interrupt that found another cell of this shell was for that one.
     pub(crate) fn was_interrupted(&self, hub: &Hub, interrupts: u64) -> Option<CellError> {

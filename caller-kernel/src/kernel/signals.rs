@@ -8,7 +8,7 @@ use super::hub::Hub;
 pub(crate) async fn serve(mut signals: Signals, hub: Arc<Hub>) {
     while let Some(signal) = signals.next().await {
         match signal {
-            Signal::Interrupt if hub.running.any() => hub.interrupt(),
+            Signal::Interrupt if hub.is_busy() => hub.interrupt(),
             Signal::Interrupt | Signal::End => hub.stop.set(),
         }
     }

@@ -173,6 +173,16 @@ impl Running {
         Err(Failure::of_value(&self.runtime, values.pop_front().unwrap_or(Value::Nil)))
     }
 
+    /// A call waits for an interrupt only while it computes, as one that waits for something else is not concerned.
+    fn be_heard_of(&mut self, cx: &mut Context<'_>) {
+        if self.task.role == Role::Call {
+            self.interrupted = self.runtime.interrupter.interrupted(self.task.seen.get());
+            if self.task.suspended.get() {
+                let _came = Pin::new(&mut self.interrupted).poll(cx);
+            }
+        }
+    }
+
     /// An error with all that is known of it.
     fn told(&self, failure: Failure) -> Failure {
         let failure = failure.at(self.task.places.take());
@@ -197,7 +207,11 @@ impl Future for Running {
         let Some(thread) = this.thread.as_mut() else { panic!("a coroutine was polled after it had ended") };
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(thread).poll(cx)));
         let ended = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => {
+                drop(entered);
+                this.be_heard_of(cx);
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Ok(values))) => this.finish(values),
             Ok(Poll::Ready(Err(error))) => Err(Failure::of_error(&this.lua, &this.runtime, &error)),
             Err(payload) => Err(Failure::of_panic(&this.lua, &*payload)),

@@ -53,6 +53,12 @@ impl Interrupter {
         self.0.times.load(Ordering::Acquire)
     }
 
+    /// Whether something [waits](Self::interrupted) for it: then an interrupt is meant for that. A shell that runs something
+    /// which computes waits on its behalf.
+    pub fn is_awaited(&self) -> bool {
+        !self.0.waiting().is_empty()
+    }
+
     /// Waits until it was used more often than `seen` times.
     ///
     /// # Cancel safety

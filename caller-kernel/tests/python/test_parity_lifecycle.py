@@ -186,6 +186,16 @@ def test_v14_an_interrupt_signal_interrupts_a_busy_kernel(kernel, code):
 
 
 @posix
+def test_v14_an_interrupt_signal_interrupts_what_runs_beside_cells(kernel):
+    client = kernel.client()
+    client.run("kept = 1 comm.register_target('busy', function() print('on') while true do end end)")
+    opened = client.send("comm_open", {"comm_id": "c", "target_name": "busy", "data": {}})
+    client.printed(opened)
+    kernel.process.send_signal(signal.SIGINT)
+    assert client.run("return kept").result == "1"
+
+
+@posix
 def test_v14_an_embedded_kernel_leaves_signals_alone(start):
     kernel = start(argv=[example("lives")], stdin=subprocess.PIPE, lines=["start {file}"])
     client = kernel.client()

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import threading
 import time
+from collections import defaultdict
 
 import pytest
 import zmq
@@ -316,22 +317,25 @@ HARMFUL = [
     "sleep(1000)",
     "caller:call_soon(function() while true do end end):wait()",
     "xpcall(function() while true do end end, function() while true do end end)",
+    "while true do pcall(coroutine.wrap(function() while true do end end)) end",
+    "while true do local c = coroutine.create(function() while true do pcall(next) end end) coroutine.resume(c) end",
 ]
 
 
 def test_an_interrupt_is_quick_and_keeps_the_state(kernel):
     client = kernel.client()
     client.run("kept = { 1, { 2 } }")
-    times = []
+    times = defaultdict(list)
     with Heart(kernel) as heart:
-        for code in HARMFUL * 2:
+        for code in HARMFUL * 5:
             busy = client.cell(f"print('on'); {code}")
             client.printed(busy)
             took, done = timed(lambda: (client.interrupt(), client.done(busy))[1])
             assert done.content["ename"] == "Interrupted", (code, done.content)
-            times.append(took)
+            times[code].append(took)
             assert client.run("return kept[2][1]").result == "2", code
-    assert statistics.median(times) < QUICK, times
+    # Of each code: one that is slow is not to hide behind the others. The machine may be slow at times.
+    assert all(statistics.median(each) < QUICK for each in times.values()), times
     assert len(heart.waits) > 10 and statistics.median(heart.waits) < QUICK
 
 

@@ -150,3 +150,20 @@ async fn an_interrupt_finds_a_cell_that_waits_for_its_thread() {
     gui.stop();
     gui.stopped().await;
 }
+
+/// LIF-06. An interrupt is meant for a call that computes, and not for one that waits.
+#[tokio::test]
+async fn a_kernel_with_a_call_that_computes_is_busy() {
+    let mut bench = Bench::new().await;
+    let front = &mut bench.front;
+    front.run("waits = caller:call_soon(sleep, 1000)").await;
+    assert!(!bench.kernel.is_busy());
+    bench.front.run("computes = caller:call_soon(function() while true do end end)").await;
+    while !bench.kernel.is_busy() {
+        tokio::task::yield_now().await;
+    }
+    bench.kernel.interrupt();
+    bench.front.run("wait { computes }").await;
+    assert_eq!(bench.front.prints("print(computes, waits)").await, "<pending: failed>\t<pending: pending>\n");
+    assert!(!bench.kernel.is_busy());
+}
