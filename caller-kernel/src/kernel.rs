@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! client ─▶ socket ─▶ Request ─▶ queue of its group ─▶ handler ─▶ reply, idle
-//!           Control reads all     in Control's thread,
-//!           channels              or in that of the shell
+//!           read in the           in Control's thread,
+//!           sockets' thread       or in that of the shell
 //! ```
 
 mod request;
@@ -54,9 +54,9 @@ use crate::{
 
 /// A Jupyter kernel in this process, beside what else runs in it.
 ///
-/// It has threads of its own, each of them a caller: `Shell` runs the cells; `Control` reads all requests and answers what
-/// needs no shell, so it stays responsive while a cell computes; `Sockets` has the connections. They are protected: a cell
-/// cannot stop them. A process has at most one kernel at a time.
+/// It has threads of its own, each of them a caller: `Shell` runs the cells; `Control` answers what needs no shell, so the
+/// kernel stays responsive while a cell computes; `Sockets` has the connections, and hands each request on. They are
+/// protected: a cell cannot stop them. A process has at most one kernel at a time.
 ///
 /// This is a handle: cheap to clone, `Send` and `Sync`. Dropping the last stops nothing: the kernel runs until
 /// [`stop`](Self::stop), a `shutdown_request`, or the end of the process. The program runs on when it stops. Nothing is done to the

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use caller::{Caller, Queue};
+use caller::{Caller, Pending, Queue};
 use serde::Deserialize;
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// Hands each request to the queue of its group.
 ///
-/// Requests are read in the thread of Control, on all channels alike: none waits for a cell that computes, except those
+/// Requests are read in the thread of the sockets, on all channels alike: none waits for a cell that computes, except those
 /// whose queue is in the thread of its shell.
 pub(crate) struct Dispatch {
     hub: Arc<Hub>,
@@ -204,14 +204,20 @@ pub(crate) async fn welcome(iopub: IoPub, mut subscriptions: tokio::sync::mpsc::
     }
 }
 
-/// Starts reading, on Control.
-pub(crate) fn start(control: &Caller, dispatch: &Arc<Dispatch>, [shell, own]: [Channel; 2], stdin: Channel) {
-    for channel in [own, shell] {
-        let dispatch = Arc::clone(dispatch);
-        drop(control.call_soon(async move || dispatch.read(channel).await));
-    }
+/// Starts reading, in the thread of the sockets. Who cancels these lets go of all desks.
+pub(crate) fn start(
+    sockets: &Caller,
+    dispatch: &Arc<Dispatch>,
+    [shell, control]: [Channel; 2],
+    stdin: Channel,
+) -> [Pending<()>; 3] {
+    let own = || Arc::clone(dispatch);
+    let (urgent, requests, answers) = (own(), own(), own());
     let hub = Arc::clone(&dispatch.hub);
-    drop(control.call_soon(async move || hub.stdin.watch().await));
-    let dispatch = Arc::clone(dispatch);
-    drop(control.call_soon(async move || dispatch.read_stdin(stdin).await));
+    drop(hub.control.clone().call_soon(async move || hub.stdin.watch().await));
+    [
+        sockets.call_soon(async move || urgent.read(control).await),
+        sockets.call_soon(async move || requests.read(shell).await),
+        sockets.call_soon(async move || answers.read_stdin(stdin).await),
+    ]
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use caller::{AsyncEvent, Caller, Context};
+use caller::{AsyncEvent, Caller, Context, Pending};
 use caller_tokio::Tokio;
 
 use super::{
@@ -200,7 +200,8 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     }
     let dispatch = Dispatch::new(&hub, seat);
     drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
-    dispatch::start(&control, &dispatch, [requests, urgent], stdin);
+    let reading = dispatch::start(&sockets, &dispatch, [requests, urgent], stdin);
+    drop(dispatch);
     if let Some(registration) = registration {
         let (connection, hub) = (connection.clone(), Arc::clone(&hub));
         let registered = async move || {
@@ -220,12 +221,12 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     let ending = Ending { shell, sockets: sockets.clone(), file, _claim: claim };
     *slot() = Slot::Running(Arc::clone(&life));
     started.0.clear();
-    drop(sockets.call_soon(async move || supervise(hub, closer, ending).await));
+    drop(sockets.call_soon(async move || supervise(hub, reading, closer, ending).await));
     Ok(life)
 }
 
 /// Waits for the end, and brings it about, in the thread of the sockets.
-async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
+async fn supervise(hub: Arc<Hub>, reading: [Pending<()>; 3], closer: Closer, ending: Ending) {
     tokio::select! {
         () = hub.stop.wait() => {}
         // By force, from elsewhere.
@@ -233,6 +234,9 @@ async fn supervise(hub: Arc<Hub>, closer: Closer, ending: Ending) {
         () = hub.control.stopping() => {}
     }
     hub.interrupt();
+    for one in &reading {
+        one.cancel("the kernel ends");
+    }
     hub.shell.force_stop();
     let ended = async {
         hub.shell.stopped().await;
