@@ -192,6 +192,7 @@ def test_v14_an_interrupt_signal_interrupts_what_runs_beside_cells(kernel):
     opened = client.send("comm_open", {"comm_id": "c", "target_name": "busy", "data": {}})
     client.printed(opened)
     kernel.process.send_signal(signal.SIGINT)
+    client.to_idle(opened)
     assert client.run("return kept").result == "1"
 
 

@@ -112,25 +112,39 @@ fn lock(file: &fs::File) -> io::Result<()> {
     }
 }
 
-/// How much of the end of the file is looked at first.
-const END: u64 = 1 << 14;
+/// How much of the file is read at a time, unless a line is longer.
+const BLOCK: u64 = 1 << 12;
 
 /// The number of the session that began last, and whether the last line is whole. The file may be long: it is read from its
-/// end.
+/// end, and as little of it as will do.
 fn last_session(file: &mut fs::File) -> io::Result<(u64, bool)> {
-    let length = file.seek(SeekFrom::End(0))?;
-    let mut size = END;
-    loop {
-        let start = length.saturating_sub(size);
+    let mut end = file.seek(SeekFrom::End(0))?;
+    let (mut whole, mut block) = (None, BLOCK);
+    // The end of a line whose beginning is not read yet.
+    let mut rest = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(block);
         let mut text = Vec::new();
         file.seek(SeekFrom::Start(start))?;
-        file.read_to_end(&mut text)?;
-        let begun = lines(&text).rev().find(|line| line.line == 0).map(|line| line.session);
-        if begun.is_some() || start == 0 {
-            return Ok((begun.unwrap_or(0), text.last().is_none_or(|last| *last == b'\n')));
+        file.take(end - start).read_to_end(&mut text)?;
+        let whole = *whole.get_or_insert(text.ends_with(b"\n"));
+        text.append(&mut rest);
+        // What is in front of the first end of a line is not all of its line.
+        let first = match text.iter().position(|byte| *byte == b'\n') {
+            Some(at) if start > 0 => at + 1,
+            None if start > 0 => text.len(),
+            _ => 0,
+        };
+        if let Some(begun) = lines(&text[first..]).rev().find(|line| line.line == 0) {
+            return Ok((begun.session, whole));
         }
-        size = size.saturating_mul(4);
+        if first == text.len() {
+            block = block.saturating_mul(2);
+        }
+        text.truncate(first);
+        (rest, end) = (text, start);
     }
+    Ok((0, whole.unwrap_or(true)))
 }
 
 /// The protocol counts sessions with a sign.

@@ -41,11 +41,12 @@ fn a_session_is_numbered_after_the_last_however_long_that_was() {
     let path = folder.path().join("history.jsonl");
     let first = History::open(&path).unwrap();
     let second = History::open(&path).unwrap();
-    // Longer than what is looked at first, and than what is looked at next.
-    for line in 1..=2_000 {
+    // Longer than what is read at a time, and with a line that is longer than that.
+    first.store(1, &"y".repeat(50_000));
+    for line in 2..=2_000 {
         first.store(line, &format!("x = '{}'", "ä".repeat(20)));
     }
-    assert!(std::fs::metadata(&path).unwrap().len() > 100_000);
+    assert!(std::fs::metadata(&path).unwrap().len() > 150_000);
     let third = History::open(&path).unwrap();
     assert_eq!((second.state().session, third.state().session), (2, 3));
     // What another kernel does meanwhile is there too.
