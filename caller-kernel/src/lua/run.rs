@@ -11,7 +11,7 @@ use super::{
     docs::Doc,
     failure::Failure,
     repr,
-    runtime::Runtime,
+    runtime::{Runtime, Sources},
     task::{Role, Running},
 };
 use crate::shell::{Cell, CellError, MimeBundle, OUTPUT, Output, Stream};
@@ -30,8 +30,8 @@ pub(super) async fn cell(
     runtime: Rc<Runtime>,
     cell: Cell,
 ) -> Result<Option<MimeBundle>, CellError> {
-    let name = format!("In [{}]", cell.count);
-    runtime.sources.borrow_mut().put(&name, &cell.code);
+    let name = Sources::name(cell.count);
+    runtime.sources.borrow_mut().put(cell.count, &cell.code);
     let chunk = chunk::compile(&lua, &name, &cell.code)?;
     for magic in &chunk.magics {
         run_magic(magic, &*cell.output)?;

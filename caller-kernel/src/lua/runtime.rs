@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -89,11 +89,10 @@ impl Runtime {
     }
 }
 
-/// The texts of the cells, by the name under which error messages know them.
+/// The texts of the cells, by their numbers.
 #[derive(Default)]
 pub(crate) struct Sources {
-    texts: HashMap<Rc<str>, Rc<str>>,
-    order: VecDeque<Rc<str>>,
+    texts: BTreeMap<u32, Rc<str>>,
     bytes: usize,
 }
 
@@ -101,29 +100,35 @@ pub(crate) struct Sources {
 const KEPT_BYTES: usize = 8 << 20;
 
 /// What a cell takes besides its text, about.
-const OVERHEAD: usize = 128;
+const OVERHEAD: usize = 64;
 
 impl Sources {
-    pub(crate) fn put(&mut self, name: &str, text: &str) {
-        let name = Rc::<str>::from(name);
-        if let Some(old) = self.texts.insert(name.clone(), text.into()) {
-            self.bytes -= old.len() + OVERHEAD;
-            self.order.retain(|known| *known != name);
-        }
-        self.bytes += text.len() + OVERHEAD;
-        self.order.push_back(name);
-        while self.bytes > KEPT_BYTES && self.order.len() > 1 {
-            let oldest = self.order.pop_front().and_then(|name| self.texts.remove(&name));
-            self.bytes -= oldest.map_or(0, |text| text.len() + OVERHEAD);
+    pub(crate) fn put(&mut self, count: u32, text: &str) {
+        let size = |text: &str| text.len() + OVERHEAD;
+        self.bytes += size(text);
+        let old = self.texts.insert(count, text.into());
+        self.bytes -= old.map_or(0, |old| size(&old));
+        while self.bytes > KEPT_BYTES
+            && self.texts.len() > 1
+            && let Some((_, oldest)) = self.texts.pop_first()
+        {
+            self.bytes -= size(&oldest);
         }
     }
 
+    /// The name under which error messages know a cell.
+    pub(crate) fn name(count: u32) -> String {
+        format!("In [{count}]")
+    }
+
+    /// The text of the cell of this name.
     pub(crate) fn get(&self, name: &str) -> Option<Rc<str>> {
-        self.texts.get(name).cloned()
+        let count = name.strip_prefix("In [")?.strip_suffix(']')?;
+        self.texts.get(&count.parse().ok()?).cloned()
     }
 
     /// A line, counted from one.
     pub(crate) fn line(&self, name: &str, line: usize) -> Option<String> {
-        self.texts.get(name)?.lines().nth(line.checked_sub(1)?).map(str::to_owned)
+        self.get(name)?.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 }
