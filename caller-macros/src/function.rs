@@ -15,8 +15,8 @@ use crate::{
 
 /// How `self` goes along.
 pub(crate) enum Receiver {
-    /// There is none; `associated` if the function stands in an `impl` all the same.
-    None { associated: bool },
+    /// There is none; `associated` is what says that the function stands in an `impl` all the same.
+    None { associated: Option<Span> },
     /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
     Shared { token: syn::Token![self], pass: Pass },
     /// It is the first of the arguments. The type is written if it is not `Self`.
@@ -62,10 +62,10 @@ pub(crate) struct Function {
 impl Function {
     /// Looks a head through. What is wrong is told in `errors`.
     pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
-        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self").then(Span::call_site);
         check_qualifiers(&sig, errors);
         check_generics(&sig.generics, errors);
-        let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
+        let mut receiver = Receiver::None { associated: associated.map(Ident::span).or(in_impl) };
         let mut arguments: Vec<Argument> = Vec::new();
         let mut patterns = Vec::new();
         for input in sig.inputs {
@@ -171,12 +171,18 @@ impl Function {
     }
 
     pub(crate) fn is_in_impl(&self) -> bool {
-        !matches!(self.receiver, Receiver::None { associated: false })
+        !matches!(self.receiver, Receiver::None { associated: None })
     }
 
-    /// How something that stands beside the function is reached from there.
+    /// How something that stands beside the function is reached from there. Where there is no `Self`, that is the fault of
+    /// who said `associated`.
     pub(crate) fn path(&self, name: &Ident) -> TokenStream {
-        if self.is_in_impl() { quote!(Self::#name) } else { name.to_token_stream() }
+        let said = match self.receiver {
+            Receiver::None { associated: None } => return name.to_token_stream(),
+            Receiver::None { associated: Some(said) } => said.resolved_at(Span::call_site()),
+            _ => Span::call_site(),
+        };
+        quote_spanned!(said=> Self::#name)
     }
 
     /// `name: type` for each argument, as the wrapper has it, the receiver first.
@@ -339,7 +345,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
         // Forms that Rust does not have yet.
         _ => {
             errors.at(token, "expected `&self`, `self`, or `self` with a type");
-            Receiver::None { associated: true }
+            Receiver::None { associated: Some(token.span) }
         }
     }
 }

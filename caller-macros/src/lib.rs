@@ -7,6 +7,7 @@ mod bounds;
 mod entry;
 mod errors;
 mod function;
+mod guard;
 mod item;
 mod owned;
 mod passed;
@@ -120,9 +121,9 @@ use crate::verbs::Verb;
 ///
 /// An attribute sees the function, and not the `impl` around it. `Self` means what it does anywhere in that `impl`. A function
 /// that has no `self`, and no `Self` in its head, cannot be told from one that stands alone: say `associated`. Where that is
-/// left out, the compiler does not find `__SAY_ASSOCIATED_FOR_…`, or what the queue runs (`…__queued_item`). In the `impl` of
-/// a trait there is no place for a wrapper, and the compiler says that it is not a member of the trait: write the method in an
-/// `impl` of the type, and call it from the trait's.
+/// left out, the compiler does not find `__IN_AN_IMPL_OF_THE_TYPE_ITSELF_SAY_ASSOCIATED_…`. In the `impl` of a trait there is no
+/// place for a wrapper, and the compiler says that it is not a member of the trait, nor is
+/// `__WRITE_IT_IN_AN_IMPL_OF_THE_TYPE_ITSELF_…`: write the method in an `impl` of the type, and call it from the trait's.
 ///
 /// # What goes along
 ///

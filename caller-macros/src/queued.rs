@@ -9,6 +9,7 @@ use crate::{
     bounds,
     errors::Errors,
     function::{Function, Receiver, Value, own},
+    guard::Guard,
     passed::Passed,
     spans,
     verbs::{Head, hidden, read},
@@ -87,7 +88,6 @@ impl<'a> Queued<'a> {
             Receiver::Value { token, .. } => (None, function.values(token)),
             Receiver::Shared { token, .. } => (Some(quote!(#token,)), function.values(TokenStream::new())),
         };
-        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(false));
         let does = match (self.is_method(), self.pending, self.fallible) {
             (false, false, _) => "queue_call",
             (true, false, _) => "queue_method",
@@ -111,8 +111,10 @@ impl<'a> Queued<'a> {
         let item = own("item");
         let body = quote!(#krate::__private::#does(#here, #item, #object #values));
         let body = spans::at(function.place(), body);
-        let found = spans::at(function.place_of_anonymous(), quote!(#path #turbofish()));
+        let found = self.found(false);
+        let Guard { told, asked } = Guard::new(function, always);
         quote! {
+            #told
             #always
             #[doc = #summary]
             #[doc = ""]
@@ -120,6 +122,7 @@ impl<'a> Queued<'a> {
             #errors
             #[track_caller]
             #vis fn #name #generics(#inputs) -> #output #where_clause {
+                #asked
                 let #here = #krate::__private::caller(#caller);
                 let #item = #found;
                 #body
@@ -150,7 +153,7 @@ impl<'a> Queued<'a> {
             (false, true) => quote!(queue_of_pending),
             (true, true) => quote!(method_queue_of_pending),
         };
-        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
+        let found = self.found(true);
         let here = own("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
         let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
@@ -160,9 +163,15 @@ impl<'a> Queued<'a> {
             #[must_use]
             #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
                 let #here = #krate::__private::caller(#caller);
-                #krate::__private::#does(#here, #path #turbofish() #object)
+                #krate::__private::#does(#here, #found #object)
             }
         }
+    }
+
+    /// How the two others find that. At one place in both, so that what is wrong with it is told once.
+    fn found(&self, by_name: bool) -> TokenStream {
+        let (path, turbofish) = (self.function.path(&self.item), self.function.named_turbofish(by_name));
+        spans::at(self.function.place_of_anonymous(), quote!(#path #turbofish()))
     }
 
     /// What the queue runs. It captures nothing, so its type is all there is of it.

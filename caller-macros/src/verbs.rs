@@ -8,6 +8,7 @@ use crate::{
     bounds,
     errors::Errors,
     function::{Function, Receiver, own},
+    guard::Guard,
     item::Item,
     passed::Passed,
     spans,
@@ -141,7 +142,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         Receiver::Value { token, .. } => (function.values(&this), function.values(token)),
         Receiver::Shared { token, .. } => {
             let arguments = function.values(&this);
-            (quote!((#this, #arguments)), quote!((::std::sync::Arc::clone(#token), #arguments)))
+            (quote!((#this, #arguments)), quote!((::core::clone::Clone::clone(#token), #arguments)))
         }
     };
     let call = function.call(&this);
@@ -163,7 +164,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let body = spans::at(function.place(), body);
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
     let summary = verb.summary(&function.name);
-    let (told, asked) = stands_alone(function, &name, always);
+    let Guard { told, asked } = Guard::new(function, always);
     quote! {
         #told
         #always
@@ -178,19 +179,6 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
             #body #semicolon
         }
     }
-}
-
-/// In an `impl`, a function without `self` would be looked for outside, and another of its name be called. So something is
-/// put beside the wrapper, which it finds there only if both stand alone; the error has its name, and so says what to do.
-fn stands_alone(function: &Function, wrapper: &Ident, always: &TokenStream) -> (TokenStream, TokenStream) {
-    use syn::ext::IdentExt;
-    if function.is_in_impl() {
-        return Default::default();
-    }
-    let text = format!("__SAY_ASSOCIATED_FOR_{}", wrapper.unraw().to_string().to_uppercase());
-    let told = Ident::new(&text, Span::call_site());
-    let asked = Ident::new(&text, function.name.span().resolved_at(Span::call_site()));
-    (quote!(#always #[doc(hidden)] const #told: () = ();), quote!(let () = #asked;))
 }
 
 /// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
