@@ -25,7 +25,9 @@ use crate::verbs::Verb;
 ///
 /// For a function `report` it makes `report_queued`, which takes the same arguments, queues a call, and returns at once; and
 /// `report_queue`, which finds the queue, as a `QueueHandle`: to measure it, to close it, to wait for its end. The function
-/// itself stays as it is. A call that fails or panics is reported with the caller's name, and the next one runs.
+/// itself stays as it is. A call that fails or panics is reported with the caller's name, and the next one runs. The queue ends
+/// with its caller: what is still queued when `main` returns never runs. Whoever needs to know that a call has run says
+/// `pending`, and awaits it.
 ///
 /// ```
 /// use caller_tokio::Tokio;
@@ -63,7 +65,8 @@ use crate::verbs::Verb;
 /// With `pending` the wrapper gives what the function returns, and its failure and panic too. Cancelling the pending drops
 /// that call alone. There is no error beside it: where there is no caller, the pending has that error. Such a call is one as
 /// those of [`call_soon`](macro@call_soon), which the queue begins in its turn: it is a member of the group it is made in, and
-/// has the context variables of that place. Without `pending`, they are those of the call that began the queue.
+/// has the context variables of that place. One that awaits another call of its own queue, or the end of that queue, gets an
+/// error, since that would be waiting for itself. Without `pending`, they are those of the call that began the queue.
 ///
 /// ```
 /// # use caller_tokio::Tokio;
@@ -288,6 +291,8 @@ pub fn to_thread(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Runs an async function on a caller of this thread, on a runtime that is made for it; the caller stops when it returns.
+///
+/// What its calls have not done by then is cancelled, and what is still queued never runs: await what has to be done.
 ///
 /// It goes on `main`, and on any other function without arguments, which then is not async any more. It returns what the
 /// function returns.
