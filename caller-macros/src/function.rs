@@ -216,9 +216,12 @@ impl Function {
         quote!((#(#all,)*))
     }
 
-    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result.
+    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result; of one that is a `Result`
+    /// its error, since of the value the `where` tells.
     pub(crate) fn place(&self) -> Span {
-        self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
+        let Some(output) = &self.output else { return self.name.span() };
+        let types = result_path(output).and_then(types_in);
+        types.as_deref().and_then(|types| types.get(1)).map_or_else(|| output.span(), Spanned::span)
     }
 
     /// Where it should tell of an argument that only a generated function can speak of, since an `impl Trait` is in it.
@@ -399,26 +402,27 @@ fn result_path(ty: &Type) -> Option<&syn::Path> {
 /// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may
 /// have others.
 fn value_by_text(ty: &Type) -> Option<&Type> {
-    const MODULES: [&str; 5] = ["anyhow", "caller", "eyre", "io", "thread"];
+    const MODULES: [&str; 4] = ["anyhow", "caller", "eyre", "io"];
     let path = result_path(ty)?;
-    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
-    let types: Option<Vec<_>> = arguments
-        .args
-        .iter()
-        .map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        })
-        .collect();
     let is_known = || {
         let module = path.segments.iter().rev().nth(1);
         module.is_some_and(|module| MODULES.iter().any(|known| module.ident == known))
     };
-    match types?[..] {
+    match types_in(path)?[..] {
         [value, _] => Some(value),
         [value] if is_known() => Some(value),
         _ => None,
     }
+}
+
+/// The types in the brackets of a path, if there is nothing else in them.
+fn types_in(path: &syn::Path) -> Option<Vec<&Type>> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    let types = arguments.args.iter().map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
 }
 
 /// The name that a pattern is, if it is no more than that.
@@ -432,7 +436,7 @@ fn plain_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-fn name_of(param: &GenericParam) -> Option<&Ident> {
+pub(crate) fn name_of(param: &GenericParam) -> Option<&Ident> {
     match param {
         GenericParam::Type(param) => Some(&param.ident),
         GenericParam::Const(param) => Some(&param.ident),
