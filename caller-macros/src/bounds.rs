@@ -77,7 +77,11 @@ fn crosses(generics: &mut Generics, ty: &Type) {
     let is_param = |ident: &Ident| generics.params.iter().filter_map(name_of).any(|param| param == ident);
     let text = ty.to_token_stream();
     let told_by_call = has_signature(text.clone()) && !mentions(text, &is_param);
-    require(generics, ty, if told_by_call { quote!('static) } else { quote!(::core::marker::Send + 'static) });
+    require(
+        generics,
+        ty,
+        if told_by_call { quote!('static) } else { quote!(::core::marker::Send + 'static) },
+    );
 }
 
 /// Whether there is a `Fn(…)` or `fn(…)` in it: a name with parentheses behind it.

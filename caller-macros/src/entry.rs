@@ -2,13 +2,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt};
+use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
     function::{mentions, own},
     item::Item,
+    spans,
 };
 
 pub(crate) const MAIN: Attribute =
@@ -126,6 +127,12 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         .timeout
         .as_ref()
         .map_or_else(|| quote!(#krate::__private::TEST_TIMEOUT), ToTokens::to_token_stream);
+    // Where it is told of that a test cannot give what it gives.
+    let place = match &sig.output {
+        ReturnType::Default => name.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let test = spans::at(place, quote!(#krate::__private::test));
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
@@ -138,7 +145,7 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         #[::core::prelude::v1::test]
         #(#attrs)*
         #vis fn #name() #output {
-            #krate::__private::test(#backend, #text, #limit, #body) #semicolon
+            #test(#backend, #text, #limit, #body) #semicolon
         }
     }
 }

@@ -9,7 +9,7 @@ use syn::{
 
 use crate::{
     errors::Errors,
-    owned::{Anonymous, Names, Owned},
+    owned::{Anonymous, Names, Owned, POINTER},
     spans,
 };
 
@@ -92,17 +92,18 @@ impl Function {
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
-            owned.argument(&mut ty);
+            if !owned.argument(&mut ty) {
+                // Where the errors stand beside it, it takes anything.
+                *ty = parse_quote!(impl ::core::marker::Sized);
+            }
             let shown = ty.to_token_stream();
             names.visit_type_mut(&mut ty);
             arguments.push(Argument { name, shown, named: *ty });
         }
         let output = match sig.output {
             ReturnType::Default => None,
-            ReturnType::Type(_, mut ty) => {
-                owned.output(&mut ty);
-                Some(*ty)
-            }
+            // One that cannot be given is left out of what the errors stand beside.
+            ReturnType::Type(_, mut ty) => owned.output(&mut ty).then_some(*ty),
         };
         let anonymous = names.0;
         let is_async = sig.asyncness.is_some();
@@ -299,8 +300,6 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
-    const POINTER: &str =
-        "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
     let token = found.self_token;
     match found.kind {
         ReceiverKind::Reference(_, lifetime, mutability) => {
@@ -340,7 +339,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
                     Receiver::Shared { token, pass: Pass::Arc }
                 }
                 None => {
-                    Owned::new(errors).argument(&mut ty);
+                    Owned::new(errors).receiver(&mut ty);
                     Receiver::Value { token, ty: Box::new(ty), written: true }
                 }
             },

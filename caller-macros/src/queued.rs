@@ -6,7 +6,6 @@ use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
-    bounds,
     errors::Errors,
     function::{Function, Receiver, Value, own},
     guard::Guard,
@@ -28,17 +27,15 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
     let mut errors = Errors::default();
-    let args = Args::parse(args, &QUEUED, &mut errors);
+    let mut args = Args::parse(args, &QUEUED, &mut errors);
     if let (Some(fallible), false) = (args.token(Arg::Fallible), args.has(Arg::Pending)) {
         errors.at(fallible, "`fallible` says what the pending gives; write `pending` beside it");
     }
-    let (function, head) = read(&args, &QUEUED, item, &mut errors)?;
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let (function, head) = read(&mut args, &QUEUED, item, &mut errors)?;
     let queued = Queued::new(&args, &function, &head);
-    let (wrapper, handle, item) = (queued.wrapper(), queued.handle(), queued.item());
-    Ok(quote!(#wrapper #handle #item))
+    let (wrapper, handle) = (queued.wrapper(), queued.handle());
+    let (item, errors) = ((!head.is_stub).then(|| queued.item()), errors.into_tokens());
+    Ok(quote!(#wrapper #handle #item #errors))
 }
 
 /// The three functions share what one function of them, and one closure in it, says: the type of that is the key of the
@@ -59,7 +56,7 @@ impl<'a> Queued<'a> {
         let name = args.name.clone().unwrap_or_else(|| function.beside("queued"));
         let item = hidden(&name);
         let pending = args.has(Arg::Pending);
-        let fallible = pending && args.fallible.unwrap_or_else(|| function.returns_result());
+        let fallible = pending && head.is_fallible(args, function);
         Self { args, function, head, krate: args.krate(), name, item, pending, fallible }
     }
 
@@ -69,7 +66,7 @@ impl<'a> Queued<'a> {
     }
 
     fn generics(&self, named: bool) -> Generics {
-        bounds::generics(self.function, &self.krate, named, self.value().as_ref())
+        self.head.generics(self.function, &self.krate, named, self.value().as_ref())
     }
 
     fn is_method(&self) -> bool {
@@ -78,7 +75,7 @@ impl<'a> Queued<'a> {
 
     fn wrapper(&self) -> TokenStream {
         let Self { args, function, krate, name, .. } = self;
-        let Head { passed: Passed { always, docs }, vis } = self.head;
+        let Head { passed: Passed { always, docs }, vis, .. } = self.head;
         let generics = self.generics(false);
         let where_clause = &generics.where_clause;
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
@@ -113,6 +110,12 @@ impl<'a> Queued<'a> {
         let body = spans::at(function.place(), body);
         let found = self.found(false);
         let Guard { told, asked } = Guard::new(function, always);
+        let body = self.head.body(quote! {
+            #asked
+            let #here = #krate::__private::caller(#caller);
+            let #item = #found;
+            #body
+        });
         quote! {
             #told
             #always
@@ -121,19 +124,14 @@ impl<'a> Queued<'a> {
             #docs
             #errors
             #[track_caller]
-            #vis fn #name #generics(#inputs) -> #output #where_clause {
-                #asked
-                let #here = #krate::__private::caller(#caller);
-                let #item = #found;
-                #body
-            }
+            #vis fn #name #generics(#inputs) -> #output #where_clause { #body }
         }
     }
 
     /// Looks the queue up.
     fn handle(&self) -> TokenStream {
         let Self { args, function, krate, .. } = self;
-        let Head { passed: Passed { always, .. }, vis } = self.head;
+        let Head { passed: Passed { always, .. }, vis, .. } = self.head;
         let generics = self.generics(true);
         let where_clause = &generics.where_clause;
         let name = match &args.name {
@@ -156,15 +154,16 @@ impl<'a> Queued<'a> {
         let found = self.found(true);
         let here = own("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
+        let body = self.head.body(quote! {
+            let #here = #krate::__private::caller(#caller);
+            #krate::__private::#does(#here, #found #object)
+        });
         let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
         quote! {
             #always
             #[doc = #summary]
             #[must_use]
-            #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
-                let #here = #krate::__private::caller(#caller);
-                #krate::__private::#does(#here, #found #object)
-            }
+            #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause { #body }
         }
     }
 
