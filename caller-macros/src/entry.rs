@@ -1,7 +1,7 @@
 //! `main` and `test`: the body of a function, on a caller of its own.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
@@ -133,6 +133,7 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         ReturnType::Type(_, ty) => ty.span(),
     };
     let test = spans::at(place, quote!(#krate::__private::test));
+    let call = quote_spanned!(place.resolved_at(Span::call_site())=> #test(#backend, #text, #limit, #body));
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
@@ -145,7 +146,7 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         #[::core::prelude::v1::test]
         #(#attrs)*
         #vis fn #name() #output {
-            #test(#backend, #text, #limit, #body) #semicolon
+            #call #semicolon
         }
     }
 }

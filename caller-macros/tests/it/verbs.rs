@@ -198,6 +198,7 @@ mod spellings {
 
     #[caller::queued]
     #[caller::call_direct]
+    #[allow(clippy::type_complexity, reason = "each spelling is written out")]
     fn several(
         _: Option<Shows>,
         _: Arc<Mutex<Box<dyn Fn(&str) -> String + Send>>>,
