@@ -112,8 +112,12 @@ impl Args {
             }
             Ok(())
         };
-        // What could not be read of it was told of where that was.
-        let _rest = all.parse2(tokens);
+        // What is left of a value that could not be read is no second mistake.
+        if let Err(error) = all.parse2(tokens)
+            && errors.is_empty()
+        {
+            errors.add(error);
+        }
         args
     }
 

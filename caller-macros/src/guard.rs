@@ -17,9 +17,10 @@ pub(crate) struct Guard {
 impl Guard {
     /// That of a wrapper of `function`.
     ///
-    /// In an `impl`, what a function without `self` names would be looked for outside, and another of that name be called. A
-    /// constant is found there only from a function that stands alone: nothing else is called as this one, not even what
-    /// the same tokens of a macro made at another place, so it is told by a number and not by where it stands.
+    /// In an `impl`, the names in a wrapper of a function without `self` would be looked for outside, and another function of
+    /// that name be called. So the wrapper asks for a constant beside it, which it finds only if both stand alone. It bears a
+    /// number, since nothing else may be called so: not what stands beside a function of the same name, nor what the same
+    /// tokens of a `macro_rules!` made elsewhere.
     pub(crate) fn new(function: &Function, always: &TokenStream) -> Self {
         static GUARDS: AtomicUsize = AtomicUsize::new(0);
         let number = GUARDS.fetch_add(1, Ordering::Relaxed);
