@@ -21,7 +21,7 @@ pub use self::{
     queues::{method_queue, queue, queue_call, queue_method},
     run::{TEST_TIMEOUT, main, test},
 };
-pub use crate::task::Outcome;
+pub use crate::task::{Failure, Outcome};
 use crate::{
     caller::Caller,
     error::{Error, Result},

@@ -181,9 +181,11 @@ impl Caller {
         location: &'static Location<'static>,
         turn: Turn,
     ) -> Result<()> {
+        let key = key::<F, Turn>(object);
+        turn.join_queue(key);
         // The call has its own context.
         let item = QueueItem { argument: turn, context: Context::new() };
-        self.queue_item(key::<F, Turn>(object), item, |queue| {
+        self.queue_item(key, item, |queue| {
             let _first = queue.gone.set(Box::new(gone.clone()));
             let gone = gone.clone();
             let serve = async move |turn: Turn| {
@@ -193,7 +195,9 @@ impl Caller {
                 turn.take().await;
                 Some(())
             };
-            Ok(start::<F, _, _>(self, queue, location, serve))
+            let pending = start::<F, _, _>(self, queue, location, serve);
+            pending.serve_queue(key);
+            Ok(pending)
         })
     }
 

@@ -120,11 +120,30 @@ pub trait Outcome {
     fn into_result(self) -> Result<Self::Value, BoxError>;
 }
 
-impl<T, E: Into<BoxError>> Outcome for Result<T, E> {
+impl<T, E: Failure> Outcome for Result<T, E> {
     type Value = T;
 
     fn into_result(self) -> Result<T, BoxError> {
-        self.map_err(Into::into)
+        self.map_err(Failure::into_error)
+    }
+}
+
+/// An error that a call can fail with: whatever is `Into<Box<dyn Error + Send + Sync>>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a call can fail with",
+    label = "expected an error that is `Into<Box<dyn Error + Send + Sync>>`",
+    note = "where a `Pending` gives the result of the function, `fallible = false` in the attribute makes any `Err` a value"
+)]
+pub trait Failure {
+    /// It, as the error of any call.
+    fn into_error(self) -> BoxError;
+}
+
+// What is told of is the trait above, and not what this would need.
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> Failure for E {
+    fn into_error(self) -> BoxError {
+        self.into()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     error::{BoxError, Error, Kind, Result, name_of},
     guest::{Guested, InGuest},
     pending::{Pending, Take},
-    task::{self, Convert, Fallible, Plain, Run},
+    task::{self, Convert, Failure, Fallible, Plain, Run},
     tracker::Trackers,
 };
 
@@ -31,9 +31,9 @@ impl Unattended for () {
     }
 }
 
-impl<T, E: Into<BoxError>> Unattended for Result<T, E> {
+impl<T, E: Failure> Unattended for Result<T, E> {
     fn into_failure(self) -> Option<BoxError> {
-        self.err().map(Into::into)
+        self.err().map(Failure::into_error)
     }
 }
 

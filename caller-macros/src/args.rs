@@ -108,17 +108,14 @@ impl Args {
                     errors.add(error);
                     skip_to_comma(input);
                 }
-                if !input.is_empty()
-                    && let Err(error) = input.parse::<Token![,]>()
-                {
-                    errors.add(error);
-                    skip_to_comma(input);
-                    let _comma = input.parse::<Option<Token![,]>>();
-                }
+                let _comma = input.parse::<Option<Token![,]>>();
             }
             Ok(())
         };
-        if let Err(error) = all.parse2(tokens) {
+        // What is left of a value that could not be read is no second mistake.
+        if let Err(error) = all.parse2(tokens)
+            && errors.is_empty()
+        {
             errors.add(error);
         }
         args
@@ -150,7 +147,7 @@ impl Args {
         }
         self.given.push((arg, name.clone()));
         if arg.is_flag() {
-            if input.peek(Token![=]) {
+            if !at_end(input) {
                 return Err(input.error(format_args!("`{name}` takes no value; write {}", arg.form())));
             }
             return Ok(());
@@ -162,13 +159,17 @@ impl Args {
             ));
         }
         input.parse::<Token![=]>()?;
-        if input.is_empty() || input.peek(Token![,]) {
+        if at_end(input) {
             return Err(syn::Error::new(
                 name.span(),
                 format_args!("`{name}` needs a value; write {}", arg.form()),
             ));
         }
-        self.value(arg, input)
+        self.value(arg, input)?;
+        if !at_end(input) {
+            return Err(input.error(format_args!("expected `,` behind {}", arg.form())));
+        }
+        Ok(())
     }
 
     fn value(&mut self, arg: Arg, input: ParseStream<'_>) -> syn::Result<()> {
@@ -237,8 +238,13 @@ fn labelled(element: Expr) -> syn::Result<Labelled> {
     Ok(Labelled { label: Some(label), backend: *assign.right })
 }
 
+/// Whether an argument ends here.
+fn at_end(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![,])
+}
+
 fn skip_to_comma(input: ParseStream<'_>) {
-    while !input.is_empty() && !input.peek(Token![,]) {
+    while !at_end(input) {
         let _skipped = input.parse::<TokenTree>();
     }
 }

@@ -1,7 +1,7 @@
 //! What a wrapper needs of the types in it, said in its `where`: so the compiler tells of a type that is not `Send` where the
 //! user has written it, and a type parameter has to be only where the wrapper is used.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
     GenericArgument, GenericParam, Generics, PathArguments, Token, Type, TypeParamBound, TypePath,
@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::{
-    function::{Function, Receiver, Value},
+    function::{Function, Receiver, Value, mentions, name_of},
     owned::Anonymous,
     spans,
 };
@@ -71,8 +71,32 @@ pub(crate) fn generics(
     generics
 }
 
+/// A type with a signature in it has lifetimes without a name. Of two such that are one type, bounds are two to the compiler,
+/// which then cannot choose; and it tells of no bound that is not met. So the call has to, unless a parameter is in it.
 fn crosses(generics: &mut Generics, ty: &Type) {
-    require(generics, ty, quote!(::core::marker::Send + 'static));
+    let is_param = |ident: &Ident| generics.params.iter().filter_map(name_of).any(|param| param == ident);
+    let text = ty.to_token_stream();
+    let told_by_call = has_signature(text.clone()) && !mentions(text, &is_param);
+    require(
+        generics,
+        ty,
+        if told_by_call { quote!('static) } else { quote!(::core::marker::Send + 'static) },
+    );
+}
+
+/// Whether there is a `Fn(…)` or `fn(…)` in it: a name with parentheses behind it.
+fn has_signature(ty: TokenStream) -> bool {
+    let mut after_name = false;
+    ty.into_iter().any(|token| {
+        let found = match &token {
+            TokenTree::Group(group) => {
+                after_name && group.delimiter() == Delimiter::Parenthesis || has_signature(group.stream())
+            }
+            _ => false,
+        };
+        after_name = matches!(token, TokenTree::Ident(_));
+        found
+    })
 }
 
 /// Adds what is missing of these bounds, where the type has its others: as a person would, so that no lint is against it.

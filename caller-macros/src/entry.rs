@@ -1,14 +1,15 @@
 //! `main` and `test`: the body of a function, on a caller of its own.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt, spanned::Spanned};
 
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
     function::{mentions, own},
     item::Item,
+    spans,
 };
 
 pub(crate) const MAIN: Attribute =
@@ -126,6 +127,13 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         .timeout
         .as_ref()
         .map_or_else(|| quote!(#krate::__private::TEST_TIMEOUT), ToTokens::to_token_stream);
+    // Where it is told of that a test cannot give what it gives.
+    let place = match &sig.output {
+        ReturnType::Default => name.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let test = spans::at(place, quote!(#krate::__private::test));
+    let call = quote_spanned!(place.resolved_at(Span::call_site())=> #test(#backend, #text, #limit, #body));
     // A test that should panic may return nothing but `()`.
     let (output, semicolon) = match &sig.output {
         ReturnType::Default => (None, Some(quote!(;))),
@@ -138,7 +146,7 @@ fn one(args: &Args, item: &Item, name: &Ident, backend: &Expr) -> TokenStream {
         #[::core::prelude::v1::test]
         #(#attrs)*
         #vis fn #name() #output {
-            #krate::__private::test(#backend, #text, #limit, #body) #semicolon
+            #call #semicolon
         }
     }
 }

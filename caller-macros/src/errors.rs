@@ -24,6 +24,10 @@ impl Errors {
         self.0.is_none()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().flatten().count()
+    }
+
     /// What is emitted beside the item as it was written, so that one mistake gives one message.
     pub(crate) fn into_tokens(self) -> TokenStream {
         self.0.map(syn::Error::into_compile_error).unwrap_or_default()

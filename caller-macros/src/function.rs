@@ -9,14 +9,14 @@ use syn::{
 
 use crate::{
     errors::Errors,
-    owned::{Anonymous, Names, Owned},
+    owned::{Anonymous, Names, Owned, POINTER},
     spans,
 };
 
 /// How `self` goes along.
 pub(crate) enum Receiver {
-    /// There is none; `associated` if the function stands in an `impl` all the same.
-    None { associated: bool },
+    /// There is none; `associated` is what says that the function stands in an `impl` all the same.
+    None { associated: Option<Span> },
     /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
     Shared { token: syn::Token![self], pass: Pass },
     /// It is the first of the arguments. The type is written if it is not `Self`.
@@ -62,10 +62,10 @@ pub(crate) struct Function {
 impl Function {
     /// Looks a head through. What is wrong is told in `errors`.
     pub(crate) fn new(sig: Signature, associated: Option<&Ident>, errors: &mut Errors) -> Self {
-        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self");
+        let in_impl = mentions(sig.to_token_stream(), &|ident| ident == "Self").then(Span::call_site);
         check_qualifiers(&sig, errors);
         check_generics(&sig.generics, errors);
-        let mut receiver = Receiver::None { associated: associated.is_some() || in_impl };
+        let mut receiver = Receiver::None { associated: associated.map(Ident::span).or(in_impl) };
         let mut arguments: Vec<Argument> = Vec::new();
         let mut patterns = Vec::new();
         for input in sig.inputs {
@@ -92,17 +92,18 @@ impl Function {
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
-            owned.argument(&mut ty);
+            if !owned.argument(&mut ty) {
+                // Where the errors stand beside it, it takes anything.
+                *ty = parse_quote!(impl ::core::marker::Sized);
+            }
             let shown = ty.to_token_stream();
             names.visit_type_mut(&mut ty);
             arguments.push(Argument { name, shown, named: *ty });
         }
         let output = match sig.output {
             ReturnType::Default => None,
-            ReturnType::Type(_, mut ty) => {
-                owned.output(&mut ty);
-                Some(*ty)
-            }
+            // One that cannot be given is left out of what the errors stand beside.
+            ReturnType::Type(_, mut ty) => owned.output(&mut ty).then_some(*ty),
         };
         let anonymous = names.0;
         let is_async = sig.asyncness.is_some();
@@ -171,12 +172,18 @@ impl Function {
     }
 
     pub(crate) fn is_in_impl(&self) -> bool {
-        !matches!(self.receiver, Receiver::None { associated: false })
+        !matches!(self.receiver, Receiver::None { associated: None })
     }
 
-    /// How something that stands beside the function is reached from there.
+    /// How something that stands beside the function is reached from there. Where there is no `Self`, that is the fault of
+    /// who said `associated`.
     pub(crate) fn path(&self, name: &Ident) -> TokenStream {
-        if self.is_in_impl() { quote!(Self::#name) } else { name.to_token_stream() }
+        let said = match self.receiver {
+            Receiver::None { associated: None } => return name.to_token_stream(),
+            Receiver::None { associated: Some(said) } => said.resolved_at(Span::call_site()),
+            _ => Span::call_site(),
+        };
+        quote_spanned!(said=> Self::#name)
     }
 
     /// `name: type` for each argument, as the wrapper has it, the receiver first.
@@ -210,9 +217,12 @@ impl Function {
         quote!((#(#all,)*))
     }
 
-    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result.
+    /// Where the compiler should tell of what is wrong with the call as a whole: that is its result; of one that is a `Result`
+    /// its error, since of the value the `where` tells.
     pub(crate) fn place(&self) -> Span {
-        self.output.as_ref().map_or_else(|| self.name.span(), Spanned::span)
+        let Some(output) = &self.output else { return self.name.span() };
+        let types = result_path(output).and_then(types_in);
+        types.as_deref().and_then(|types| types.get(1)).map_or_else(|| output.span(), Spanned::span)
     }
 
     /// Where it should tell of an argument that only a generated function can speak of, since an `impl Trait` is in it.
@@ -290,8 +300,6 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
     const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
     const LIFETIME: &str =
         "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
-    const POINTER: &str =
-        "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
     let token = found.self_token;
     match found.kind {
         ReceiverKind::Reference(_, lifetime, mutability) => {
@@ -331,7 +339,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
                     Receiver::Shared { token, pass: Pass::Arc }
                 }
                 None => {
-                    Owned::new(errors).argument(&mut ty);
+                    Owned::new(errors).receiver(&mut ty);
                     Receiver::Value { token, ty: Box::new(ty), written: true }
                 }
             },
@@ -339,7 +347,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
         // Forms that Rust does not have yet.
         _ => {
             errors.at(token, "expected `&self`, `self`, or `self` with a type");
-            Receiver::None { associated: true }
+            Receiver::None { associated: Some(token.span) }
         }
     }
 }
@@ -393,26 +401,27 @@ fn result_path(ty: &Type) -> Option<&syn::Path> {
 /// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may
 /// have others.
 fn value_by_text(ty: &Type) -> Option<&Type> {
-    const MODULES: [&str; 5] = ["anyhow", "caller", "eyre", "io", "thread"];
+    const MODULES: [&str; 4] = ["anyhow", "caller", "eyre", "io"];
     let path = result_path(ty)?;
-    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
-    let types: Option<Vec<_>> = arguments
-        .args
-        .iter()
-        .map(|argument| match argument {
-            GenericArgument::Type(ty) => Some(ty),
-            _ => None,
-        })
-        .collect();
     let is_known = || {
         let module = path.segments.iter().rev().nth(1);
         module.is_some_and(|module| MODULES.iter().any(|known| module.ident == known))
     };
-    match types?[..] {
+    match types_in(path)?[..] {
         [value, _] => Some(value),
         [value] if is_known() => Some(value),
         _ => None,
     }
+}
+
+/// The types in the brackets of a path, if there is nothing else in them.
+fn types_in(path: &syn::Path) -> Option<Vec<&Type>> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    let types = arguments.args.iter().map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
 }
 
 /// The name that a pattern is, if it is no more than that.
@@ -426,7 +435,7 @@ fn plain_name(pat: &Pat) -> Option<&Ident> {
     }
 }
 
-fn name_of(param: &GenericParam) -> Option<&Ident> {
+pub(crate) fn name_of(param: &GenericParam) -> Option<&Ident> {
     match param {
         GenericParam::Type(param) => Some(&param.ident),
         GenericParam::Const(param) => Some(&param.ident),

@@ -7,6 +7,7 @@ mod bounds;
 mod entry;
 mod errors;
 mod function;
+mod guard;
 mod item;
 mod owned;
 mod passed;
@@ -24,7 +25,9 @@ use crate::verbs::Verb;
 ///
 /// For a function `report` it makes `report_queued`, which takes the same arguments, queues a call, and returns at once; and
 /// `report_queue`, which finds the queue, as a `QueueHandle`: to measure it, to close it, to wait for its end. The function
-/// itself stays as it is. A call that fails or panics is reported with the caller's name, and the next one runs.
+/// itself stays as it is. A call that fails or panics is reported with the caller's name, and the next one runs. The queue ends
+/// with its caller: what is still queued when `main` returns never runs. Whoever needs to know that a call has run says
+/// `pending`, and awaits it.
 ///
 /// ```
 /// use caller_tokio::Tokio;
@@ -62,7 +65,8 @@ use crate::verbs::Verb;
 /// With `pending` the wrapper gives what the function returns, and its failure and panic too. Cancelling the pending drops
 /// that call alone. There is no error beside it: where there is no caller, the pending has that error. Such a call is one as
 /// those of [`call_soon`](macro@call_soon), which the queue begins in its turn: it is a member of the group it is made in, and
-/// has the context variables of that place. Without `pending`, they are those of the call that began the queue.
+/// has the context variables of that place. One that awaits another call of its own queue, or the end of that queue, gets an
+/// error, since that would be waiting for itself. Without `pending`, they are those of the call that began the queue.
 ///
 /// ```
 /// # use caller_tokio::Tokio;
@@ -120,9 +124,9 @@ use crate::verbs::Verb;
 ///
 /// An attribute sees the function, and not the `impl` around it. `Self` means what it does anywhere in that `impl`. A function
 /// that has no `self`, and no `Self` in its head, cannot be told from one that stands alone: say `associated`. Where that is
-/// left out, the compiler does not find `__SAY_ASSOCIATED_FOR_…`, or what the queue runs (`…__queued_item`). In the `impl` of
-/// a trait there is no place for a wrapper, and the compiler says that it is not a member of the trait: write the method in an
-/// `impl` of the type, and call it from the trait's.
+/// left out, the compiler does not find `__IN_AN_IMPL_OF_THE_TYPE_ITSELF_SAY_ASSOCIATED_…`. In the `impl` of a trait there is no
+/// place for a wrapper, and the compiler says that it is not a member of the trait, nor is
+/// `__WRITE_IT_IN_AN_IMPL_OF_THE_TYPE_ITSELF_…`: write the method in an `impl` of the type, and call it from the trait's.
 ///
 /// # What goes along
 ///
@@ -287,6 +291,8 @@ pub fn to_thread(args: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 /// Runs an async function on a caller of this thread, on a runtime that is made for it; the caller stops when it returns.
+///
+/// What its calls have not done by then is cancelled, and what is still queued never runs: await what has to be done.
 ///
 /// It goes on `main`, and on any other function without arguments, which then is not async any more. It returns what the
 /// function returns.

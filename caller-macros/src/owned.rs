@@ -17,6 +17,10 @@ pub(crate) struct Anonymous {
     pub(crate) bounds: Punctuated<TypeParamBound, syn::Token![+]>,
 }
 
+/// What is said of a `self` that is borrowed in some way that a wrapper's is not.
+pub(crate) const POINTER: &str =
+    "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
+
 /// Looks through types.
 pub(crate) struct Owned<'a> {
     errors: &'a mut Errors,
@@ -29,6 +33,7 @@ pub(crate) struct Owned<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
+    Receiver,
     Argument,
     Output,
 }
@@ -38,18 +43,30 @@ impl<'a> Owned<'a> {
         Self { errors, place: Place::Argument, bound: Vec::new(), signatures: 0 }
     }
 
-    pub(crate) fn argument(&mut self, ty: &mut Type) {
-        self.place = Place::Argument;
-        self.visit_type_mut(ty);
+    pub(crate) fn receiver(&mut self, ty: &mut Type) {
+        self.is_fine(Place::Receiver, ty);
     }
 
-    pub(crate) fn output(&mut self, ty: &mut Type) {
-        self.place = Place::Output;
+    /// Whether nothing is wrong with it.
+    pub(crate) fn argument(&mut self, ty: &mut Type) -> bool {
+        self.is_fine(Place::Argument, ty)
+    }
+
+    /// The same, of what is given.
+    pub(crate) fn output(&mut self, ty: &mut Type) -> bool {
+        self.is_fine(Place::Output, ty)
+    }
+
+    fn is_fine(&mut self, place: Place, ty: &mut Type) -> bool {
+        self.place = place;
+        let before = self.errors.len();
         self.visit_type_mut(ty);
+        self.errors.len() == before
     }
 
     fn borrowed(&mut self, at: impl ToTokens) {
         let message = match self.place {
+            Place::Receiver => POINTER,
             Place::Argument => {
                 "a borrowed argument cannot go to the caller's thread; take an owned value (`String` for `&str`, \
                  `Vec<T>` for `&[T]`), an `Arc`, or a `&'static` reference"

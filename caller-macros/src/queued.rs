@@ -6,9 +6,9 @@ use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
-    bounds,
     errors::Errors,
     function::{Function, Receiver, Value, own},
+    guard::Guard,
     passed::Passed,
     spans,
     verbs::{Head, hidden, read},
@@ -27,17 +27,15 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
     let mut errors = Errors::default();
-    let args = Args::parse(args, &QUEUED, &mut errors);
+    let mut args = Args::parse(args, &QUEUED, &mut errors);
     if let (Some(fallible), false) = (args.token(Arg::Fallible), args.has(Arg::Pending)) {
         errors.at(fallible, "`fallible` says what the pending gives; write `pending` beside it");
     }
-    let (function, head) = read(&args, &QUEUED, item, &mut errors)?;
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let (function, head) = read(&mut args, &QUEUED, item, &mut errors)?;
     let queued = Queued::new(&args, &function, &head);
-    let (wrapper, handle, item) = (queued.wrapper(), queued.handle(), queued.item());
-    Ok(quote!(#wrapper #handle #item))
+    let (wrapper, handle) = (queued.wrapper(), queued.handle());
+    let (item, errors) = ((!head.is_stub).then(|| queued.item()), errors.into_tokens());
+    Ok(quote!(#wrapper #handle #item #errors))
 }
 
 /// The three functions share what one function of them, and one closure in it, says: the type of that is the key of the
@@ -58,7 +56,7 @@ impl<'a> Queued<'a> {
         let name = args.name.clone().unwrap_or_else(|| function.beside("queued"));
         let item = hidden(&name);
         let pending = args.has(Arg::Pending);
-        let fallible = pending && args.fallible.unwrap_or_else(|| function.returns_result());
+        let fallible = pending && head.is_fallible(args, function);
         Self { args, function, head, krate: args.krate(), name, item, pending, fallible }
     }
 
@@ -68,7 +66,7 @@ impl<'a> Queued<'a> {
     }
 
     fn generics(&self, named: bool) -> Generics {
-        bounds::generics(self.function, &self.krate, named, self.value().as_ref())
+        self.head.generics(self.function, &self.krate, named, self.value().as_ref())
     }
 
     fn is_method(&self) -> bool {
@@ -77,7 +75,7 @@ impl<'a> Queued<'a> {
 
     fn wrapper(&self) -> TokenStream {
         let Self { args, function, krate, name, .. } = self;
-        let Head { passed: Passed { always, docs }, vis } = self.head;
+        let Head { passed: Passed { always, docs }, vis, .. } = self.head;
         let generics = self.generics(false);
         let where_clause = &generics.where_clause;
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
@@ -87,7 +85,6 @@ impl<'a> Queued<'a> {
             Receiver::Value { token, .. } => (None, function.values(token)),
             Receiver::Shared { token, .. } => (Some(quote!(#token,)), function.values(TokenStream::new())),
         };
-        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(false));
         let does = match (self.is_method(), self.pending, self.fallible) {
             (false, false, _) => "queue_call",
             (true, false, _) => "queue_method",
@@ -111,26 +108,30 @@ impl<'a> Queued<'a> {
         let item = own("item");
         let body = quote!(#krate::__private::#does(#here, #item, #object #values));
         let body = spans::at(function.place(), body);
-        let found = spans::at(function.place_of_anonymous(), quote!(#path #turbofish()));
+        let found = self.found(false);
+        let Guard { told, asked } = Guard::new(function, always);
+        let body = self.head.body(quote! {
+            #asked
+            let #here = #krate::__private::caller(#caller);
+            let #item = #found;
+            #body
+        });
         quote! {
+            #told
             #always
             #[doc = #summary]
             #[doc = ""]
             #docs
             #errors
             #[track_caller]
-            #vis fn #name #generics(#inputs) -> #output #where_clause {
-                let #here = #krate::__private::caller(#caller);
-                let #item = #found;
-                #body
-            }
+            #vis fn #name #generics(#inputs) -> #output #where_clause { #body }
         }
     }
 
     /// Looks the queue up.
     fn handle(&self) -> TokenStream {
         let Self { args, function, krate, .. } = self;
-        let Head { passed: Passed { always, .. }, vis } = self.head;
+        let Head { passed: Passed { always, .. }, vis, .. } = self.head;
         let generics = self.generics(true);
         let where_clause = &generics.where_clause;
         let name = match &args.name {
@@ -150,19 +151,26 @@ impl<'a> Queued<'a> {
             (false, true) => quote!(queue_of_pending),
             (true, true) => quote!(method_queue_of_pending),
         };
-        let (path, turbofish) = (function.path(&self.item), function.named_turbofish(true));
+        let found = self.found(true);
         let here = own("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
+        let body = self.head.body(quote! {
+            let #here = #krate::__private::caller(#caller);
+            #krate::__private::#does(#here, #found #object)
+        });
         let summary = format!("The queue of [`{path_of_wrapper}{}`], while it runs.", self.name);
         quote! {
             #always
             #[doc = #summary]
             #[must_use]
-            #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause {
-                let #here = #krate::__private::caller(#caller);
-                #krate::__private::#does(#here, #path #turbofish() #object)
-            }
+            #vis fn #name #generics(#inputs) -> ::core::option::Option<#krate::QueueHandle> #where_clause { #body }
         }
+    }
+
+    /// How the two others find that. At one place in both, so that what is wrong with it is told once.
+    fn found(&self, by_name: bool) -> TokenStream {
+        let (path, turbofish) = (self.function.path(&self.item), self.function.named_turbofish(by_name));
+        spans::at(self.function.place_of_anonymous(), quote!(#path #turbofish()))
     }
 
     /// What the queue runs. It captures nothing, so its type is all there is of it.

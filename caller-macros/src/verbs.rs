@@ -2,12 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
+use syn::{Expr, Generics};
 
 use crate::{
     args::{Arg, Args, Attribute},
     bounds,
     errors::Errors,
-    function::{Function, Receiver, own},
+    function::{Function, Receiver, Value, own},
+    guard::Guard,
     item::Item,
     passed::Passed,
     spans,
@@ -89,17 +91,16 @@ pub(crate) fn expand(verb: Verb, args: TokenStream, item: TokenStream) -> TokenS
 fn added(verb: Verb, args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
     let mut errors = Errors::default();
     let attribute = verb.attribute();
-    let args = Args::parse(args, &attribute, &mut errors);
-    let (function, item) = read(&args, &attribute, item, &mut errors)?;
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    Ok(wrapper(verb, &args, &function, &item))
+    let mut args = Args::parse(args, &attribute, &mut errors);
+    let (function, head) = read(&mut args, &attribute, item, &mut errors)?;
+    let wrapper = wrapper(verb, &args, &function, &head);
+    let errors = errors.into_tokens();
+    Ok(quote!(#wrapper #errors))
 }
 
 /// The function under an attribute that wraps it.
 pub(crate) fn read(
-    args: &Args,
+    args: &mut Args,
     attribute: &Attribute,
     item: TokenStream,
     errors: &mut Errors,
@@ -113,23 +114,67 @@ pub(crate) fn read(
     };
     let Item { attrs, vis, sig, body: _ } = item;
     let function = Function::new(sig, args.token(Arg::Associated), errors);
-    if let Some(name) = args.name.as_ref().filter(|name| **name == function.name) {
+    if let Some(name) = args.name.take_if(|name| *name == function.name) {
         errors.at(name, "the function itself has this name; give its wrapper another");
     }
-    Ok((function, Head { passed: Passed::new(&attrs), vis }))
+    if let Some(root) = args.caller.as_ref().and_then(root)
+        && function.arguments.iter().any(|argument| argument.name == *root)
+    {
+        errors.at(root, "the arguments are not there where the caller is asked for; write `caller = expression` with `self`, or with what is there without the function");
+    }
+    let is_stub = !errors.is_empty();
+    Ok((function, Head { passed: Passed::new(&attrs), vis, is_stub }))
+}
+
+/// The name that an expression begins with, if that is all there is of its path.
+fn root(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Path(path) => path.path.get_ident(),
+        Expr::Reference(reference) => root(&reference.expr),
+        Expr::Field(field) => root(&field.base),
+        Expr::MethodCall(call) => root(&call.receiver),
+        _ => None,
+    }
 }
 
 /// What stands in front of a function.
 pub(crate) struct Head {
     pub(crate) passed: Passed,
     pub(crate) vis: syn::Visibility,
+    /// Whether something is wrong. Then what is generated only stands there, so that nobody misses it where it is used.
+    pub(crate) is_stub: bool,
+}
+
+impl Head {
+    /// The parameters of something that is generated, for which see `bounds::generics`.
+    pub(crate) fn generics(
+        &self,
+        function: &Function,
+        krate: &TokenStream,
+        named: bool,
+        value: Option<&Value>,
+    ) -> Generics {
+        if self.is_stub { function.generics.clone() } else { bounds::generics(function, krate, named, value) }
+    }
+
+    /// Whether an `Err` of the function is a failure of its call. What only stands there asks nothing of the type.
+    pub(crate) fn is_fallible(&self, args: &Args, function: &Function) -> bool {
+        args.fallible
+            .filter(|fallible| !(*fallible && self.is_stub))
+            .unwrap_or_else(|| function.returns_result())
+    }
+
+    /// What stands in its braces.
+    pub(crate) fn body(&self, body: TokenStream) -> TokenStream {
+        if self.is_stub { quote!(::core::unimplemented!()) } else { body }
+    }
 }
 
 fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenStream {
     let (krate, caller) = (args.krate(), args.caller());
-    let fallible = verb != Verb::CallDirect && args.fallible.unwrap_or_else(|| function.returns_result());
+    let fallible = verb != Verb::CallDirect && head.is_fallible(args, function);
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
-    let Head { passed: Passed { always, docs }, vis } = head;
+    let Head { passed: Passed { always, docs }, vis, .. } = head;
 
     let here = own("caller");
     let this = own("this");
@@ -141,7 +186,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         Receiver::Value { token, .. } => (function.values(&this), function.values(token)),
         Receiver::Shared { token, .. } => {
             let arguments = function.values(&this);
-            (quote!((#this, #arguments)), quote!((::std::sync::Arc::clone(#token), #arguments)))
+            (quote!((#this, #arguments)), quote!((::core::clone::Clone::clone(#token), #arguments)))
         }
     };
     let call = function.call(&this);
@@ -157,13 +202,18 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let value = (verb != Verb::CallDirect).then(|| function.value(fallible, &krate));
     let output = value.as_ref().map(|value| function.pending(&krate, value));
     let output = output.map(|pending| quote!(-> #pending));
-    let generics = bounds::generics(function, &krate, false, value.as_ref());
+    let generics = head.generics(function, &krate, false, value.as_ref());
     let where_clause = &generics.where_clause;
     let body = quote!(#krate::__private::#does(#here, #delay #closure, #values));
     let body = spans::at(function.place(), body);
     let semicolon = (verb == Verb::CallDirect).then(|| quote!(;));
     let summary = verb.summary(&function.name);
-    let (told, asked) = stands_alone(function, &name, always);
+    let Guard { told, asked } = Guard::new(function, always);
+    let body = head.body(quote! {
+        #asked
+        let #here = #krate::__private::caller(#caller);
+        #body #semicolon
+    });
     quote! {
         #told
         #always
@@ -172,25 +222,8 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         #docs
         #lints
         #[track_caller]
-        #vis fn #name #generics(#inputs) #output #where_clause {
-            #asked
-            let #here = #krate::__private::caller(#caller);
-            #body #semicolon
-        }
+        #vis fn #name #generics(#inputs) #output #where_clause { #body }
     }
-}
-
-/// In an `impl`, a function without `self` would be looked for outside, and another of its name be called. So something is
-/// put beside the wrapper, which it finds there only if both stand alone; the error has its name, and so says what to do.
-fn stands_alone(function: &Function, wrapper: &Ident, always: &TokenStream) -> (TokenStream, TokenStream) {
-    use syn::ext::IdentExt;
-    if function.is_in_impl() {
-        return Default::default();
-    }
-    let text = format!("__SAY_ASSOCIATED_FOR_{}", wrapper.unraw().to_string().to_uppercase());
-    let told = Ident::new(&text, Span::call_site());
-    let asked = Ident::new(&text, function.name.span().resolved_at(Span::call_site()));
-    (quote!(#always #[doc(hidden)] const #told: () = ();), quote!(let () = #asked;))
 }
 
 /// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.

@@ -22,9 +22,10 @@ pub(crate) fn current_address() -> usize {
     CURRENT.try_with(|current| current.borrow().as_ref().map_or(0, PendingHandle::address)).unwrap_or(0)
 }
 
-/// Whether the call that is running here is this one.
-pub(super) fn is_current(pending: &PendingHandle) -> bool {
-    CURRENT.try_with(|current| current.borrow().as_ref() == Some(pending)).unwrap_or(false)
+/// Whether the call that is running here is this one, or one that has to end before this one can.
+pub(super) fn waits_for_current(pending: &PendingHandle) -> bool {
+    let waits = |current: &PendingHandle| current == pending || current.holds_up(pending);
+    CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(waits)).unwrap_or(false)
 }
 
 /// While it lives, a pending is the current one of this thread.

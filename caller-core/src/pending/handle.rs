@@ -1,6 +1,7 @@
 //! A pending without its result: to watch, to cancel, to keep in sets.
 
 use std::{
+    any::TypeId,
     fmt,
     future::Future,
     hash::{Hash, Hasher},
@@ -205,9 +206,28 @@ impl PendingHandle {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// It has its turn in this queue of its caller.
+    pub(crate) fn join_queue(&self, queue: (TypeId, usize)) {
+        self.serve_queue(queue);
+        self.0.state().queue();
+    }
+
+    /// It gives each call in this queue of its caller its turn.
+    pub(crate) fn serve_queue(&self, queue: (TypeId, usize)) {
+        self.waiters(|waiters| waiters.extra().queue = Some(queue));
+    }
+
+    /// Whether it has its turn in a queue, and `other` is of that queue: its next calls, and its end, are behind this.
+    pub(super) fn holds_up(&self, other: &Self) -> bool {
+        let queue = |this: &Self| this.waiters(|waiters| waiters.known()?.queue).flatten();
+        self.0.state().is_queued()
+            && self.caller_id() == other.caller_id()
+            && queue(self).is_some_and(|known| queue(other) == Some(known))
+    }
+
     /// An error if waiting for it here would be waiting for oneself.
     pub(crate) fn check_self_wait(&self) -> Result<()> {
-        if current::is_current(self) {
+        if current::waits_for_current(self) {
             return Err(Error::at(Kind::SelfWait("the call"), self.0.site()));
         }
         Ok(())

@@ -27,6 +27,8 @@ const NOTIFIED: u8 = 1 << 2;
 const CANCELLED: u8 = 1 << 3;
 /// There is an outcome, and there will never be another.
 const DONE: u8 = 1 << 4;
+/// It has its turn in a queue; which, is known under the lock of the pending.
+const QUEUED: u8 = 1 << 5;
 
 /// What `ask_cancel` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,16 @@ impl State {
         // Release pairs with the acquire of `is_done`.
         let old = self.0.fetch_or(STARTED | DONE, Ordering::Release);
         debug_assert_eq!(old & DONE, 0, "finished twice");
+    }
+
+    /// It has its turn in a queue.
+    pub(crate) fn queue(&self) {
+        // Nothing is published through it: who looks has seen the queue.
+        self.0.fetch_or(QUEUED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_queued(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & QUEUED != 0
     }
 
     pub(crate) fn is_done(&self) -> bool {

@@ -2,6 +2,7 @@
 //! and callbacks.
 
 use std::{
+    any::TypeId,
     cell::LazyCell,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -105,6 +106,8 @@ pub(crate) struct Extra {
     /// When that is over, once the call has seen that cancelling was asked for.
     pub(crate) grace_ends: Option<Instant>,
     pub(crate) metadata: Metadata,
+    /// The queue in which it has its turn, or which it serves, by what that is found by on its caller.
+    pub(crate) queue: Option<(TypeId, usize)>,
 }
 
 impl fmt::Debug for Extra {

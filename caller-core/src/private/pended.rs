@@ -2,6 +2,7 @@
 //! turn has come.
 
 use std::{
+    any::TypeId,
     future::pending,
     panic::Location,
     sync::{Arc, Weak},
@@ -25,6 +26,11 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
+    /// It is put into this queue.
+    pub(crate) fn join_queue(&self, queue: (TypeId, usize)) {
+        PendingHandle::new(self.call.clone()).join_queue(queue);
+    }
+
     /// Has the caller run it, and waits for its end. One that was cancelled meanwhile has no turn.
     pub(crate) async fn take(self) {
         let call: Arc<dyn Observe> = self.call.clone();

@@ -27,6 +27,10 @@ mod no_prelude {
 
     impl Thing {
         #[::caller::queued(pending)]
+        #[::caller::call_soon]
+        #[::caller::call_direct(name = record_all_direct)]
+        #[::caller::call_later]
+        #[::caller::to_thread]
         fn record<T: ::core::marker::Send + 'static>(&self, all: T) -> T {
             ::core::assert_eq!(self.0, 1);
             all
@@ -41,7 +45,12 @@ mod no_prelude {
         record_soon(0, (1, 2)).await?;
         record_later(::core::time::Duration::ZERO, 0, (1, 2)).await?;
         record_to_thread(0, (1, 2)).await?;
-        ::core::assert_eq!(::std::sync::Arc::new(Thing(1)).record_queued(5).await?, 5);
+        let thing = ::std::sync::Arc::new(Thing(1));
+        ::core::assert_eq!(thing.record_queued(5).await?, 5);
+        ::core::assert_eq!(thing.record_soon(5).await?, 5);
+        thing.record_all_direct(());
+        ::core::assert_eq!(thing.record_later(::core::time::Duration::ZERO, 5).await?, 5);
+        ::core::assert_eq!(thing.record_to_thread(5).await?, 5);
         ::caller::Result::Ok(())
     }
 }

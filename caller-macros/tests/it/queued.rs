@@ -378,7 +378,10 @@ fn methods_of_generic_types() {
 
 /// What a call with a pending has by being a call.
 mod pending_calls {
-    use std::{sync::mpsc, time::Duration};
+    use std::{
+        sync::{Arc, mpsc},
+        time::Duration,
+    };
 
     use caller::{Caller, ContextVar, PendingHandle, Resolver, current_pending};
 
@@ -466,6 +469,44 @@ mod pending_calls {
             let (inside, told) = made.await.unwrap();
             assert!(told);
             assert_eq!(inside, handle);
+        });
+    }
+
+    struct Rings;
+
+    impl Rings {
+        #[caller::queued(pending, associated)]
+        async fn queue_of_its_own() -> bool {
+            let queue = Self::queue_of_its_own_queue().unwrap().pending().unwrap();
+            queue.wait().await.is_err_and(|error| error.is_self_wait())
+        }
+
+        #[caller::queued(pending)]
+        async fn next(self: &Arc<Self>, of: Option<Arc<Self>>) -> bool {
+            let Some(of) = of else { return false };
+            of.next_queued(None).await.is_err_and(|error| error.is_self_wait())
+        }
+
+        #[caller::queued(pending)]
+        async fn next_of_several(self: &Arc<Self>, last: bool) -> bool {
+            if last {
+                return false;
+            }
+            let next = || self.next_of_several_queued(true);
+            let shared = next().shared().await.unwrap_err();
+            let several = Caller::current().unwrap().wait([next()]).await.unwrap_err();
+            shared.is_self_wait() && several.is_self_wait()
+        }
+    }
+
+    #[test]
+    fn a_call_that_awaits_its_own_queue_hears_that_it_waits_for_itself() {
+        inside(async || {
+            let (this, other) = (Arc::new(Rings), Arc::new(Rings));
+            assert!(Rings::queue_of_its_own_queued().await.unwrap());
+            assert!(this.next_queued(Some(this.clone())).await.unwrap());
+            assert!(!this.next_queued(Some(other)).await.unwrap(), "the queue of another object is another");
+            assert!(this.next_of_several_queued(false).await.unwrap());
         });
     }
 

@@ -178,6 +178,64 @@ fn methods_of_all_kinds() {
 }
 
 /// A result is one by what it is, whatever its parameters say.
+/// One type, as a person may write it in several ways.
+mod spellings {
+    use std::sync::{Arc, Mutex};
+
+    type Shows = Box<dyn Fn(&str) -> String + Send>;
+
+    #[caller::queued(pending)]
+    #[caller::call_soon]
+    fn both(one: Shows, other: Box<dyn Fn(&str) -> String + Send>) -> String {
+        one(&other("both"))
+    }
+
+    #[caller::queued(pending)]
+    #[caller::to_thread]
+    fn given(shows: Box<dyn for<'a> Fn(&'a str) -> String + Send>) -> Shows {
+        shows
+    }
+
+    #[caller::queued]
+    #[caller::call_direct]
+    #[allow(clippy::type_complexity, reason = "each spelling is written out")]
+    fn several(
+        _: Option<Shows>,
+        _: Arc<Mutex<Box<dyn Fn(&str) -> String + Send>>>,
+        _: Arc<Mutex<Box<dyn Fn(&str) -> String + Send + 'static>>>,
+        _: Arc<Mutex<Shows>>,
+    ) {
+    }
+
+    #[caller::call_soon]
+    fn of<T: Send + 'static>(value: T, shown: Box<dyn Fn(&T) -> String + Send>) -> String {
+        shown(&value)
+    }
+
+    struct Shelf<T>(T);
+
+    impl<T: Send + Sync> Shelf<T> {
+        #[caller::queued(pending)]
+        fn show(&self, shown: Box<dyn Fn(&T) -> String + Send>) -> String {
+            shown(&self.0)
+        }
+    }
+
+    #[caller::test(backend = caller_tokio::Tokio::new())]
+    async fn are_one_type() {
+        let twice = || -> Shows { Box::new(|text| text.repeat(2)) };
+        assert_eq!(both_soon(twice(), twice()).await.unwrap(), "bothbothbothboth");
+        assert_eq!(both_queued(twice(), twice()).await.unwrap(), "bothbothbothboth");
+        assert_eq!(given_to_thread(twice()).await.unwrap()("a"), "aa");
+        assert_eq!(given_queued(twice()).await.unwrap()("a"), "aa");
+        let all = || Arc::new(Mutex::new(twice()));
+        several_queued(None, all(), all(), all()).unwrap();
+        several_direct(None, all(), all(), all());
+        assert_eq!(of_soon(1, Box::new(|one| one.to_string())).await.unwrap(), "1");
+        assert_eq!(Arc::new(Shelf('c')).show_queued(Box::new(|one| one.to_string())).await.unwrap(), "c");
+    }
+}
+
 mod aliases {
     type Result<E, T = ()> = std::result::Result<T, E>;
 

@@ -29,6 +29,9 @@ impl Thing {
     #[caller::queued]
     async fn exclusive_arc(self: &mut std::sync::Arc<Self>) {}
 
+    #[caller::to_thread]
+    fn pinned(self: std::pin::Pin<&mut Self>) {}
+
     #[caller::call_direct]
     fn named<'a>(&'a self) {}
 

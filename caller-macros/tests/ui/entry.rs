@@ -17,6 +17,12 @@ where
 }
 
 #[caller::main(backend = Tokio::new())]
+unsafe extern "C" fn variadic(_: u8, _: ...) {}
+
+#[caller::test(backends = [fn = Tokio::new()])]
+async fn no_label() {}
+
+#[caller::main(backend = Tokio::new())]
 mod no_function {}
 
 #[caller::test]

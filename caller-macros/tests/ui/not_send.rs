@@ -70,4 +70,13 @@ struct Holds<T>(T);
 #[caller::queued]
 fn held(_: Holds<(impl Clone, Rc<u8>)>) {}
 
+// What has a signature in it is told of with the call.
+#[caller::call_soon]
+fn signature(_: Box<dyn Fn(&u8)>) {}
+
+#[caller::queued(pending)]
+fn signature_of_result() -> Box<dyn Fn(&u8)> {
+    Box::new(|_| ())
+}
+
 fn main() {}

@@ -27,6 +27,21 @@ async fn pending_fails() -> Result<u32, NoError> {
     Err(NoError)
 }
 
+#[caller::call_soon]
+fn unit_fails() -> Result<u32, ()> {
+    Err(())
+}
+
+#[caller::to_thread]
+fn joins() -> std::thread::Result<u32> {
+    Ok(1)
+}
+
+#[caller::queued(pending)]
+fn stays() -> Result<u32, Box<dyn std::error::Error>> {
+    Ok(1)
+}
+
 #[caller::call_soon(fallible = true)]
 fn never_fails() -> u32 {
     1
