@@ -1,7 +1,7 @@
 //! `queued`: a wrapper that puts a call into the function's queue, and a handle of that queue.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::{Generics, ext::IdentExt};
 
 use crate::{
@@ -99,8 +99,11 @@ impl<'a> Queued<'a> {
             None => quote!(#krate::Result<()>),
         };
         let errors = "`is_no_caller` if there is no caller here, and `is_closed` if it has stopped.";
-        let errors = (!self.pending && !docs.to_string().contains("# Errors"))
-            .then(|| quote!(#[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors]));
+        // At the name, as lints do not read what stands where a macro made the attribute.
+        let errors = quote_spanned! {function.name.span()=>
+            #[doc = ""] #[doc = "# Errors"] #[doc = ""] #[doc = #errors]
+        };
+        let errors = (!self.pending && !docs.to_string().contains("# Errors")).then_some(errors);
         let summary = format!(
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",
             function.name

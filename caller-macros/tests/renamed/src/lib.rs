@@ -26,6 +26,18 @@ pub fn add(number: u32) {
     assert_ne!(number, 0);
 }
 
+macro_rules! made {
+    ($name:ident) => {
+        /// Made by a macro.
+        #[threads::queued(crate = threads)]
+        pub fn $name(number: u32) {
+            drop(number.to_string());
+        }
+    };
+}
+
+made!(made);
+
 /// Has methods.
 #[derive(Debug, Default)]
 pub struct Thing(u32);
