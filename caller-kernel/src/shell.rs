@@ -65,6 +65,17 @@ pub trait Shell: 'static {
     /// Whether the code could be run as it is.
     fn is_complete(&self, code: &str) -> IsComplete;
 
+    /// What the history keeps of a cell that is to run: its text, unless the language knows better, as where it has a secret.
+    /// Nothing of it, nor of what it ends in, if it is `None`.
+    fn history_input(&self, code: &str) -> Option<String> {
+        Some(code.to_owned())
+    }
+
+    /// What the history keeps of what a cell ended in: its plain text, unless the language knows better.
+    fn history_output(&self, result: &MimeBundle) -> Option<String> {
+        result.plain().map(str::to_owned)
+    }
+
     /// A handle that stops what runs here, from any thread.
     fn interrupter(&self) -> Interrupter;
 

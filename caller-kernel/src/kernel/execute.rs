@@ -77,13 +77,18 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     if !content.silent {
         output.publish("execute_input", &json!({ "code": content.code, "execution_count": count }));
     }
-    if store {
-        hub.history.store(count, &content.code);
+    let refusal = refusal.or_else(|| seat.was_interrupted(hub, interrupts));
+    let shell = refusal.map_or_else(|| seat.shell(), Err);
+    let input = match &shell {
+        Ok(shell) if store => shell.history_input(&content.code),
+        Err(_) if store => Some(content.code.clone()),
+        _ => None,
+    };
+    if let Some(input) = &input {
+        hub.history.store(count, input);
     }
     let cell = Cell::new(content.code, count, output.clone());
     let clock = Clock::new(timeout);
-    let refusal = refusal.or_else(|| seat.was_interrupted(hub, interrupts));
-    let shell = refusal.map_or_else(|| seat.shell(), Err);
     let ended = match &shell {
         Ok(shell) => clock.guard(|| shell.execute(cell.clone())).await,
         Err(error) => Err(Ended::Itself(error.clone())),
@@ -92,8 +97,10 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     let result = match (ended, shell) {
         (Ok(result), Ok(shell)) => {
             if let Some(result) = result {
-                if store && let Some(text) = result.plain() {
-                    hub.history.store_output(count, text);
+                if input.is_some()
+                    && let Some(text) = shell.history_output(&result)
+                {
+                    hub.history.store_output(count, &text);
                 }
                 if !content.silent {
                     output.result(count, &result);

@@ -51,6 +51,14 @@ impl Shell for PanickyShell {
         IsComplete::Unknown
     }
 
+    fn history_input(&self, code: &str) -> Option<String> {
+        (!code.contains("secret")).then(|| code.to_uppercase())
+    }
+
+    fn history_output(&self, result: &MimeBundle) -> Option<String> {
+        Some(format!("<{}>", result.plain()?))
+    }
+
     fn interrupter(&self) -> Interrupter {
         Interrupter::new()
     }
@@ -102,4 +110,17 @@ async fn a_shell_that_panics_loses_requests_and_nothing_else() {
     assert_eq!(front.ask(On::Shell, "is_complete_request", json!({"code": ""})).await["status"], "unknown");
     // No snapshot, nothing to restore.
     assert_eq!(front.ask(On::Shell, "execute_request", json!({"code": "-- thread"})).await["status"], "ok");
+}
+
+/// MSG-11. The language has a say in what is kept.
+#[tokio::test]
+async fn a_language_says_what_the_history_keeps() {
+    let mut bench = Bench::with(|builder| builder.language(Panicky)).await;
+    let front = &mut bench.front;
+    for code in ["one", "a secret", "two"] {
+        front.run(code).await;
+    }
+    let content = json!({"hist_access_type": "tail", "n": 9, "output": true});
+    let history = front.ask(On::Shell, "history_request", content).await["history"].take();
+    assert_eq!(history, json!([[1, 1, ["ONE", "<one>"]], [1, 3, ["TWO", "<two>"]]]));
 }
