@@ -56,6 +56,7 @@ struct Place {
     _open: RunningOne,
 }
 
+/// By methods: a closure that named the fields would capture these alone, and not what keeps the kernel open.
 impl Place {
     fn hub(&self) -> &Arc<Hub> {
         &self.hub

@@ -89,13 +89,13 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     }
     let cell = Cell::new(content.code, count, output.clone());
     let clock = Clock::new(timeout);
-    let ended = match &shell {
-        Ok(shell) => clock.guard(|| shell.execute(cell.clone())).await,
-        Err(error) => Err(Ended::Itself(error.clone())),
+    let ended = match shell {
+        Ok(shell) => clock.guard(|| shell.execute(cell.clone())).await.map(|result| (shell, result)),
+        Err(error) => Err(Ended::Itself(error)),
     };
     let stops = in_order && content.stop_on_error.unwrap_or(true) && matches!(ended, Err(Ended::Itself(_)));
-    let result = match (ended, shell) {
-        (Ok(result), Ok(shell)) => {
+    let result = match ended {
+        Ok((shell, result)) => {
             if let Some(result) = result {
                 if input.is_some()
                     && let Some(text) = shell.history_output(&result)
@@ -108,7 +108,7 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
             }
             Ok(evaluate(&shell, &cell, content.user_expressions, clock).await)
         }
-        (Ok(_), Err(error)) | (Err(Ended::Itself(error) | Ended::OutOfTime(error)), _) => Err(error),
+        Err(Ended::Itself(error) | Ended::OutOfTime(error)) => Err(error),
     };
     output.flush();
     if stops {

@@ -116,9 +116,7 @@ impl Request {
         let mut content = error_content(error);
         match self.msg_type() {
             "execute_request" => {
-                let CellError { ename, evalue, traceback } = error;
-                let shown = json!({ "ename": ename, "evalue": evalue, "traceback": traceback });
-                publish(&self.hub.iopub, self.parent(), "error", &shown, Class::Essential);
+                publish(&self.hub.iopub, self.parent(), "error", &described(error), Class::Essential);
                 content["execution_count"] = self.count.unwrap_or_else(|| self.hub.counter.last()).into();
                 content["user_expressions"] = json!({});
                 content["payload"] = json!([]);
@@ -167,9 +165,14 @@ impl Drop for Request {
 ///
 /// [replies]: https://jupyter-client.readthedocs.io/en/stable/messaging.html#request-reply
 pub(crate) fn error_content(error: &CellError) -> serde_json::Value {
-    json!({
-        "status": "error", "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback,
-    })
+    let mut content = described(error);
+    content["status"] = "error".into();
+    content
+}
+
+/// An error as all see it.
+fn described(error: &CellError) -> serde_json::Value {
+    json!({ "ename": error.ename, "evalue": error.evalue, "traceback": error.traceback })
 }
 
 /// Publishes a message on the topic of its type.

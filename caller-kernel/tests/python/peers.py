@@ -213,6 +213,11 @@ class Process:
         """The next line of its standard output."""
         return self.process.stdout.readline().rstrip("\n")
 
+    def say(self, line):
+        """What it answers to a line."""
+        self.tell(line)
+        return self.told()
+
     def end(self):
         if self.process.stdin and self.process.stdin.closed:
             self.process.stdin = None

@@ -74,12 +74,7 @@ def test_lif_01_settings_that_are_wrong(command, tmp_path):
 
 
 def test_lif_02_a_process_has_one_kernel(spawn, tmp_path):
-    program = spawn([example("lives")], stdin=subprocess.PIPE)
-
-    def say(line):
-        program.tell(line)
-        return program.told()
-
+    say = spawn([example("lives")], stdin=subprocess.PIPE).say
     assert say("current").startswith("error: no kernel runs in this process")
     assert say(f"start {tmp_path / 'one.json'}").startswith("started")
     port = read(tmp_path / "one.json")["shell_port"]
@@ -119,12 +114,7 @@ def test_lif_03_a_busy_kernel_ends_too(kernel):
 
 
 def test_lif_04_a_start_that_fails_leaves_nothing(spawn, command, start, tmp_path):
-    program = spawn([example("lives")], stdin=subprocess.PIPE)
-
-    def say(line):
-        program.tell(line)
-        return program.told()
-
+    say = spawn([example("lives")], stdin=subprocess.PIPE).say
     # Stopped before it was started.
     assert say("stop").startswith("error: no kernel")
     assert say(f"start {tmp_path / 'no' / 'folder' / 'kernel.json'}").startswith("error: ")
@@ -463,13 +453,11 @@ def test_lif_09_an_embedded_kernel_ends_without_its_program(start, tmp_path):
         client = kernel.client()
         done = client.ask("shutdown_request", {"restart": bool(turn)}, "control")
         assert done.content == {"status": "ok", "restart": bool(turn)}
-        kernel.tell("wait")
-        said = kernel.told()
+        said = kernel.say("wait")
         # Either it was still there to be waited for.
         assert said == "stopped" or said.startswith("error: no kernel")
         assert all(is_free(kernel.info[port]) for port in PORTS) and not kernel.path.exists()
         assert kernel.process.poll() is None
-        kernel.tell(f"start {kernel.path}")
-        assert kernel.told().startswith("started")
+        assert kernel.say(f"start {kernel.path}").startswith("started")
         kernel.info = read(kernel.path)
     assert kernel.client().run("return 1").result == "1"
