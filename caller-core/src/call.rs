@@ -1,93 +1,12 @@
-//! What is queued for a scheduler.
+//! A call: its work and its outcome, and how it is queued for its scheduler.
 
-use std::{any::Any, sync::Arc, time::Instant};
+mod cell;
+mod item;
+mod outcome;
 
-use crate::{
-    backend::LocalFuture,
-    error::{BoxError, Error, Kind},
-    queue::RawQueue,
-    report,
-    task::{Home, Run, Woken},
+pub use self::outcome::{Failure, Outcome, Unattended};
+pub(crate) use self::{
+    cell::{Home, Run, Woken, call, local_call},
+    item::{Inbox, Item, Lease, Unheard},
+    outcome::{Convert, Fallible, Plain},
 };
-
-/// One entry of a caller's queue. Calls and direct calls are in one queue, since they start in the order made.
-pub(crate) enum Item {
-    /// A call that is started at once.
-    Call(Arc<dyn Run>),
-    /// A call that is started when its time has come.
-    Later(Box<(Instant, Arc<dyn Run>)>),
-    /// A call that comes with something that is dropped just before its outcome can be seen.
-    Leased(Box<(Arc<dyn Run>, Lease)>),
-    /// A call whose future was made in the scheduler's thread and stays there. Only that thread queues it, and
-    /// only while its scheduler lives.
-    Local(Arc<dyn Run>),
-    /// A function that the scheduler calls itself.
-    Direct(Box<dyn FnOnce() -> Option<Unheard> + Send>),
-    /// A function whose future the scheduler awaits before it goes on with its queue.
-    DirectAsync(Box<dyn FnOnce() -> LocalFuture<'static, Option<Unheard>> + Send>),
-}
-
-/// A failure that nobody waits for, and the name of the function that failed.
-pub(crate) struct Unheard {
-    pub(crate) function: &'static str,
-    pub(crate) error: BoxError,
-}
-
-impl Unheard {
-    /// Reports it, with the name of the caller in whose thread it happened.
-    pub(crate) fn report(self, caller: &str) {
-        report::failure(caller, self.function, &Error::new(Kind::Failed(self.error)));
-    }
-}
-
-/// What a call has borrowed and gives back by dropping it.
-pub(crate) type Lease = Box<dyn Any + Send>;
-
-/// Where other threads reach a scheduler.
-#[derive(Debug)]
-pub(crate) struct Inbox {
-    /// New work, in order.
-    pub(crate) items: RawQueue<Item>,
-    /// Started work that wants to be polled.
-    pub(crate) woken: Arc<Woken>,
-}
-
-impl Inbox {
-    pub(crate) fn new() -> Self {
-        Self { items: RawQueue::new(), woken: Arc::new(RawQueue::new()) }
-    }
-
-    /// Whether there may be something to do.
-    pub(crate) fn looks_ready(&self) -> bool {
-        self.items.looks_ready() || self.woken.looks_ready()
-    }
-}
-
-impl Item {
-    /// Refuses it in the thread of its scheduler, because the caller stops.
-    pub(crate) fn refuse(self, home: &dyn Home, reason: &str) {
-        match self {
-            Self::Local(call) => call.end(Some(home), reason),
-            other => other.reject(reason),
-        }
-    }
-
-    /// Refuses it in any thread, because the caller has stopped. A call that has not begun is cancelled.
-    pub(crate) fn reject(self, reason: &str) {
-        match self {
-            Self::Call(call) | Self::Local(call) => {
-                call.cancel(reason, true);
-            }
-            Self::Later(later) => {
-                later.1.cancel(reason, true);
-            }
-            Self::Leased(leased) => {
-                let (call, lease) = *leased;
-                report::drop_quietly("a lease", lease);
-                call.cancel(reason, true);
-            }
-            Self::Direct(function) => report::drop_quietly("a direct call", function),
-            Self::DirectAsync(function) => report::drop_quietly("a direct call", function),
-        }
-    }
-}

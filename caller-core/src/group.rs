@@ -4,7 +4,6 @@ mod run;
 
 use std::{
     fmt,
-    panic::Location,
     sync::{Arc, Weak},
     task::Waker,
     time::Duration,
@@ -12,12 +11,10 @@ use std::{
 
 use crate::{
     caller::Caller,
-    context::Context,
     error::{BoxError, Error, Kind, Result},
-    members::Members,
-    pending::{Keeper, Pending, PendingHandle, Resolver},
+    pending::{Keeper, PendingHandle},
     sys::{self, Mutex, MutexGuard},
-    task::{Convert, Fallible, Plain},
+    tracker::Members,
     tracker::Tracker,
 };
 
@@ -324,75 +321,6 @@ impl PendingGroup {
             parent.enlist(pending);
         }
         true
-    }
-
-    /// Runs an async function in the group's caller, as [`Caller::call_soon`] does; it is a member wherever this is
-    /// called. A group without a caller uses that of this thread; where there is none, the pending has the error.
-    #[track_caller]
-    pub fn call_soon<F, T>(self: &Arc<Self>, function: F) -> Pending<T>
-    where
-        F: AsyncFnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.submit::<F, Plain, _, _, _>(move || function(), false, Location::caller())
-    }
-
-    /// As [`call_soon`](Self::call_soon), for a function that returns a `Result`: an `Err` makes the call failed.
-    #[track_caller]
-    pub fn try_call_soon<F, T, E>(self: &Arc<Self>, function: F) -> Pending<T>
-    where
-        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
-        E: Into<BoxError> + 'static,
-        T: Send + 'static,
-    {
-        self.submit::<F, Fallible, _, _, _>(move || function(), false, Location::caller())
-    }
-
-    /// Runs an async function in a worker of the group's caller, as [`Caller::to_thread`] does.
-    #[track_caller]
-    pub fn to_thread<F, T>(self: &Arc<Self>, function: F) -> Pending<T>
-    where
-        F: AsyncFnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.submit::<F, Plain, _, _, _>(move || function(), true, Location::caller())
-    }
-
-    /// As [`to_thread`](Self::to_thread), for a function that returns a `Result`: an `Err` makes the call failed.
-    #[track_caller]
-    pub fn try_to_thread<F, T, E>(self: &Arc<Self>, function: F) -> Pending<T>
-    where
-        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
-        E: Into<BoxError> + 'static,
-        T: Send + 'static,
-    {
-        self.submit::<F, Fallible, _, _, _>(move || function(), true, Location::caller())
-    }
-
-    fn submit<N, C, M, F, T>(
-        self: &Arc<Self>,
-        make: M,
-        in_worker: bool,
-        location: &'static Location<'static>,
-    ) -> Pending<T>
-    where
-        N: 'static,
-        C: Convert<F::Output, Value = T> + 'static,
-        M: FnOnce() -> F + Send + 'static,
-        F: Future + 'static,
-        T: Send + 'static,
-    {
-        let context = Context::current().with_tracker(self);
-        let caller = self.caller().cloned().map_or_else(Caller::current, Ok);
-        match caller {
-            Ok(caller) if in_worker => caller.lend_worker::<N, C, M, F, T>(make, context, location),
-            Ok(caller) => caller.submit::<N, C, M, F, T>(make, None, context, location),
-            Err(error) => {
-                let (resolver, pending) = Resolver::new();
-                resolver.fail_with(error);
-                pending
-            }
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "glib")]
 mod glib;
+mod named;
 #[cfg(feature = "winit")]
 mod winit;
 
@@ -20,6 +21,7 @@ use std::{
 
 #[cfg(feature = "glib")]
 pub use self::glib::Glib;
+pub use self::named::host_named;
 #[cfg(feature = "winit")]
 pub use self::winit::Winit;
 use crate::{
@@ -106,22 +108,6 @@ thread_local! {
 /// The host whose loop runs in this thread, if one does.
 pub fn current_host() -> Option<Arc<dyn Host>> {
     HERE.with_borrow(Clone::clone)
-}
-
-/// The host of this name, for programs that have it from their settings: `"winit"` or `"glib"`, if the feature of that name
-/// is on.
-///
-/// # Errors
-///
-/// [`is_unknown_host`](Error::is_unknown_host) if there is none, or its feature is off.
-pub fn host_named(name: &str) -> Result<Arc<dyn Host>> {
-    match name {
-        #[cfg(feature = "glib")]
-        "glib" => Ok(Arc::new(Glib::new())),
-        #[cfg(feature = "winit")]
-        "winit" => Ok(Arc::new(Winit::new())),
-        _ => Err(Error::new(Kind::UnknownHost(name.to_owned()))),
-    }
 }
 
 /// Whether a host's loop may be started in this thread.

@@ -72,47 +72,38 @@
 mod sys;
 
 mod error;
-mod flagged;
-mod ident;
-mod metadata;
 mod report;
-mod timer;
-mod wakers;
 
-mod park;
+mod caller_id;
+
+mod blocked;
+mod timer;
+mod wake;
+
+mod queue;
 
 mod context;
-mod pending;
-
-mod members;
-mod tracker;
-
-mod countdown;
-mod event;
-mod lock;
-mod queue;
 
 mod backend;
 mod host;
 
+mod pending;
+
+mod tracker;
+
+mod sync;
+
 mod call;
-mod task;
+
+mod fn_queue;
 
 mod scheduler;
 
 mod caller;
 
-mod guest;
-mod verbs;
-
-mod completed;
-mod inspect;
-mod pool;
-mod wait;
-
 mod group;
 
-mod queued;
+mod verbs;
 
 mod private;
 
@@ -137,29 +128,27 @@ pub use self::host::Glib;
 pub use self::host::Winit;
 pub use self::{
     backend::{Backend, Guest, LocalFuture, Runtime, Spawner},
-    caller::{Builder, Caller, CallerState, PoolSettings, run},
-    completed::{AsCompleted, FromIter, FromStream, FromVec, IntoPending},
+    call::Unattended,
+    caller::{Builder, Caller, CallerState, PoolSettings, callers_table, run},
+    caller_id::CallerId,
     context::{Context, ContextVar, InContext},
-    countdown::{CountdownEvent, WaitCountdown},
     error::{BoxError, Error, Result},
-    event::{AsyncEvent, Moment, WaitEvent},
+    fn_queue::{Queue, QueueHandle},
     group::{GroupBuilder, GroupMode, PendingGroup},
     host::{Host, current_host, host_named},
-    ident::CallerId,
-    inspect::callers_table,
-    lock::{
-        AsyncLock, AsyncLockGuard, AsyncLockGuardArc, ReentrantAsyncLock, ReentrantGuard, ReentrantGuardArc,
-    },
     pending::{
         CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,
         WaitMut, WaitShared, current_pending,
     },
-    queue::{Consumer, Next, SingleConsumerQueue},
-    queued::{Queue, QueueHandle},
+    sync::{
+        AsyncEvent, AsyncLock, AsyncLockGuard, AsyncLockGuardArc, Consumer, CountdownEvent, Moment, Next,
+        ReentrantAsyncLock, ReentrantGuard, ReentrantGuardArc, SingleConsumerQueue, WaitCountdown, WaitEvent,
+    },
     timer::{Clock, SystemClock, sleep_until},
     tracker::{Activation, PendingSet, Tracker, Trackers},
-    verbs::{Schedule, Unattended},
-    wait::{ReturnWhen, WaitMany, Waited},
+    verbs::{
+        AsCompleted, FromIter, FromStream, FromVec, IntoPending, ReturnWhen, Schedule, WaitMany, Waited,
+    },
 };
 
 #[cfg(feature = "macros")]

@@ -20,15 +20,13 @@ use std::{
 use loom::thread;
 
 use crate::{
+    call::{self, Home, Plain, Run, Woken},
     context::{Context, Holding},
-    countdown::CountdownEvent,
     error::Error,
-    event::AsyncEvent,
     group::PendingGroup,
-    lock::{RawLock, ReentrantAsyncLock},
     pending::{DoneCallback, Pending, PendingHandle, Resolver},
     queue::RawQueue,
-    task::{self, Home, Plain, Run, Woken},
+    sync::{AsyncEvent, CountdownEvent, RawLock, ReentrantAsyncLock},
     tracker::PendingSet,
 };
 
@@ -97,7 +95,7 @@ where
     T: Send + 'static,
 {
     let make = move || function();
-    let (run, take) = task::call::<F, Plain, _, _, T>(make, Context::new(), Location::caller(), None);
+    let (run, take) = call::call::<F, Plain, _, _, T>(make, Context::new(), Location::caller(), None);
     (run, Pending::new(take))
 }
 

@@ -5,8 +5,7 @@
 )]
 
 mod calls;
-pub(crate) mod pended;
-mod queues;
+mod queued;
 mod run;
 
 pub use self::{
@@ -14,14 +13,13 @@ pub use self::{
         call_direct, call_direct_async, call_later, call_soon, to_thread, try_call_later, try_call_soon,
         try_to_thread,
     },
-    pended::{
-        method_queue_of_pending, queue_call_pending, queue_method_pending, queue_of_pending,
-        try_queue_call_pending, try_queue_method_pending,
+    queued::{
+        method_queue, method_queue_of_pending, queue, queue_call, queue_call_pending, queue_method,
+        queue_method_pending, queue_of_pending, try_queue_call_pending, try_queue_method_pending,
     },
-    queues::{method_queue, queue, queue_call, queue_method},
     run::{TEST_TIMEOUT, main, test},
 };
-pub use crate::task::{Failure, Outcome};
+pub use crate::call::{Failure, Outcome};
 use crate::{
     caller::Caller,
     error::{Error, Result},

@@ -5,7 +5,6 @@
 //! need no protocol of their own then. See ARCHITECTURE.md for what was measured.
 
 mod pressure;
-mod single;
 
 use std::{
     collections::VecDeque,
@@ -14,10 +13,9 @@ use std::{
 };
 
 pub(crate) use self::pressure::{Pressure, many_cores};
-pub use self::single::{Consumer, Next, SingleConsumerQueue};
 use crate::sys::{self, AtomicBool, Mutex, Ordering};
 
-/// The queue itself: see [`SingleConsumerQueue`] for the one that users see.
+/// The queue itself: see [`SingleConsumerQueue`](crate::SingleConsumerQueue) for the one that users see.
 pub(crate) struct RawQueue<T> {
     list: Mutex<List<T>>,
     /// Whether there is something to take. A hint, for a consumer that watches instead of sleeping.

@@ -29,10 +29,9 @@ use self::{
 };
 use crate::{
     backend::{LocalFuture, Runtime},
-    call::{Inbox, Item, Lease, Unheard},
+    call::{Home, Inbox, Item, Lease, Run, Unheard, Woken},
     queue::{Pressure, many_cores},
     report,
-    task::{Home, Run, Woken},
     timer::{TimerKey, Timers},
 };
 

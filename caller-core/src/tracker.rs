@@ -1,5 +1,10 @@
 //! Who hears of the calls that are made: trackers, active in a context, one of each type.
 
+mod members;
+mod register;
+mod selection;
+mod set;
+
 use std::{
     any::{Any, TypeId},
     fmt,
@@ -7,12 +12,12 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::members::Members;
+pub use self::{selection::Trackers, set::PendingSet};
 use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
-    members::Members,
-    pending::{Keeper, PendingHandle},
-    sys::{self, Mutex, MutexGuard},
+    pending::PendingHandle,
 };
 
 /// Hears of every pending that is made where it is active, by any verb of any caller in any thread.
@@ -107,91 +112,6 @@ impl Context {
         self.set_tracker(TypeId::of::<T>(), Some(entry(tracker)));
         self
     }
-
-    /// The trackers of a call that is about to be made with it, if there are any.
-    pub(crate) fn if_tracked(&self) -> Option<Self> {
-        (!self.trackers().is_empty()).then(|| self.without_values())
-    }
-
-    /// Tells the trackers that are active in it of a pending.
-    pub(crate) fn register(&self, pending: impl FnOnce() -> PendingHandle) {
-        self.register_with(&Trackers::all(), pending);
-    }
-
-    fn register_with(&self, trackers: &Trackers, pending: impl FnOnce() -> PendingHandle) {
-        if self.trackers().is_empty() {
-            return;
-        }
-        let pending = pending();
-        for (of, value) in self.trackers() {
-            if trackers.has(*of)
-                && let Some(entry) = value.downcast_ref::<Entry>()
-            {
-                entry.tracker.track(&pending);
-            }
-        }
-    }
-}
-
-impl PendingHandle {
-    /// Has the trackers that are active here track it. Calls are tracked without being told; a pending that is made by
-    /// hand opts in by this.
-    pub fn track(&self, trackers: &Trackers) {
-        Context::current().register_with(trackers, || self.clone());
-    }
-}
-
-/// Which trackers a call registers with: the ones that are active where it is made, or only those of some types.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trackers(Selection);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Selection {
-    All,
-    Only(Vec<TypeId>),
-    Except(Vec<TypeId>),
-}
-
-impl Trackers {
-    /// All that are active.
-    pub fn all() -> Self {
-        Self(Selection::All)
-    }
-
-    /// None, so that no tracker is active inside the call either.
-    pub fn none() -> Self {
-        Self(Selection::Only(Vec::new()))
-    }
-
-    /// Only the one of this type. See [`and`](Self::and) for more.
-    pub fn only<T: Tracker>() -> Self {
-        Self::none().and::<T>()
-    }
-
-    /// All but the one of this type.
-    pub fn except<T: Tracker>() -> Self {
-        Self(Selection::Except(vec![TypeId::of::<T>()]))
-    }
-
-    /// The one of this type too.
-    #[must_use]
-    pub fn and<T: Tracker>(mut self) -> Self {
-        let of = TypeId::of::<T>();
-        match &mut self.0 {
-            Selection::All => {}
-            Selection::Only(types) => types.push(of),
-            Selection::Except(types) => types.retain(|known| *known != of),
-        }
-        self
-    }
-
-    pub(crate) fn has(&self, of: TypeId) -> bool {
-        match &self.0 {
-            Selection::All => true,
-            Selection::Only(types) => types.contains(&of),
-            Selection::Except(types) => !types.contains(&of),
-        }
-    }
 }
 
 /// A tracker that was made the active one of its type, by [`Tracker::activate`]. Dropping it deactivates the tracker, if
@@ -233,79 +153,5 @@ impl<T: Tracker> Drop for Activation<T> {
 impl<T: Tracker> fmt::Debug for Activation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Activation").field("tracker", &std::any::type_name::<T>()).finish_non_exhaustive()
-    }
-}
-
-/// Pendings that leave the set when they are done, by a callback: what a [`Tracker`] keeps them in.
-#[derive(Clone, Default)]
-pub struct PendingSet(Arc<SetInner>);
-
-#[derive(Default)]
-struct SetInner(Mutex<Members>);
-
-impl PendingSet {
-    /// An empty set.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a pending until it is done. False if it is in the set already, or done.
-    pub fn add(&self, pending: &PendingHandle) -> bool {
-        let mut members = self.0.members();
-        if members.contains(pending) {
-            return false;
-        }
-        members.add(pending);
-        drop(members);
-        pending.keep(self.0.clone());
-        !pending.is_done()
-    }
-
-    /// Takes a pending off. False if it was not in the set.
-    pub fn remove(&self, pending: &PendingHandle) -> bool {
-        let known = self.0.members().remove(pending);
-        if known.is_some() {
-            pending.unkeep(&self.0);
-        }
-        known.is_some()
-    }
-
-    /// Whether a pending is in the set.
-    pub fn contains(&self, pending: &PendingHandle) -> bool {
-        self.0.members().contains(pending)
-    }
-
-    /// The pendings that are not done, in the order in which they were added.
-    pub fn pendings(&self) -> Vec<PendingHandle> {
-        self.0.members().in_order()
-    }
-
-    /// How many are not done.
-    pub fn len(&self) -> usize {
-        self.0.members().len()
-    }
-
-    /// Whether all are done.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl SetInner {
-    fn members(&self) -> MutexGuard<'_, Members> {
-        sys::lock(&self.0)
-    }
-}
-
-impl Keeper for SetInner {
-    fn done(&self, pending: &PendingHandle) {
-        let gone = self.members().remove(pending);
-        drop(gone);
-    }
-}
-
-impl fmt::Debug for PendingSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.pendings()).finish()
     }
 }

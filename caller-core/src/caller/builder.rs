@@ -1,8 +1,12 @@
 //! The options of a caller.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::{Caller, life::Inner, registry};
+use super::{
+    inner::{Caller, Inner},
+    options::{Options, PoolSettings},
+    registry,
+};
 use crate::{
     backend::Backend,
     error::{Error, Kind, Result},
@@ -26,55 +30,6 @@ pub struct Builder {
     protected: Option<bool>,
     pool: Option<PoolSettings>,
     parent: Option<Caller>,
-}
-
-/// What a caller was built with, beside its name and backend.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Options {
-    pub(crate) protected: bool,
-    pub(crate) pool: PoolSettings,
-}
-
-/// How many workers serve [`Caller::to_thread`], and how long they stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PoolSettings {
-    /// How many workers there are at most; calls beyond wait in order. 512 unless set. Calls made from the pool's
-    /// own workers may exceed it, since their callers may wait for them.
-    pub limit: usize,
-    /// How many idle workers are kept. 10 unless set.
-    pub max_idle: usize,
-    /// How long an idle worker is kept, at least. 60 s unless set; zero keeps it for good.
-    pub idle_time: Duration,
-}
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self { limit: 512, max_idle: 10, idle_time: Duration::from_secs(60) }
-    }
-}
-
-impl PoolSettings {
-    /// Sets how many workers there are at most.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Sets how many idle workers are kept.
-    #[must_use]
-    pub fn max_idle(mut self, max_idle: usize) -> Self {
-        self.max_idle = max_idle;
-        self
-    }
-
-    /// Sets how long an idle worker is kept; zero keeps it for good.
-    #[must_use]
-    pub fn idle_time(mut self, idle_time: Duration) -> Self {
-        self.idle_time = idle_time;
-        self
-    }
 }
 
 impl Builder {
@@ -129,10 +84,6 @@ impl Builder {
         self
     }
 
-    pub(super) fn given_name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     /// Makes it without starting it. Calls to it wait until [`Caller::start`] or [`Caller::enter`].
     ///
     /// # Errors
@@ -179,7 +130,13 @@ impl Builder {
         let options = Options { protected: self.protected.unwrap_or(false), pool };
         let fresh = Inner::new(self.name.clone(), backend, self.host.clone(), options, self.parent.as_ref());
         match &self.parent {
-            Some(parent) => parent.0.adopt(&self, fresh),
+            Some(parent) => {
+                let (child, new) = parent.0.adopt(self.name.as_deref(), fresh)?;
+                if !new {
+                    self.check_same(&child)?;
+                }
+                Ok((child, new))
+            }
             None => {
                 let caller = Caller(fresh);
                 registry::add(&caller);
@@ -189,7 +146,7 @@ impl Builder {
     }
 
     /// Whether a child that has the name has the options too. What was not set is not compared.
-    pub(super) fn check_same(&self, known: &Caller) -> Result<()> {
+    fn check_same(&self, known: &Caller) -> Result<()> {
         let difference = if self.backend.as_ref().is_some_and(|backend| !backend.is_same(&**known.backend()))
         {
             format!("backend {:?}", known.backend())

@@ -6,8 +6,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use super::{Caller, life::Inner};
-use crate::ident::{self, CallerId};
+use super::inner::{Caller, Inner};
+use crate::caller_id::{self, CallerId};
 
 static CALLERS: Mutex<Callers> = Mutex::new(Callers { known: BTreeMap::new(), main: None });
 
@@ -32,7 +32,7 @@ pub(crate) fn here() -> Option<Caller> {
 /// Gives this thread to a caller.
 pub(super) fn settle(caller: &Caller) {
     let _nobody = HERE.try_with(|here| here.replace(Some(caller.clone())));
-    ident::set_here(Some(caller.id()));
+    caller_id::set_here(Some(caller.id()));
     if std::thread::current().name() == Some("main") {
         callers().main = Some(caller.id());
     }
@@ -40,7 +40,7 @@ pub(super) fn settle(caller: &Caller) {
 
 /// Takes this thread back.
 pub(super) fn leave() {
-    ident::set_here(None);
+    caller_id::set_here(None);
     // What comes out may be the last handle: it is dropped outside of the borrow.
     let left = HERE.try_with(|here| here.take()).ok().flatten();
     if let Some(caller) = left {

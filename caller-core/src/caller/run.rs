@@ -3,7 +3,9 @@
 use std::{panic::resume_unwind, rc::Rc, thread};
 
 use super::{
-    Builder, Caller,
+    builder::Builder,
+    inner::Caller,
+    registry::here,
     scope::{Body, StopOnDrop},
 };
 use crate::{
@@ -63,7 +65,7 @@ impl Builder {
 impl Caller {
     fn run<R: 'static>(&self, body: impl AsyncFnOnce(Self) -> R + 'static) -> Result<R> {
         let backend = &self.0.backend;
-        if super::here().is_none() && backend.runtime().is_ok() {
+        if here().is_none() && backend.runtime().is_ok() {
             return Err(Error::new(Kind::RuntimeRuns(backend.name().to_owned())));
         }
         if let Some(host) = &self.0.host {

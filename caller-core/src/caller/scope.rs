@@ -10,12 +10,12 @@ use std::{
     thread,
 };
 
-use super::{Builder, Caller};
+use super::{builder::Builder, inner::Caller, registry::here};
 use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
-    flagged::Flagged,
+    wake::Flagged,
 };
 
 impl Caller {
@@ -106,7 +106,7 @@ impl Caller {
         backend: impl Backend,
         spawn: impl FnOnce(LocalFuture<'static>) -> Result<()>,
     ) -> Result<Self> {
-        if let Some(here) = super::here() {
+        if let Some(here) = here() {
             let (wanted, has) = (backend.name().to_owned(), here.backend().name().to_owned());
             if wanted == has {
                 return Ok(here);

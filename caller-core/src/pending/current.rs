@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::PendingHandle;
+use super::observers::PendingHandle;
 
 thread_local! {
     static CURRENT: RefCell<Option<PendingHandle>> = const { RefCell::new(None) };

@@ -4,7 +4,6 @@ use std::{
     any::TypeId,
     fmt,
     future::Future,
-    hash::{Hash, Hasher},
     panic::Location,
     pin::Pin,
     sync::Arc,
@@ -14,45 +13,16 @@ use std::{
 
 use super::{
     current,
-    waiter::{Canceller, DoneCallback, Keeper, Observer, Waiters},
+    labels::Shortened,
+    observers::{Canceller, DoneCallback, Keeper, Observe, Observer, PendingHandle, Waiters},
 };
 use crate::{
     context::Context,
-    error::{Error, Kind, Result, Site},
-    ident::CallerId,
-    metadata::Shortened,
-    pending::State,
+    error::{Error, Kind, Result},
     timer::Deadline,
 };
 
-/// What can be done with a pending of any type.
-pub(crate) trait Observe: Send + Sync {
-    fn state(&self) -> &State;
-    fn site(&self) -> Site;
-    fn caller_id(&self) -> Option<CallerId>;
-    fn error(&self) -> Result<Option<Error>>;
-    /// Access to who waits, under the lock. False, without calling, once it is done.
-    fn with_waiters(&self, access: &mut dyn FnMut(&mut Waiters)) -> bool;
-    fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool;
-}
-
-/// Watches and cancels a pending from anywhere. Cheap to clone; equal and hashed by identity.
-#[derive(Clone)]
-pub struct PendingHandle(Arc<dyn Observe>);
-
 impl PendingHandle {
-    pub(crate) fn new(cell: Arc<dyn Observe>) -> Self {
-        Self(cell)
-    }
-
-    pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
-    }
-
-    pub(crate) fn caller_id(&self) -> Option<CallerId> {
-        self.0.caller_id()
-    }
-
     /// Runs `access` under the lock, and hands back what it gave unless the pending is done.
     fn waiters<R>(&self, access: impl FnOnce(&mut Waiters) -> R) -> Option<R> {
         let mut access = Some(access);
@@ -253,20 +223,6 @@ impl PendingHandle {
         if let Some(key) = key.take() {
             let _old = self.waiters(|waiters| waiters.extra().forget(key));
         }
-    }
-}
-
-impl PartialEq for PendingHandle {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
-    }
-}
-
-impl Eq for PendingHandle {}
-
-impl Hash for PendingHandle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).cast::<()>().hash(state);
     }
 }
 

@@ -3,12 +3,14 @@
 use std::{fmt, panic::Location, sync::Arc};
 
 use super::{
-    Cancelled, Core, Observe, Pending, PendingHandle, State, Take, Waiters, handle::CancelRequested,
-    take_from_core,
+    core::{Cancelled, Core, Pending, Take, take_from_core},
+    handle::CancelRequested,
+    observers::{Observe, PendingHandle, Waiters},
+    state::State,
 };
 use crate::{
+    caller_id::CallerId,
     error::{BoxError, Error, Kind, Result, Site},
-    ident::CallerId,
 };
 
 /// A pending without work: somebody holds its resolver.

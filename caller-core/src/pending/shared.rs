@@ -12,7 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pending, PendingHandle, Take, wait};
+use super::{
+    core::{Pending, Take},
+    observers::PendingHandle,
+    wait,
+};
 use crate::{
     error::{Error, Kind, Result},
     timer::Deadline,

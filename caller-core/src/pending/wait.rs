@@ -9,12 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Pending, PendingHandle, Take};
+use super::{
+    core::{Pending, Take},
+    observers::PendingHandle,
+};
 use crate::{
+    blocked::Blocking,
     error::{Error, Kind, Result},
-    ident::Blocking,
-    park,
     timer::Deadline,
+    wake,
 };
 
 /// Waits for the result of a pending that it owns; made by [`Pending::wait`] and by `.await`.
@@ -71,7 +74,7 @@ impl<T: Send + 'static> Wait<T> {
     pub fn blocking(mut self) -> Result<T> {
         let Some(cell) = &self.cell else { return Err(Error::new(Kind::Taken)) };
         match guard(&PendingHandle::new(cell.clone())) {
-            Ok(_guard) => park::block_on(self),
+            Ok(_guard) => wake::block_on(self),
             Err(error) => {
                 self.protected = true;
                 Err(error)
@@ -264,7 +267,7 @@ impl<'a, T: Send + 'static> IntoFuture for &'a mut Pending<T> {
 /// Blocks this thread on a future that waits for `on`, unless that could never end.
 pub(super) fn block_on<F: Future>(future: F, on: &PendingHandle) -> Result<F::Output> {
     let _guard = guard(on)?;
-    Ok(park::block_on(future))
+    Ok(wake::block_on(future))
 }
 
 /// Declares that this thread blocks until `on` is done, if it is not.

@@ -4,13 +4,12 @@ use std::{panic::Location, time::Duration};
 
 use super::failed;
 use crate::{
+    call::{Fallible, Outcome, Plain, Unattended},
     caller::Caller,
     context::Context,
     error::{Error, Kind, Result, name_of},
     pending::Pending,
     report,
-    task::{Fallible, Outcome, Plain},
-    verbs::Unattended,
 };
 
 /// What a verb does with its caller, in the context and for the place of the call; without a caller it has failed.

@@ -10,8 +10,7 @@ use std::{
 
 use crate::{
     backend::Backend,
-    caller::{Builder, Caller},
-    inspect::callers_table,
+    caller::{Builder, Caller, callers_table},
 };
 
 /// How long a test may take that says nothing else.

@@ -12,7 +12,7 @@ use std::{
 use super::Tasks;
 use crate::{
     backend::{Backend, Guest},
-    flagged::Flagged,
+    wake::Flagged,
 };
 
 thread_local! {

@@ -14,7 +14,11 @@ use std::{
 use slab::Slab;
 
 use super::Tasks;
-use crate::{backend::Spawner, call::Lease, report, task::Run};
+use crate::{
+    backend::Spawner,
+    call::{Lease, Run},
+    report,
+};
 
 /// What all of these tasks share.
 pub(super) struct OwnTasks {

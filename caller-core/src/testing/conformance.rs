@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::queued::yield_now;
+use crate::wake::yield_now;
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]

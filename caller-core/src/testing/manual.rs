@@ -14,8 +14,8 @@ use std::{
 use crate::{
     backend::{Backend, LocalFuture, Runtime},
     error::{Error, Result},
-    park::park_on,
     timer::{Clock, Timers},
+    wake::park_on,
 };
 
 /// A backend for deterministic tests. It has no sockets and no tasks; its timers go by a virtual clock that all

@@ -1,0 +1,203 @@
+//! Something that happens once, and that any thread can wait for.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use crate::{
+    blocked::Blocking,
+    caller_id::CallerId,
+    error::Result,
+    sys::{self, AtomicBool, Mutex, Ordering},
+    wake::{self, Wakers, block_on},
+};
+
+/// A flag that is set once.
+pub(crate) struct Flag {
+    set: AtomicBool,
+    waiters: Mutex<Wakers>,
+}
+
+impl Flag {
+    pub(crate) fn new() -> Self {
+        Self { set: AtomicBool::new(false), waiters: Mutex::new(Wakers::new()) }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        // Acquire pairs with the release of `set`.
+        self.set.load(Ordering::Acquire)
+    }
+
+    /// Sets it, and wakes everybody who waits.
+    pub(crate) fn set(&self) {
+        let mut waiters = sys::lock(&self.waiters);
+        // Under the lock, so that nobody registers after the list was taken.
+        self.set.store(true, Ordering::Release);
+        let woken = waiters.take();
+        drop(waiters);
+        wake::wake(woken);
+    }
+
+    fn poll(&self, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_set() {
+            return Poll::Ready(());
+        }
+        // Cloned before the lock and dropped after it: it is code of the runtime's.
+        let waker = cx.waker().clone();
+        let mut waiters = sys::lock(&self.waiters);
+        if self.is_set() {
+            return Poll::Ready(());
+        }
+        let old = waiters.register(key, waker);
+        drop(waiters);
+        drop(old);
+        Poll::Pending
+    }
+
+    fn forget(&self, key: u64) {
+        let old = sys::lock(&self.waiters).forget(key);
+        drop(old);
+    }
+}
+
+impl Default for Flag {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flag").field(&self.is_set()).finish()
+    }
+}
+
+/// Waits for an [`AsyncEvent`]; made by [`AsyncEvent::wait`].
+///
+/// # Cancel safety
+///
+/// Nothing is lost by dropping it.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct WaitEvent {
+    flag: Arc<Flag>,
+    key: Option<u64>,
+}
+
+impl WaitEvent {
+    fn new(flag: Arc<Flag>) -> Self {
+        Self { flag, key: None }
+    }
+
+    /// Blocks this thread until the event is set.
+    ///
+    /// An event knows nothing of who will set it: in a caller's own thread this is a deadlock if that would be one of its
+    /// calls.
+    pub fn blocking(self) {
+        block_on(self);
+    }
+}
+
+impl Future for WaitEvent {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { flag, key } = &mut *self;
+        flag.poll(key, cx)
+    }
+}
+
+impl Drop for WaitEvent {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.flag.forget(key);
+        }
+    }
+}
+
+/// A flag that any thread sets, once, and that any number of calls and threads wait for.
+///
+/// Clones are the same event.
+///
+/// ```
+/// # use caller::AsyncEvent;
+/// let ready = AsyncEvent::new();
+/// let setter = ready.clone();
+/// std::thread::spawn(move || setter.set());
+/// ready.wait().blocking();
+/// assert!(ready.is_set());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct AsyncEvent(Arc<Flag>);
+
+impl AsyncEvent {
+    /// An event that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets it, and wakes everybody who waits. Setting it again does nothing.
+    pub fn set(&self) {
+        self.0.set();
+    }
+
+    /// Whether it is set.
+    pub fn is_set(&self) -> bool {
+        self.0.is_set()
+    }
+
+    /// Waits until it is set; if it is, not at all.
+    pub fn wait(&self) -> WaitEvent {
+        WaitEvent::new(self.0.clone())
+    }
+}
+
+/// Waits for a moment in the life of a caller; made by [`Caller::started`](crate::Caller::started),
+/// [`stopping`](crate::Caller::stopping) and [`stopped`](crate::Caller::stopped).
+///
+/// # Cancel safety
+///
+/// Nothing is lost, and nothing cancelled, by dropping it.
+#[must_use = "futures do nothing unless awaited"]
+#[derive(Debug)]
+pub struct Moment {
+    wait: WaitEvent,
+    caller: CallerId,
+}
+
+impl Moment {
+    pub(crate) fn new(flag: Arc<Flag>, caller: CallerId) -> Self {
+        Self { wait: WaitEvent::new(flag), caller }
+    }
+
+    /// Whether it has come.
+    pub fn is_past(&self) -> bool {
+        self.wait.flag.is_set()
+    }
+
+    /// Blocks this thread until it comes.
+    ///
+    /// # Errors
+    ///
+    /// [`is_self_wait`](crate::Error::is_self_wait) in the caller's own thread, and where threads would wait for each
+    /// other in a ring. What cannot be seen is a child that blocks until its parent has stopped.
+    pub fn blocking(self) -> Result<()> {
+        if !self.is_past() {
+            let _guard = Blocking::on(Some(self.caller))?;
+            self.wait.blocking();
+        }
+        Ok(())
+    }
+}
+
+impl Future for Moment {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.wait).poll(cx)
+    }
+}

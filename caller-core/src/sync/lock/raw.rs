@@ -1,0 +1,277 @@
+//! The machine of both locks: one word for the usual way, and a queue under a lock for those who wait.
+//!
+//! ```text
+//!          take                  another asks              release: the first in the queue has it
+//!   FREE ────────▶ LOCKED ────────────────▶ LOCKED|QUEUED ───────────────────┐
+//!    ▲  ◀──────────   │  ◀──────────────────────   ▲                         │
+//!        release           the queue is empty       └─────────────────────────┘
+//! ```
+//!
+//! A lock is never free while somebody is queued, so whoever finds it free overtakes nobody. QUEUED changes under the
+//! queue's lock only.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::atomic::AtomicU64 as Counter,
+    task::{Context, Poll, Waker},
+};
+
+use crate::{
+    blocked::Blocking,
+    caller_id::{self, CallerId},
+    context::{self, Hold},
+    error::{Error, Kind, Result},
+    pending::{PendingHandle, current_address},
+    sys::{self, AtomicU64, AtomicUsize, Mutex, Ordering},
+    wake::block_on,
+};
+
+const LOCKED: usize = 1;
+const QUEUED: usize = 2;
+
+pub(crate) struct RawLock {
+    state: AtomicUsize,
+    queue: Mutex<Queue>,
+    /// What contexts know it by.
+    id: u64,
+    /// How often it was taken for a scope, and given back from there: odd while it is. Only who has the lock writes this and
+    /// the next two.
+    time: AtomicU64,
+    /// The address of the call that has it, if it was taken for a guard. Zero otherwise.
+    owner: AtomicUsize,
+    /// The caller in whose thread it was taken, or zero.
+    holder: AtomicU64,
+}
+
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    next: u64,
+}
+
+struct Waiter {
+    key: u64,
+    waker: Waker,
+    /// The caller in whose thread it waits.
+    caller: Option<CallerId>,
+}
+
+impl RawLock {
+    pub(crate) fn new() -> Self {
+        // A counter: nothing else is published through it.
+        static NEXT: Counter = Counter::new(1);
+        Self {
+            state: AtomicUsize::new(0),
+            queue: Mutex::new(Queue { waiters: VecDeque::new(), next: 0 }),
+            id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            time: AtomicU64::new(0),
+            owner: AtomicUsize::new(0),
+            holder: AtomicU64::new(0),
+        }
+    }
+
+    /// It is ours, for a scope: what runs under that is known by the hold.
+    pub(crate) fn hold(&self) -> Hold {
+        let mut time = self.time.load(Ordering::Relaxed);
+        // Entered again, the time is the same.
+        if time.is_multiple_of(2) {
+            time += 1;
+            self.time.store(time, Ordering::Release);
+        }
+        Hold { lock: self.id, time }
+    }
+
+    /// Whether somebody has it.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.state.load(Ordering::Acquire) & LOCKED != 0
+    }
+
+    /// Whether it is held by what runs here: by the scope that this is in, or that this was called from, or by a guard of
+    /// the running call.
+    pub(crate) fn is_in_context(&self) -> bool {
+        if !self.is_locked() {
+            return false;
+        }
+        // What another thread writes meanwhile cannot be equal to what is known here: only who has it writes.
+        let known = context::held_here(self.id);
+        known.is_some_and(|time| time == self.time.load(Ordering::Acquire)) || self.is_owned_here()
+    }
+
+    fn is_owned_here(&self) -> bool {
+        let owner = self.owner.load(Ordering::Relaxed);
+        owner != 0 && owner == current_address()
+    }
+
+    /// Takes it, if it is free.
+    #[inline]
+    pub(crate) fn try_take(&self) -> bool {
+        // Acquire pairs with the release of `give_back`.
+        let taken = self.state.compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken {
+            self.begin();
+        }
+        taken
+    }
+
+    /// Waits until it is ours.
+    ///
+    /// # Errors
+    ///
+    /// If it is held here already.
+    #[inline]
+    pub(crate) async fn take(&self) -> Result<()> {
+        if self.try_take() {
+            return Ok(());
+        }
+        self.check_held_here()?;
+        Take { lock: self, key: None }.await;
+        Ok(())
+    }
+
+    /// Blocks this thread until it is ours.
+    ///
+    /// # Errors
+    ///
+    /// If it is held here already, or if who has it, or who stands before us, runs in this thread.
+    pub(crate) fn take_blocking(&self) -> Result<()> {
+        if self.try_take() {
+            return Ok(());
+        }
+        self.check_held_here()?;
+        let here = caller_id::here();
+        if here.is_some() && sys::lock(&self.queue).waiters.iter().any(|waiter| waiter.caller == here) {
+            return Err(Error::new(Kind::SelfWait("blocking this thread")));
+        }
+        let _blocking = Blocking::on(CallerId::from_number(self.holder.load(Ordering::Relaxed)))?;
+        block_on(Take { lock: self, key: None });
+        Ok(())
+    }
+
+    pub(crate) fn check_held_here(&self) -> Result<()> {
+        if self.is_in_context() { Err(Error::new(Kind::HeldHere)) } else { Ok(()) }
+    }
+
+    /// Says that the running call has it, by a guard.
+    pub(crate) fn own(&self, call: Option<&PendingHandle>) {
+        if let Some(call) = call {
+            self.owner.store(call.address(), Ordering::Relaxed);
+        }
+    }
+
+    /// It is ours from here on.
+    fn begin(&self) {
+        self.holder.store(caller_id::here().map_or(0, CallerId::get), Ordering::Relaxed);
+    }
+
+    /// Gives it to the first who waits, or to nobody.
+    #[inline]
+    pub(crate) fn give_back(&self) {
+        self.end();
+        self.pass_on();
+    }
+
+    /// From here on nothing is under it, though nobody else has it yet.
+    pub(crate) fn end(&self) {
+        let time = self.time.load(Ordering::Relaxed);
+        if !time.is_multiple_of(2) {
+            self.time.store(time + 1, Ordering::Release);
+        }
+        self.owner.store(0, Ordering::Relaxed);
+        self.holder.store(0, Ordering::Relaxed);
+    }
+
+    /// Gives it away after `end`.
+    #[inline]
+    pub(crate) fn pass_on(&self) {
+        // Release pairs with the acquire of `try_take`.
+        if self.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).is_err() {
+            self.pass_to_next();
+        }
+    }
+
+    #[cold]
+    fn pass_to_next(&self) {
+        let mut queue = sys::lock(&self.queue);
+        let next = queue.waiters.pop_front();
+        match (&next, queue.waiters.is_empty()) {
+            (None, _) => self.state.store(0, Ordering::Release),
+            (Some(_), true) => self.state.store(LOCKED, Ordering::Release),
+            (Some(_), false) => {}
+        }
+        drop(queue);
+        if let Some(next) = next {
+            next.waker.wake();
+        }
+    }
+
+    fn poll_take(&self, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut queue = sys::lock(&self.queue);
+        if let Some(known) = *key {
+            let Ok(at) = queue.waiters.binary_search_by_key(&known, |waiter| waiter.key) else {
+                // It was passed on to us.
+                *key = None;
+                drop(queue);
+                self.begin();
+                return Poll::Ready(());
+            };
+            let old = mem::replace(&mut queue.waiters[at].waker, waker);
+            drop(queue);
+            drop(old);
+            return Poll::Pending;
+        }
+        // Acquire pairs with the release of `pass_on`.
+        if self.state.fetch_or(QUEUED, Ordering::Acquire) & LOCKED == 0 {
+            // Given back meanwhile. Nobody is queued, or it would not be free.
+            self.state.store(LOCKED, Ordering::Relaxed);
+            drop(queue);
+            self.begin();
+            return Poll::Ready(());
+        }
+        queue.next += 1;
+        let fresh = queue.next;
+        queue.waiters.push_back(Waiter { key: fresh, waker, caller: caller_id::here() });
+        *key = Some(fresh);
+        Poll::Pending
+    }
+
+    /// Waits no longer. If it was passed on to us already, it is passed on to the next.
+    fn forget(&self, key: u64) {
+        let mut queue = sys::lock(&self.queue);
+        let Ok(at) = queue.waiters.binary_search_by_key(&key, |waiter| waiter.key) else {
+            drop(queue);
+            return self.pass_on();
+        };
+        let gone = queue.waiters.remove(at);
+        if queue.waiters.is_empty() {
+            self.state.fetch_and(!QUEUED, Ordering::Relaxed);
+        }
+        drop(queue);
+        drop(gone);
+    }
+}
+
+/// Waits for a lock. Dropping it loses only the place in the queue.
+struct Take<'a> {
+    lock: &'a RawLock,
+    key: Option<u64>,
+}
+
+impl Future for Take<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { lock, key } = &mut *self;
+        lock.poll_take(key, cx)
+    }
+}
+
+impl Drop for Take<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.lock.forget(key);
+        }
+    }
+}

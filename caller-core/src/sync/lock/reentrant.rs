@@ -1,0 +1,341 @@
+//! The reentrant lock: whoever has it may enter it again, in any thread; all who are in share the value.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use super::{held::under, raw::RawLock};
+use crate::{
+    context::Holding,
+    error::{Error, Kind, Result},
+    pending::{PendingHandle, current_address, current_pending},
+    sys::{self, Mutex},
+};
+
+/// A value that one context at a time may use, and enter again: by nesting, and in any call that is made under the lock,
+/// in any thread. First come, first served, between those that are unrelated.
+///
+/// Since several may be in at once, in several threads, they share the value: `&T`, and `T: Sync` to do so from other
+/// threads. The lock is free when the last of them has left, whatever the order.
+///
+/// The scope form, [`with`](Self::with), is owned by *context*: calls made under it may enter. The guard form,
+/// [`lock`](Self::lock), is owned by the *running call*, which may enter again; calls made meanwhile wait. Outside of any
+/// call a guard has no owner, and a second one waits for the first.
+///
+/// ```
+/// # use caller::{Caller, ReentrantAsyncLock, testing::Manual};
+/// # use std::sync::Arc;
+/// # fn main() -> caller::Result<()> {
+/// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+/// # let here = caller.clone();
+/// # let entered = caller.call_soon(async move || {
+/// let lock = Arc::new(ReentrantAsyncLock::new("the catalogue"));
+/// let entered = lock
+///     .with(async |_| {
+///         // A worker, in another thread, enters the lock that is held here.
+///         let again = lock.clone();
+///         here.to_thread(async move || again.with(async |_| again.count()).await).await
+///     })
+///     .await???;
+/// assert_eq!(entered, 2);
+/// assert_eq!(lock.count(), 0);
+/// # caller::Result::Ok(())
+/// # });
+/// # entered.wait_blocking()??;
+/// # caller.stop();
+/// # Ok(())
+/// # }
+/// ```
+pub struct ReentrantAsyncLock<T: ?Sized> {
+    raw: RawLock,
+    entries: Mutex<Entries>,
+    value: T,
+}
+
+/// Who is in.
+struct Entries {
+    count: usize,
+    /// The addresses of the calls that are in by a guard, which keeps them.
+    owners: Vec<usize>,
+}
+
+impl<T> ReentrantAsyncLock<T> {
+    /// A lock that is free.
+    pub fn new(value: T) -> Self {
+        Self { raw: RawLock::new(), entries: Mutex::new(Entries { count: 0, owners: Vec::new() }), value }
+    }
+
+    /// The value, since nobody else has the lock.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T: ?Sized> ReentrantAsyncLock<T> {
+    /// Waits for the lock, unless it is held here, and runs `body` with the value, under it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it loses its place in the queue. Dropped later, it drops the body, and then leaves.
+    pub async fn with<R>(&self, body: impl AsyncFnOnce(&T) -> R) -> Result<R> {
+        let inside = self.enter().await?;
+        Ok(under(inside.0.raw.hold(), || body(&self.value)).await)
+    }
+
+    /// As [`with`](Self::with), but never enters what is held already: whoever is in is in alone, but for what is called
+    /// from there.
+    ///
+    /// # Errors
+    ///
+    /// [`is_self_wait`](crate::Error::is_self_wait) where the lock is held, where it would wait for ever.
+    pub async fn base<R>(&self, body: impl AsyncFnOnce(&T) -> R) -> Result<R> {
+        if self.is_in_context() {
+            return Err(Error::new(Kind::HeldHere));
+        }
+        self.with(body).await
+    }
+
+    /// Runs `body` with the value, under the lock, if that is free or held here.
+    pub fn try_with<R>(&self, body: impl FnOnce(&T) -> R) -> Option<R> {
+        self.try_enter().map(|inside| inside.run(body))
+    }
+
+    /// Blocks this thread until the lock is free, unless it is held here, and runs `body` with the value, under it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_self_wait`](crate::Error::is_self_wait) in a caller's thread where the lock is held by an unrelated call of
+    /// the same caller, which could not go on; or where threads would wait for each other in a ring.
+    pub fn with_blocking<R>(&self, body: impl FnOnce(&T) -> R) -> Result<R> {
+        Ok(self.enter_blocking()?.run(body))
+    }
+
+    /// Waits for the lock, unless it is held here, and gives a guard that is in while it lives. See the type for how it
+    /// differs from [`with`](Self::with).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it loses its place in the queue.
+    pub async fn lock(&self) -> Result<ReentrantGuard<'_, T>> {
+        Ok(ReentrantGuard::new(self.enter().await?))
+    }
+
+    /// A guard, if the lock is free or held here.
+    pub fn try_lock(&self) -> Option<ReentrantGuard<'_, T>> {
+        self.try_enter().map(ReentrantGuard::new)
+    }
+
+    /// Blocks this thread until the lock is free, unless it is held here.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`with_blocking`](Self::with_blocking).
+    pub fn lock_blocking(&self) -> Result<ReentrantGuard<'_, T>> {
+        self.enter_blocking().map(ReentrantGuard::new)
+    }
+
+    /// As [`lock`](Self::lock), with a guard that keeps the lock itself alive.
+    pub async fn lock_arc(self: &Arc<Self>) -> Result<ReentrantGuardArc<T>> {
+        Ok(ReentrantGuardArc::new(self, self.enter().await?))
+    }
+
+    /// As [`try_lock`](Self::try_lock), with a guard that keeps the lock itself alive.
+    pub fn try_lock_arc(self: &Arc<Self>) -> Option<ReentrantGuardArc<T>> {
+        self.try_enter().map(|inside| ReentrantGuardArc::new(self, inside))
+    }
+
+    /// As [`lock_blocking`](Self::lock_blocking), with a guard that keeps the lock itself alive.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`with_blocking`](Self::with_blocking).
+    pub fn lock_arc_blocking(self: &Arc<Self>) -> Result<ReentrantGuardArc<T>> {
+        Ok(ReentrantGuardArc::new(self, self.enter_blocking()?))
+    }
+
+    /// How often it is entered.
+    pub fn count(&self) -> usize {
+        sys::lock(&self.entries).count
+    }
+
+    /// Whether it is held by what runs here, so that entering it does not wait.
+    pub fn is_in_context(&self) -> bool {
+        self.is_held_here(&sys::lock(&self.entries))
+    }
+
+    fn is_held_here(&self, entries: &Entries) -> bool {
+        let here = current_address();
+        entries.count > 0 && (self.raw.is_in_context() || (here != 0 && entries.owners.contains(&here)))
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) fn hold(&self) -> crate::context::Hold {
+        self.raw.hold()
+    }
+
+    async fn enter(&self) -> Result<Inside<'_, T>> {
+        if let Some(inside) = self.enter_again() {
+            return Ok(inside);
+        }
+        self.raw.take().await?;
+        Ok(self.entered())
+    }
+
+    fn try_enter(&self) -> Option<Inside<'_, T>> {
+        self.enter_again().or_else(|| self.raw.try_take().then(|| self.entered()))
+    }
+
+    fn enter_blocking(&self) -> Result<Inside<'_, T>> {
+        if let Some(inside) = self.enter_again() {
+            return Ok(inside);
+        }
+        self.raw.take_blocking()?;
+        Ok(self.entered())
+    }
+
+    /// Enters what is held here.
+    fn enter_again(&self) -> Option<Inside<'_, T>> {
+        let mut entries = sys::lock(&self.entries);
+        // In one step under the lock, so that the last to leave does not leave in between.
+        let again = self.is_held_here(&entries);
+        again.then(|| {
+            entries.count += 1;
+            Inside(self)
+        })
+    }
+
+    /// The lock is ours.
+    fn entered(&self) -> Inside<'_, T> {
+        sys::lock(&self.entries).count = 1;
+        Inside(self)
+    }
+
+    fn leave(&self, owner: Option<usize>) {
+        let mut entries = sys::lock(&self.entries);
+        entries.count -= 1;
+        let guard = owner.and_then(|owner| entries.owners.iter().position(|known| *known == owner));
+        guard.map(|at| entries.owners.swap_remove(at));
+        let last = entries.count == 0;
+        if last {
+            // In one step with the count: whoever comes from under the lock now enters, or waits as others do.
+            self.raw.end();
+        }
+        drop(entries);
+        if last {
+            self.raw.pass_on();
+        }
+    }
+}
+
+impl<T: Default> Default for ReentrantAsyncLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantAsyncLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReentrantAsyncLock(count={}, value={:?})", self.count(), &&self.value)
+    }
+}
+
+/// We are in. Dropping it leaves.
+struct Inside<'a, T: ?Sized>(&'a ReentrantAsyncLock<T>);
+
+/// The call that is in by a guard, if it is one. The handle is kept so that no other call comes to stand at its address.
+struct Owner(Option<(PendingHandle, usize)>);
+
+impl Owner {
+    fn address(&self) -> Option<usize> {
+        self.0.as_ref().map(|(_, address)| *address)
+    }
+}
+
+impl<T: ?Sized> Inside<'_, T> {
+    /// Hands over to a guard, which leaves from here on.
+    fn into_owner(self) -> Owner {
+        let owner = current_pending().map(|call| (call, current_address()));
+        if let Some((_, address)) = owner {
+            sys::lock(&self.0.entries).owners.push(address);
+        }
+        std::mem::forget(self);
+        Owner(owner)
+    }
+
+    fn run<R>(self, body: impl FnOnce(&T) -> R) -> R {
+        let _holding = Holding::enter(self.0.raw.hold());
+        body(&self.0.value)
+    }
+}
+
+impl<T: ?Sized> Drop for Inside<'_, T> {
+    fn drop(&mut self) {
+        self.0.leave(None);
+    }
+}
+
+/// Is in a [`ReentrantAsyncLock`] while it lives; made by [`ReentrantAsyncLock::lock`] and its kin.
+#[must_use = "the lock is left when the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct ReentrantGuard<'a, T: ?Sized> {
+    lock: &'a ReentrantAsyncLock<T>,
+    owner: Owner,
+}
+
+impl<'a, T: ?Sized> ReentrantGuard<'a, T> {
+    fn new(inside: Inside<'a, T>) -> Self {
+        Self { lock: inside.0, owner: inside.into_owner() }
+    }
+}
+
+impl<T: ?Sized> Drop for ReentrantGuard<'_, T> {
+    fn drop(&mut self) {
+        self.lock.leave(self.owner.address());
+    }
+}
+
+impl<T: ?Sized> Deref for ReentrantGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.lock.value
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// As [`ReentrantGuard`], and keeps the lock itself alive; made by [`ReentrantAsyncLock::lock_arc`] and its kin.
+#[must_use = "the lock is left when the guard is dropped"]
+#[clippy::has_significant_drop]
+pub struct ReentrantGuardArc<T: ?Sized> {
+    lock: Arc<ReentrantAsyncLock<T>>,
+    owner: Owner,
+}
+
+impl<T: ?Sized> ReentrantGuardArc<T> {
+    fn new(lock: &Arc<ReentrantAsyncLock<T>>, inside: Inside<'_, T>) -> Self {
+        Self { lock: lock.clone(), owner: inside.into_owner() }
+    }
+}
+
+impl<T: ?Sized> Deref for ReentrantGuardArc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.lock.value
+    }
+}
+
+impl<T: ?Sized> Drop for ReentrantGuardArc<T> {
+    fn drop(&mut self) {
+        self.lock.leave(self.owner.address());
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantGuardArc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
