@@ -7,6 +7,6 @@ mod outcome;
 pub use self::outcome::{Failure, Outcome, Unattended};
 pub(crate) use self::{
     cell::{Home, Run, Woken, call, local_call},
-    item::{Inbox, Item, Lease, Unheard},
+    item::{Inbox, Item, Lease, UnobservedFailure},
     outcome::{Convert, Fallible, Plain},
 };

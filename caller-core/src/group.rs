@@ -255,7 +255,7 @@ impl PendingGroup {
     pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
         // Two statements: members are told without the lock.
         let told = self.state().cancel(reason.as_ref());
-        told.map(Told::tell).is_some()
+        told.map(Wakes::wake_all).is_some()
     }
 
     /// The members that are not done, in the order in which they were added.
@@ -356,20 +356,20 @@ impl Keeper for PendingGroup {
         let waker = state.waker_if_over();
         drop(state);
         drop(member);
-        told.into_iter().for_each(Told::tell);
+        told.into_iter().for_each(Wakes::wake_all);
         waker.into_iter().for_each(Waker::wake);
     }
 }
 
 /// What is left to do outside of the lock once the group was cancelled.
-struct Told {
+struct Wakes {
     reason: String,
     members: Vec<PendingHandle>,
     waker: Option<Waker>,
 }
 
-impl Told {
-    fn tell(self) {
+impl Wakes {
+    fn wake_all(self) {
         for member in self.members {
             member.cancel(&self.reason);
         }
@@ -379,7 +379,7 @@ impl Told {
 
 impl State {
     /// Cancels it, unless it has ended.
-    fn cancel(&mut self, reason: &str) -> Option<Told> {
+    fn cancel(&mut self, reason: &str) -> Option<Wakes> {
         if self.phase == Phase::Ended {
             return None;
         }
@@ -390,7 +390,7 @@ impl State {
         }
         reasons.push_str(reason);
         let members = if first { self.members.all() } else { Vec::new() };
-        Some(Told { reason: reason.to_owned(), members, waker: self.waker.take() })
+        Some(Wakes { reason: reason.to_owned(), members, waker: self.waker.take() })
     }
 
     /// Whoever waits for the members, once there is none. Without anybody it has ended then.

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     backend::{LocalFuture, Runtime},
-    call::{Home, Inbox, Item, Lease, Run, Unheard, Woken},
+    call::{Home, Inbox, Item, Lease, Run, UnobservedFailure, Woken},
     queue::{Pressure, many_cores},
     report,
     timer::{TimerKey, Timers},
@@ -241,7 +241,7 @@ impl Tasks {
 }
 
 /// A direct call that is being awaited.
-type Direct = LocalFuture<'static, Option<Unheard>>;
+type Direct = LocalFuture<'static, Option<UnobservedFailure>>;
 
 /// Runs a function that nobody waits for. A panic in it is reported.
 fn guarded<R>(caller: &str, function: impl FnOnce() -> R) -> Option<R> {

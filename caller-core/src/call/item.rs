@@ -22,18 +22,18 @@ pub(crate) enum Item {
     /// only while its scheduler lives.
     Local(Arc<dyn Run>),
     /// A function that the scheduler calls itself.
-    Direct(Box<dyn FnOnce() -> Option<Unheard> + Send>),
+    Direct(Box<dyn FnOnce() -> Option<UnobservedFailure> + Send>),
     /// A function whose future the scheduler awaits before it goes on with its queue.
-    DirectAsync(Box<dyn FnOnce() -> LocalFuture<'static, Option<Unheard>> + Send>),
+    DirectAsync(Box<dyn FnOnce() -> LocalFuture<'static, Option<UnobservedFailure>> + Send>),
 }
 
 /// A failure that nobody waits for, and the name of the function that failed.
-pub(crate) struct Unheard {
+pub(crate) struct UnobservedFailure {
     pub(crate) function: &'static str,
     pub(crate) error: BoxError,
 }
 
-impl Unheard {
+impl UnobservedFailure {
     /// Reports it, with the name of the caller in whose thread it happened.
     pub(crate) fn report(self, caller: &str) {
         report::failure(caller, self.function, &Error::new(Kind::Failed(self.error)));

@@ -37,7 +37,7 @@ pub(crate) struct FnQueue<A> {
     /// its consumer would fight for the count.
     waiting: AtomicUsize,
     /// Items that the consumer has taken and that have not begun.
-    in_hand: Apart<AtomicUsize>,
+    in_hand: CachePadded<AtomicUsize>,
     /// Those who wait for room.
     pub(crate) room: Mutex<Vec<Waker>>,
     /// Whether the object that the function belongs to has gone.
@@ -51,7 +51,7 @@ impl<A: Send + 'static> FnQueue<A> {
             pending: OnceLock::new(),
             bound,
             waiting: AtomicUsize::new(0),
-            in_hand: Apart(AtomicUsize::new(0)),
+            in_hand: CachePadded(AtomicUsize::new(0)),
             room: Mutex::default(),
             gone: OnceLock::new(),
         }
@@ -102,7 +102,7 @@ impl<A: Send + 'static> FnQueue<A> {
 
 /// A value on cache lines of its own.
 #[repr(align(128))]
-struct Apart<T>(T);
+struct CachePadded<T>(T);
 
 /// A queue of any argument.
 pub(crate) trait AnyQueue: Any + Send + Sync {

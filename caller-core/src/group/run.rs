@@ -193,7 +193,7 @@ impl Drop for RunningGroup {
         let (left, rest) = state.end();
         drop(state);
         drop(rest);
-        told.into_iter().for_each(super::Told::tell);
+        told.into_iter().for_each(super::Wakes::wake_all);
         group.let_go(left);
     }
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 /// Labels, in the order they were added. Freed when the pending is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Metadata(Vec<(String, String)>);
+pub(crate) struct Labels(Vec<(String, String)>);
 
 /// How much of one value is shown in a pending's text, in characters.
 const SHOWN: usize = 40;
 
-impl Metadata {
+impl Labels {
     /// Sets a label, replacing one of the same name.
     pub(crate) fn set(&mut self, name: String, value: String) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
@@ -23,7 +23,7 @@ impl Metadata {
     }
 }
 
-impl fmt::Display for Metadata {
+impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.0 {
             write!(f, " {name}={}", Shortened(value))?;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{labels::Metadata, state::State};
+use super::{labels::Labels, state::State};
 use crate::{
     caller_id::CallerId,
     context::Context,
@@ -155,7 +155,7 @@ pub(crate) struct Extra {
     pub(crate) grace: Option<Duration>,
     /// When that is over, once the call has seen that cancelling was asked for.
     pub(crate) grace_ends: Option<Instant>,
-    pub(crate) metadata: Metadata,
+    pub(crate) metadata: Labels,
     /// The queue in which it has its turn, or which it serves, by what that is found by on its caller.
     pub(crate) queue: Option<(TypeId, usize)>,
 }

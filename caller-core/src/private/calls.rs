@@ -112,7 +112,7 @@ where
 {
     match caller {
         Ok(caller) => caller.call_direct_as::<F, _>(move || function(arguments)),
-        Err(error) => unheard::<F>(error),
+        Err(error) => unobserved::<F>(error),
     }
 }
 
@@ -124,12 +124,12 @@ where
 {
     match caller {
         Ok(caller) => caller.call_direct_async_as::<F, _>(async move || function(arguments).await),
-        Err(error) => unheard::<F>(error),
+        Err(error) => unobserved::<F>(error),
     }
 }
 
 /// A direct call gives nothing, so that it was not made can only be reported, as its failure would be.
-fn unheard<F>(error: Error) {
+fn unobserved<F>(error: Error) {
     let error = Error::new(Kind::Failed(error.into()));
     report::failure("none", name_of::<F>(), &error);
 }

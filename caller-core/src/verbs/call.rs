@@ -3,7 +3,7 @@
 use std::{panic::Location, time::Duration};
 
 use crate::{
-    call::{Fallible, Item, Plain, Unattended, Unheard},
+    call::{Fallible, Item, Plain, Unattended, UnobservedFailure},
     caller::Caller,
     context::Context,
     error::{BoxError, Result, name_of},
@@ -122,7 +122,7 @@ impl Caller {
         &self,
         function: impl FnOnce() -> R + Send + 'static,
     ) {
-        self.enqueue(Item::Direct(Box::new(move || unheard::<N>(function()))));
+        self.enqueue(Item::Direct(Box::new(move || unobserved::<N>(function()))));
     }
 
     /// As [`call_direct`](Self::call_direct), for an async function: the scheduler awaits it before it starts what was
@@ -141,12 +141,12 @@ impl Caller {
         function: impl AsyncFnOnce() -> R + Send + 'static,
     ) {
         self.enqueue(Item::DirectAsync(Box::new(move || {
-            Box::pin(async move { unheard::<N>(function().await) })
+            Box::pin(async move { unobserved::<N>(function().await) })
         })));
     }
 }
 
 /// The failure of a function that nobody waits for, if it is one.
-fn unheard<F>(result: impl Unattended) -> Option<Unheard> {
-    result.into_failure().map(|error| Unheard { function: name_of::<F>(), error })
+fn unobserved<F>(result: impl Unattended) -> Option<UnobservedFailure> {
+    result.into_failure().map(|error| UnobservedFailure { function: name_of::<F>(), error })
 }

@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{held::under, raw::RawLock};
+use super::{held::held, raw::RawLock};
 use crate::{
     context::Holding,
     error::Result,
@@ -92,7 +92,7 @@ impl<T: ?Sized> AsyncLock<T> {
         let taken = Taken(&self.raw);
         // SAFETY: the lock is ours, until `taken` is dropped, which is after the body.
         let value = unsafe { self.value() };
-        Ok(under(taken.0.hold(), || body(value)).await)
+        Ok(held(taken.0.hold(), || body(value)).await)
     }
 
     /// Runs `body` with the value, under the lock, if that is free.

@@ -8,7 +8,7 @@ use std::{
 use crate::context::{Hold, Holding};
 
 /// Makes a future and drives it to its end with a lock known to be held.
-pub(super) async fn under<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::Output {
+pub(super) async fn held<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::Output {
     let future = pin!(None);
     let mut under = Under { future, hold };
     let mut make = Some(make);

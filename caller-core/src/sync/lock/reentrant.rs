@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use super::{held::under, raw::RawLock};
+use super::{held::held, raw::RawLock};
 use crate::{
     context::Holding,
     error::{Error, Kind, Result},
@@ -77,7 +77,7 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
     /// Dropped while it waits, it loses its place in the queue. Dropped later, it drops the body, and then leaves.
     pub async fn with<R>(&self, body: impl AsyncFnOnce(&T) -> R) -> Result<R> {
         let inside = self.enter().await?;
-        Ok(under(inside.0.raw.hold(), || body(&self.value)).await)
+        Ok(held(inside.0.raw.hold(), || body(&self.value)).await)
     }
 
     /// As [`with`](Self::with), but never enters what is held already: whoever is in is in alone, but for what is called
