@@ -9,6 +9,7 @@ use std::{
 use crate::{
     caller_id::{self, CallerId},
     error::{Error, Kind, Result},
+    guard,
 };
 
 /// Who is blocked on whom.
@@ -51,7 +52,7 @@ impl Blocking {
         let watcher = blocked.watchers.remove(&on);
         drop(blocked);
         if let Some(watcher) = watcher {
-            watcher.wake();
+            guard::wake(watcher);
         }
         Ok(Self(Some(here)))
     }

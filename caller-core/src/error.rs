@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::sys::panic_message;
+use crate::guard::{Guarded, Panic, Place};
 
 /// What a failing function may hand over, as its own error.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
@@ -65,6 +65,33 @@ impl fmt::Display for Site {
     }
 }
 
+/// An error of a user's, which is dropped behind the boundary.
+pub(crate) struct UserError(Guarded<BoxError>);
+
+impl UserError {
+    fn get(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.get().map(|error| &**error)
+    }
+}
+
+impl From<BoxError> for UserError {
+    fn from(error: BoxError) -> Self {
+        Self(Guarded::new(Place::ErrorDrop, error))
+    }
+}
+
+impl fmt::Display for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().map_or(Ok(()), |error| fmt::Display::fmt(error, f))
+    }
+}
+
+impl fmt::Debug for UserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().map_or(Ok(()), |error| fmt::Debug::fmt(error, f))
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Kind {
     #[error("not done yet; await it, or ask `is_done` first")]
@@ -76,11 +103,11 @@ pub(crate) enum Kind {
     #[error("cancelled: {reason}")]
     Closed { reason: String },
     #[error("failed: {0}")]
-    Failed(BoxError),
+    Failed(UserError),
     #[error("panicked: {message}")]
-    Panicked { message: String, payload: Mutex<Option<Box<dyn Any + Send>>> },
-    #[error("{}", group(.body.as_deref(), .failures, .left_behind))]
-    Group { body: Option<BoxError>, failures: Vec<Error>, left_behind: Vec<String> },
+    Panicked { message: String, payload: Mutex<Option<Panic>> },
+    #[error("{}", group(.body.as_ref(), .failures, .left_behind))]
+    Group { body: Option<UserError>, failures: Vec<Error>, left_behind: Vec<String> },
     #[error("timed out after {0:?}")]
     TimedOut(Duration),
     #[error("abandoned: its resolver was dropped without a result")]
@@ -155,8 +182,8 @@ pub(crate) enum Kind {
         "the loop of the host {0:?} ended before the program that it ran; let the body end first, which ends the loop"
     )]
     HostEnded(String),
-    #[error("the host {name:?} failed: {source}")]
-    Host { name: String, source: BoxError },
+    #[error("the host {name:?} failed: {error}")]
+    Host { name: String, error: UserError },
     #[error("no host is named {0:?} here; there are `winit` and `glib`, each behind the feature of its name")]
     UnknownHost(String),
     #[error("the queue is full: {0} items wait in it already; wait for it, or raise its bound")]
@@ -171,7 +198,7 @@ fn indent(reasons: &str) -> String {
 }
 
 /// What went wrong in a group: its body, its calls, those that would not end; each on a line of its own.
-fn group(body: Option<&(dyn StdError + Send + Sync)>, failures: &[Error], left_behind: &[String]) -> String {
+fn group(body: Option<&UserError>, failures: &[Error], left_behind: &[String]) -> String {
     let mut lines = Vec::new();
     lines.extend(body.map(|error| format!("the body of the group failed: {error}")));
     let calls = |count| if count == 1 { "1 call".to_owned() } else { format!("{count} calls") };
@@ -208,9 +235,14 @@ impl Error {
         Self::at(if closed { Kind::Closed { reason } } else { Kind::Cancelled { reasons: reason } }, site)
     }
 
-    pub(crate) fn panicked(payload: Box<dyn Any + Send>, site: Site) -> Self {
-        let message = panic_message(&*payload).to_owned();
-        Self::at(Kind::Panicked { message, payload: Mutex::new(Some(payload)) }, site)
+    /// The error of a call whose function returned an `Err`.
+    pub(crate) fn failed(error: BoxError, site: Site) -> Self {
+        Self::at(Kind::Failed(error.into()), site)
+    }
+
+    pub(crate) fn panicked(panic: Panic, site: Site) -> Self {
+        let message = panic.message().to_owned();
+        Self::at(Kind::Panicked { message, payload: Mutex::new(Some(panic)) }, site)
     }
 
     /// The error of a backend that finds no runtime of its kind here. `what_to_do` is the whole text: what is
@@ -335,8 +367,8 @@ impl Error {
     /// call that failed with one.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match &self.0.kind {
-            Kind::Failed(error) => error.downcast_ref(),
-            Kind::Group { body: Some(error), .. } if error.is::<E>() => error.downcast_ref(),
+            Kind::Failed(error) => error.get()?.downcast_ref(),
+            Kind::Group { body: Some(error), .. } if error.get()?.is::<E>() => error.get()?.downcast_ref(),
             Kind::Group { failures, .. } => failures.iter().find_map(Self::downcast_ref),
             _ => None,
         }
@@ -361,7 +393,7 @@ impl Error {
     /// The function's own error, if the call failed with one.
     pub fn failure(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         match &self.0.kind {
-            Kind::Failed(error) | Kind::Group { body: Some(error), .. } => Some(&**error),
+            Kind::Failed(error) | Kind::Group { body: Some(error), .. } => error.get(),
             _ => None,
         }
     }
@@ -370,7 +402,10 @@ impl Error {
     /// [`std::panic::resume_unwind`]. Whoever asks later, on any clone, gets `None`.
     pub fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         match &self.0.kind {
-            Kind::Panicked { payload, .. } => payload.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Kind::Panicked { payload, .. } => {
+                let panic = payload.lock().unwrap_or_else(PoisonError::into_inner).take();
+                panic.map(Panic::into_payload)
+            }
             _ => None,
         }
     }
@@ -414,9 +449,9 @@ impl StdError for Error {
     /// The failure's text is part of this error's own, so the chain goes on with what stands behind it.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.kind {
-            Kind::Failed(error) => error.source(),
+            Kind::Failed(error) => error.get()?.source(),
             Kind::Start { source, .. } => Some(source),
-            Kind::Host { source, .. } => source.source(),
+            Kind::Host { error, .. } => error.get()?.source(),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     caller::Caller,
     error::{BoxError, Error, Kind, Result},
+    guard,
     pending::{Keeper, PendingHandle},
     sys::{self, Mutex, MutexGuard},
     tracker::Members,
@@ -297,7 +298,7 @@ impl PendingGroup {
         {
             pending.unkeep(&this);
         }
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(guard::wake);
         gone.is_some()
     }
 
@@ -357,7 +358,7 @@ impl Keeper for PendingGroup {
         drop(state);
         drop(member);
         told.into_iter().for_each(Wakes::wake_all);
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(guard::wake);
     }
 }
 
@@ -373,7 +374,7 @@ impl Wakes {
         for member in self.members {
             member.cancel(&self.reason);
         }
-        self.waker.into_iter().for_each(Waker::wake);
+        self.waker.into_iter().for_each(guard::wake);
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     cell::RefCell,
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::resume_unwind,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -27,6 +27,7 @@ pub use self::winit::Winit;
 use crate::{
     backend::{Backend, Guest, LocalFuture, Runtime},
     error::{BoxError, Error, Kind, Result},
+    guard::{self, Place},
     report,
 };
 
@@ -132,7 +133,8 @@ pub(crate) fn run_under<T: 'static>(
     program: impl FnOnce(Rc<dyn Runtime>) -> LocalFuture<'static, T>,
 ) -> Result<T> {
     check_here(&**host)?;
-    let failed = |source: BoxError| Error::new(Kind::Host { name: host.name().to_owned(), source });
+    let failed =
+        |source: BoxError| Error::new(Kind::Host { name: host.name().to_owned(), error: source.into() });
     let guest = backend
         .guest()
         .map_err(|error| failed(format!("{} as its guest: {error}", backend.name()).into()))?;
@@ -150,16 +152,16 @@ pub(crate) fn run_under<T: 'static>(
     let hosted = Rc::new(RefCell::new(Some(Hosted { guest, future })));
     let ran = {
         let _here = Here::enter(host.clone());
-        let ran = catch_unwind(AssertUnwindSafe(|| host.run(Box::pin(Program(hosted.clone())))));
+        let ran = guard::run(|| host.run(Box::pin(Program(hosted.clone()))));
         // Whatever the loop did with the program: it ends now, in its thread and under its host.
         end(&hosted);
         ran
     };
-    let ran = ran.unwrap_or_else(|payload| resume_unwind(payload));
+    let ran = ran.unwrap_or_else(|panic| resume_unwind(panic.into_payload()));
     match (outcome.take(), ran) {
         (Some(output), Ok(())) => Ok(output),
         (Some(output), Err(error)) => {
-            report::failure(host.name(), "the loop", &failed(error));
+            report::failure(host.name(), "the loop", &guard::text(&failed(error)));
             Ok(output)
         }
         (None, Ok(())) => Err(Error::new(Kind::HostEnded(host.name().to_owned()))),
@@ -217,7 +219,7 @@ type Seat = Rc<RefCell<Option<Hosted>>>;
 
 fn end(seat: &Seat) {
     let hosted = seat.borrow_mut().take();
-    report::drop_quietly("a program under a host", hosted);
+    guard::discard(Place::Host, hosted);
 }
 
 /// The program as its host sees it. What panics in it was caught where it ran: this is for the runtime's own sake.
@@ -228,15 +230,15 @@ impl Future for Program {
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let Some(mut hosted) = self.0.borrow_mut().take() else { return Poll::Ready(()) };
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut hosted).poll(cx))) {
+        match guard::run(|| Pin::new(&mut hosted).poll(cx)) {
             Ok(Poll::Pending) => {
                 self.0.replace(Some(hosted));
                 return Poll::Pending;
             }
             Ok(Poll::Ready(())) => {}
-            Err(payload) => report::panicked("a program under a host", payload),
+            Err(panic) => guard::report_panic(Place::Host, &panic),
         }
-        report::drop_quietly("a program under a host", hosted);
+        guard::discard(Place::Host, hosted);
         Poll::Ready(())
     }
 }

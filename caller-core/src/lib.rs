@@ -71,8 +71,11 @@
 
 mod sys;
 
-mod error;
 mod report;
+
+mod guard;
+
+mod error;
 
 mod caller_id;
 

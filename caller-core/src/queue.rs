@@ -13,6 +13,7 @@ use std::{
 };
 
 pub(crate) use self::pressure::{Pressure, many_cores};
+use crate::guard;
 use crate::sys::{self, AtomicBool, Mutex, Ordering};
 
 /// The queue itself: see [`SingleConsumerQueue`](crate::SingleConsumerQueue) for the one that users see.
@@ -62,7 +63,7 @@ impl<T> RawQueue<T> {
     /// Adds an item behind the others. It comes back if the queue has stopped.
     pub(crate) fn push(&self, item: T) -> Result<(), T> {
         if let Some(consumer) = self.add(item)? {
-            consumer.wake();
+            guard::wake(consumer);
         }
         Ok(())
     }
@@ -71,14 +72,14 @@ impl<T> RawQueue<T> {
     pub(crate) fn push_front(&self, item: T) -> Result<(), T> {
         let mut item = Some(item);
         let consumer = self.change(|items| item.take().into_iter().for_each(|item| items.push_front(item)));
-        consumer.flatten().into_iter().for_each(Waker::wake);
+        consumer.flatten().into_iter().for_each(guard::wake);
         item.map_or(Ok(()), Err)
     }
 
     /// Adds items behind the others, all or none.
     pub(crate) fn append(&self, mut more: VecDeque<T>) -> Result<(), VecDeque<T>> {
         let Some(consumer) = self.change(|items| items.append(&mut more)) else { return Err(more) };
-        consumer.into_iter().for_each(Waker::wake);
+        consumer.into_iter().for_each(guard::wake);
         Ok(())
     }
 
@@ -146,7 +147,7 @@ impl<T> RawQueue<T> {
         let consumer = list.consumer.take();
         drop(list);
         if let Some(consumer) = consumer {
-            consumer.wake();
+            guard::wake(consumer);
         }
     }
 

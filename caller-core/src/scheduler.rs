@@ -11,7 +11,6 @@ use std::{
     hint,
     marker::PhantomData,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -30,6 +29,7 @@ use self::{
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{Home, Inbox, Item, Lease, Run, UnobservedFailure, Woken},
+    guard::{self, Place},
     queue::{Pressure, many_cores},
     report,
     timer::{TimerKey, Timers},
@@ -138,15 +138,15 @@ impl Home for Tasks {
         let lease = self.lease.take();
         let kept = kept.and_then(|key| self.kept.borrow_mut().try_remove(key));
         let Some(Kept { task, extra }) = kept else {
-            return report::drop_quietly("a lease", lease);
+            return drop(lease);
         };
         if let Some(mut extra) = extra {
             if let Some(timer) = extra.timer.take() {
                 self.timers.remove(timer);
             }
-            report::drop_quietly("a lease", extra.lease.take());
+            drop(extra.lease.take());
         }
-        report::drop_quietly("a call", (lease, task));
+        drop((lease, task));
     }
 
     fn again(&self, task: Arc<dyn Run>) {
@@ -245,8 +245,8 @@ type Direct = LocalFuture<'static, Option<UnobservedFailure>>;
 
 /// Runs a function that nobody waits for. A panic in it is reported.
 fn guarded<R>(caller: &str, function: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(function))
-        .map_err(|payload| report::panicked(&format!("caller {caller:?}: call_direct"), payload))
+    guard::run(function)
+        .map_err(|panic| report::panicked(&format!("caller {caller:?}: call_direct"), panic.message()))
         .ok()
 }
 
@@ -489,7 +489,7 @@ impl Scheduler {
 
 /// Drops a direct call's future, whose destructor may panic.
 fn drop_direct(direct: &mut Option<Direct>) {
-    report::drop_quietly("a direct call", direct.take());
+    guard::discard(Place::DirectCall, direct.take());
 }
 
 /// The scheduler as a future: what a thread of its own is driven with.

@@ -11,3 +11,4 @@ pub use self::{
     fixture::{Fixture, Running},
     manual::Manual,
 };
+pub use crate::guard::Place;

@@ -12,6 +12,8 @@ use std::{
     time::Instant,
 };
 
+use crate::guard;
+
 pub use self::deadline::sleep_until;
 pub(crate) use self::{
     deadline::Deadline,
@@ -79,7 +81,7 @@ impl Timers {
         let driver = if earliest { list.driver.take() } else { None };
         drop(list);
         if let Some(driver) = driver {
-            driver.wake();
+            guard::wake(driver);
         }
         Some(key)
     }
@@ -138,7 +140,7 @@ impl Timers {
         let driver = list.driver.take();
         drop(list);
         drop(driver);
-        entries.into_values().for_each(Waker::wake);
+        entries.into_values().for_each(guard::wake);
     }
 }
 

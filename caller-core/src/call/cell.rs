@@ -33,10 +33,10 @@ use super::outcome::Convert;
 use crate::{
     caller_id::CallerId,
     context::Context,
-    error::{Error, Kind, Result, Site},
+    error::{Error, Result, Site},
+    guard::{self, Place},
     pending::{Cancelled, Core, Current, Observe, PendingHandle, State, Take, Waiters, take_from_core},
     queue::RawQueue,
-    report,
     sys::UnsafeCell,
 };
 
@@ -230,8 +230,8 @@ where
         };
         Poll::Ready(match output {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Error::at(Kind::Failed(error), self.site())),
-            Err(payload) => Err(Error::panicked(payload, self.site())),
+            Ok(Err(error)) => Err(Error::failed(error, self.site())),
+            Err(payload) => Err(Error::panicked(payload.into(), self.site())),
         })
     }
 
@@ -279,7 +279,7 @@ where
         let context = entered.leave();
         match polled {
             Poll::Ready(outcome) => {
-                report::drop_quietly("a context", context);
+                guard::discard(Place::ContextDrop, context);
                 self.finish(Some(home), outcome);
             }
             Poll::Pending => {
@@ -347,7 +347,7 @@ where
         if let Some(waiters) = waiters {
             waiters.tell(|| PendingHandle::new(self.clone()));
         }
-        report::drop_quietly("a result that came too late", hidden);
+        guard::discard(Place::ResultDrop, hidden);
     }
 
     /// Drops the future in its context, and ends the call.
@@ -363,9 +363,9 @@ where
         // SAFETY: as the caller's.
         let dropped = unsafe { self.drop_stage() };
         drop(current);
-        report::drop_quietly("a context", entered.leave());
+        guard::discard(Place::ContextDrop, entered.leave());
         if let Err(payload) = dropped {
-            report::panicked("the destructor of a cancelled call", payload);
+            guard::report_panic(Place::FutureDrop, &payload.into());
         }
         self.finish(home, Err(error));
     }
@@ -494,7 +494,7 @@ where
                 // SAFETY: cancelling came before `start`, so the work is ours, and it is a function, which is
                 // `Send`: futures are only made by `start`, or by `local_call`, which is started from the beginning.
                 if let Err(payload) = unsafe { self.drop_stage() } {
-                    report::panicked("the destructor of a function that was never called", payload);
+                    guard::report_panic(Place::FunctionDrop, &payload.into());
                 }
                 self.complete(Err(Error::stopping(reason, closed, self.site())));
                 // A deferred call is kept by its scheduler, which can forget it now.
@@ -503,7 +503,7 @@ where
                 }
             }
             Cancelled::Asked(_, wakers) => {
-                wakers.into_iter().for_each(Waker::wake);
+                wakers.into_iter().for_each(guard::wake);
                 ArcWake::wake_by_ref(&self);
             }
         }

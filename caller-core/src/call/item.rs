@@ -6,6 +6,7 @@ use super::cell::{Home, Run, Woken};
 use crate::{
     backend::LocalFuture,
     error::{BoxError, Error, Kind},
+    guard::{self, Place},
     queue::RawQueue,
     report,
 };
@@ -36,7 +37,8 @@ pub(crate) struct UnobservedFailure {
 impl UnobservedFailure {
     /// Reports it, with the name of the caller in whose thread it happened.
     pub(crate) fn report(self, caller: &str) {
-        report::failure(caller, self.function, &Error::new(Kind::Failed(self.error)));
+        let error = Error::new(Kind::Failed(self.error.into()));
+        report::failure(caller, self.function, &guard::text(&error));
     }
 }
 
@@ -83,11 +85,11 @@ impl Item {
             }
             Self::Leased(leased) => {
                 let (call, lease) = *leased;
-                report::drop_quietly("a lease", lease);
+                drop(lease);
                 call.cancel(reason, true);
             }
-            Self::Direct(function) => report::drop_quietly("a direct call", function),
-            Self::DirectAsync(function) => report::drop_quietly("a direct call", function),
+            Self::Direct(function) => guard::discard(Place::FunctionDrop, function),
+            Self::DirectAsync(function) => guard::discard(Place::FunctionDrop, function),
         }
     }
 }

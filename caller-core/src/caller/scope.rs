@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::resume_unwind,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context as TaskContext, Poll, Waker},
@@ -15,6 +15,7 @@ use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
+    guard,
     wake::Flagged,
 };
 
@@ -165,14 +166,12 @@ impl<F: Future> Future for Body<F> {
         }
         let waker = Waker::from(this.wake.clone());
         let entered = mem::take(&mut this.context).enter();
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            this.future.as_mut().poll(&mut TaskContext::from_waker(&waker))
-        }));
+        let polled = guard::run(|| this.future.as_mut().poll(&mut TaskContext::from_waker(&waker)));
         this.context = entered.leave();
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(payload) => Poll::Ready(Err(payload)),
+            Err(panic) => Poll::Ready(Err(panic.into_payload())),
         }
     }
 }

@@ -13,9 +13,9 @@ use std::{
 use crate::{
     context::Context,
     error::{Error, Kind, Result},
+    guard::{self, Place},
     pending::PendingHandle,
     queue::RawQueue,
-    report,
 };
 
 pub(crate) struct QueueItem<A> {
@@ -86,7 +86,7 @@ impl<A: Send + 'static> FnQueue<A> {
 
     pub(crate) fn wake_room(&self) {
         let room = mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner));
-        room.into_iter().for_each(Waker::wake);
+        room.into_iter().for_each(guard::wake);
     }
 
     /// Ends it: what waits never runs.
@@ -95,7 +95,7 @@ impl<A: Send + 'static> FnQueue<A> {
         self.in_hand.0.store(0, Ordering::Relaxed);
         self.wake_room();
         for item in rest {
-            report::drop_quietly("a queued argument", item);
+            guard::discard(Place::ArgumentDrop, item);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::queue::{AnyQueue, FnQueue, QueueItem};
+use crate::guard;
 use crate::pending::PendingHandle;
 
 /// What a queue is found by: the types of its function and argument, and the address of its object.
@@ -42,7 +43,7 @@ impl Queues {
         let consumer = queue.items.add(item)?;
         drop(known);
         if let Some(consumer) = consumer {
-            consumer.wake();
+            guard::wake(consumer);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::resume_unwind,
     pin::pin,
     sync::Arc,
     task::{Context as TaskContext, Poll},
@@ -13,6 +13,7 @@ use std::{
 use super::{PendingGroup, Phase, State};
 use crate::{
     error::{BoxError, Error, Kind, Result},
+    guard::{self, Panic},
     pending::{PendingHandle, current_pending},
     timer::Deadline,
     tracker::Tracker,
@@ -78,7 +79,7 @@ impl PendingGroup {
                 body.set(None);
             }
             if let Some(future) = body.as_mut().as_pin_mut() {
-                match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                match guard::run(|| future.poll(cx)) {
                     Ok(Poll::Pending) => return Poll::Pending,
                     Ok(Poll::Ready(Ok(value))) => ended = Some(Ended::Value(value)),
                     Ok(Poll::Ready(Err(error))) => {
@@ -86,9 +87,9 @@ impl PendingGroup {
                         self.cancel(format!("the body of the group failed: {error}"));
                         ended = Some(Ended::Failed(error));
                     }
-                    Err(payload) => {
+                    Err(panic) => {
                         self.cancel("the body of the group panicked");
-                        ended = Some(Ended::Panicked(payload));
+                        ended = Some(Ended::Panicked(panic));
                     }
                 }
                 body.set(None);
@@ -142,7 +143,7 @@ impl PendingGroup {
 enum Ended<R> {
     Value(R),
     Failed(BoxError),
-    Panicked(Box<dyn std::any::Any + Send>),
+    Panicked(Panic),
 }
 
 /// While it lives, the group runs.
@@ -160,8 +161,8 @@ impl RunningGroup {
         let left_behind: Vec<String> = left.iter().map(ToString::to_string).collect();
         group.let_go(left);
         let (value, body) = match body {
-            Some(Ended::Panicked(payload)) => resume_unwind(payload),
-            Some(Ended::Failed(error)) => (None, Some(error)),
+            Some(Ended::Panicked(panic)) => resume_unwind(panic.into_payload()),
+            Some(Ended::Failed(error)) => (None, Some(error.into())),
             Some(Ended::Value(value)) => (Some(value), None),
             None => (None, None),
         };

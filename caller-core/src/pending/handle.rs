@@ -19,6 +19,7 @@ use super::{
 use crate::{
     context::Context,
     error::{Error, Kind, Result},
+    guard,
     timer::Deadline,
 };
 
@@ -173,7 +174,7 @@ impl PendingHandle {
             }
             Some(())
         });
-        waker.into_iter().for_each(Waker::wake);
+        waker.into_iter().for_each(guard::wake);
     }
 
     /// It has its turn in this queue of its caller.

@@ -7,7 +7,6 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -18,7 +17,7 @@ use crate::{
     caller_id::CallerId,
     context::Context,
     error::{Error, Result, Site},
-    report,
+    guard::{self, Place},
 };
 
 /// What can be done with a pending of any type.
@@ -82,11 +81,8 @@ impl DoneCallback {
 
     /// Calls it in the context of its registration. A panic in it is reported and goes no further.
     pub(crate) fn call(self, context: Context, pending: &PendingHandle) {
-        let called = catch_unwind(AssertUnwindSafe(|| context.run(|| (self.0)(pending))));
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(self)));
-        for payload in [called.err(), dropped.err()].into_iter().flatten() {
-            report::panicked("a done callback", payload);
-        }
+        guard::quietly(Place::DoneCallback, || context.run(|| (self.0)(pending)));
+        guard::discard(Place::DoneCallback, self);
     }
 }
 
@@ -288,10 +284,10 @@ impl Waiters {
                     Observer::Waker(waker) => wakers.push(waker),
                 }
             }
-            wakers.into_iter().chain(on_cancel.into_iter().map(|(_, waker)| waker)).for_each(Waker::wake);
+            wakers.into_iter().chain(on_cancel.into_iter().map(|(_, waker)| waker)).for_each(guard::wake);
         }
         if let Some(owner) = owner {
-            owner.wake();
+            guard::wake(owner);
         }
     }
 }

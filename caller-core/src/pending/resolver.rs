@@ -11,6 +11,7 @@ use super::{
 use crate::{
     caller_id::CallerId,
     error::{BoxError, Error, Kind, Result, Site},
+    guard,
 };
 
 /// A pending without work: somebody holds its resolver.
@@ -61,7 +62,7 @@ impl<T: Send + 'static> Observe for ByHand<T> {
                 true
             }
             Cancelled::Asked(canceller, wakers) => {
-                wakers.into_iter().for_each(std::task::Waker::wake);
+                wakers.into_iter().for_each(guard::wake);
                 if let Some(canceller) = canceller {
                     canceller(reason);
                 }
@@ -110,7 +111,7 @@ impl<T: Send + 'static> Resolver<T> {
 
     /// Completes it with an error of the user's, which makes it failed. False if it was done already.
     pub fn fail(&self, error: impl Into<BoxError>) -> bool {
-        self.0.complete(Err(Error::at(Kind::Failed(error.into()), self.0.site()))).is_ok()
+        self.0.complete(Err(Error::at(Kind::Failed(error.into().into()), self.0.site()))).is_ok()
     }
 
     /// Completes it with the error of another pending. False if it was done already.

@@ -7,7 +7,8 @@ use crate::{
     call::{Fallible, Outcome, Plain, Unattended},
     caller::Caller,
     context::Context,
-    error::{Error, Kind, Result, name_of},
+    error::{BoxError, Error, Kind, Result, name_of},
+    guard,
     pending::Pending,
     report,
 };
@@ -130,6 +131,6 @@ where
 
 /// A direct call gives nothing, so that it was not made can only be reported, as its failure would be.
 fn unobserved<F>(error: Error) {
-    let error = Error::new(Kind::Failed(error.into()));
-    report::failure("none", name_of::<F>(), &error);
+    let error = Error::new(Kind::Failed(BoxError::from(error).into()));
+    report::failure("none", name_of::<F>(), &guard::text(&error));
 }

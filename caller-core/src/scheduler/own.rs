@@ -17,7 +17,6 @@ use super::Tasks;
 use crate::{
     backend::Spawner,
     call::{Lease, Run},
-    report,
 };
 
 /// What all of these tasks share.
@@ -189,9 +188,9 @@ impl OwnTask {
                 let refusing = self.own().refusing.borrow().clone();
                 match refusing {
                     // It was ended when the scheduler went.
-                    _ if !unstarted => report::drop_quietly("a lease", lease),
+                    _ if !unstarted => drop(lease),
                     Some(reason) => {
-                        report::drop_quietly("a lease", lease);
+                        drop(lease);
                         call.end(Some(tasks), &reason);
                     }
                     None => {

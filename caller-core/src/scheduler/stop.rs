@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Scheduler, own::OwnTasks};
-use crate::report;
+use crate::guard::{self, Place};
 
 /// Where a scheduler is on its way to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,6 @@ impl Drop for Scheduler {
             self.finish();
         });
         debug_assert!(self.tasks.kept.borrow().is_empty(), "a call outlived its scheduler");
-        report::drop_quietly("a direct call", self.direct.take());
+        guard::discard(Place::DirectCall, self.direct.take());
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     blocked::Blocking,
     caller_id::CallerId,
     error::Result,
+    guard,
     sys::{self, AtomicBool, Mutex, Ordering},
     wake::{self, Wakers, block_on},
 };
@@ -54,13 +55,13 @@ impl Flag {
         }
         let old = waiters.register(key, waker);
         drop(waiters);
-        drop(old);
+        guard::discard_waker(old);
         Poll::Pending
     }
 
     fn forget(&self, key: u64) {
         let old = sys::lock(&self.waiters).forget(key);
-        drop(old);
+        guard::discard_waker(old);
     }
 }
 

@@ -4,7 +4,6 @@ use std::{
     collections::VecDeque,
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -15,7 +14,10 @@ use std::{
 
 use futures_core::Stream;
 
-use crate::{queue::RawQueue, report};
+use crate::{
+    guard::{self, Place},
+    queue::RawQueue,
+};
 
 /// A queue that any thread adds to and one consumer takes from, in order.
 ///
@@ -46,13 +48,10 @@ struct Inner<T> {
 impl<T> Inner<T> {
     fn reject(&self, items: impl IntoIterator<Item = T>) {
         for item in items {
-            let rejected = catch_unwind(AssertUnwindSafe(|| match &self.reject {
+            guard::quietly(Place::Reject, || match &self.reject {
                 Some(reject) => reject(item),
                 None => drop(item),
-            }));
-            if let Err(payload) = rejected {
-                report::panicked("the reject function of a queue", payload);
-            }
+            });
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     caller::Caller,
     context::Context,
     error::{Error, Kind, Result},
+    guard,
     pending::Pending,
 };
 
@@ -185,7 +186,7 @@ impl Wake for One {
         let waker = ready.waker.take();
         drop(ready);
         if let Some(waker) = waker {
-            waker.wake();
+            guard::wake(waker);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     io,
     marker::PhantomData,
     mem,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::resume_unwind,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -20,8 +20,9 @@ use crate::{
     caller::Caller,
     context::Context,
     error::{BoxError, Result},
+    guard::{self, Place},
     pending::{Current, Pending, PendingHandle, current_pending},
-    report, scheduler,
+    scheduler,
 };
 
 impl Caller {
@@ -162,7 +163,7 @@ impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         self.run(|this| {
-            let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = guard::run(|| {
                 if let Some(make) = this.make.take() {
                     this.future = Some(Box::pin(make()));
                 }
@@ -170,13 +171,13 @@ impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
                     Some(future) => future.as_mut().poll(cx),
                     None => unreachable!("polled after its end"),
                 }
-            }));
+            });
             let ended = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(output)) => Ok(output),
-                Err(payload) => Err(payload),
+                Err(panic) => Err(panic.into_payload()),
             };
-            report::drop_quietly("a call in a guest", this.future.take());
+            guard::discard(Place::FutureDrop, this.future.take());
             Poll::Ready(ended)
         })
     }
@@ -185,9 +186,7 @@ impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
 impl<M, F> Drop for Inside<M, F> {
     fn drop(&mut self) {
         if self.future.is_some() || self.make.is_some() {
-            self.run(|this| {
-                report::drop_quietly("a call in a guest", (this.make.take(), this.future.take()))
-            });
+            self.run(|this| guard::discard(Place::FutureDrop, (this.make.take(), this.future.take())));
         }
     }
 }

@@ -8,6 +8,8 @@ use std::{
     task::{Wake, Waker},
 };
 
+use crate::guard;
+
 /// Wakes another waker, once for each time that was set.
 pub(crate) struct Flagged {
     woken: AtomicBool,
@@ -49,7 +51,7 @@ impl Wake for Flagged {
         self.woken.store(true, Ordering::Release);
         let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(outer) = outer {
-            outer.wake();
+            guard::wake(outer);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{mem, task::Waker};
 
+use crate::guard;
+
 /// A list of wakers, each with a key that its owner keeps. It is guarded by whoever has it, and hands out every waker
 /// that is to be dropped or woken, since both run code of a runtime's, which must not happen under a lock.
 #[derive(Debug, Default)]
@@ -52,5 +54,5 @@ impl Wakers {
 
 /// Wakes those that were taken.
 pub(crate) fn wake(wakers: Vec<(u64, Waker)>) {
-    wakers.into_iter().for_each(|(_, waker)| waker.wake());
+    wakers.into_iter().for_each(|(_, waker)| guard::wake(waker));
 }

@@ -24,6 +24,7 @@ use crate::{
     caller_id::{self, CallerId},
     context::{self, Hold},
     error::{Error, Kind, Result},
+    guard,
     pending::{PendingHandle, current_address},
     sys::{self, AtomicU64, AtomicUsize, Mutex, Ordering},
     wake::block_on,
@@ -202,7 +203,7 @@ impl RawLock {
         }
         drop(queue);
         if let Some(next) = next {
-            next.waker.wake();
+            guard::wake(next.waker);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
+    panic::Location,
     pin::pin,
     sync::{Arc, Weak},
     task::{Poll, Wake, Waker},
@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Kind, name_of as function_name},
     fn_queue::{FnQueue, QueueItem},
     group::PendingGroup,
+    guard::{self, Panic},
     pending::PendingHandle,
     queue::Pressure,
     report,
@@ -64,14 +65,14 @@ where
                 match served {
                     Ok(Some(result)) => {
                         if let Some(error) = result.into_failure() {
-                            let error = Error::new(Kind::Failed(error));
-                            report::failure(&name_of(&owner), function_name::<F>(), &error);
+                            let error = Error::new(Kind::Failed(error.into()));
+                            report::failure(&name_of(&owner), function_name::<F>(), &guard::text(&error));
                         }
                     }
                     Ok(None) => return,
-                    Err(payload) => {
+                    Err(panic) => {
                         let what = format!("caller {:?}: {}", name_of(&owner), function_name::<F>());
-                        report::panicked(&what, payload);
+                        report::panicked(&what, panic.message());
                     }
                 }
                 if batch.is_empty() {
@@ -112,7 +113,7 @@ async fn one<A, R>(
     serve: &impl AsyncFn(A) -> Option<R>,
     item: QueueItem<A>,
     base: &Context,
-) -> std::thread::Result<Option<R>> {
+) -> Result<Option<R>, Panic> {
     let future = serve(item.argument);
     if item.context.is_empty() {
         // The usual item brings nothing of its own: it runs in the context of the queue's call, and what it sets there
@@ -126,9 +127,9 @@ async fn one<A, R>(
 }
 
 /// The output of a future, or what it panicked with.
-async fn caught<F: Future>(future: F) -> std::thread::Result<F::Output> {
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+    poll_fn(|cx| match guard::run(|| future.as_mut().poll(cx)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
         Err(payload) => Poll::Ready(Err(payload)),
