@@ -9,7 +9,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::guard;
@@ -34,6 +34,14 @@ impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
     }
+}
+
+/// How far away a time is that the clock cannot name: it never comes, and a century is as good.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The time that is `delay` after `now`. It never overflows.
+pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
+    now.checked_add(delay.min(CENTURY)).unwrap_or(now)
 }
 
 /// Names an entry of a list. Entries of one time are in the order they were made.

@@ -9,7 +9,7 @@ use std::{
     mem,
     sync::Arc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{labels::Labels, state::State};
@@ -149,8 +149,6 @@ pub(crate) struct Extra {
     pub(crate) canceller: Option<Canceller>,
     /// How long the call may go on after cancelling was asked for.
     pub(crate) grace: Option<Duration>,
-    /// When that is over, once the call has seen that cancelling was asked for.
-    pub(crate) grace_ends: Option<Instant>,
     pub(crate) metadata: Labels,
     /// The queue in which it has its turn, or which it serves, by what that is found by on its caller.
     pub(crate) queue: Option<(TypeId, usize)>,
