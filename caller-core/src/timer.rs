@@ -219,3 +219,180 @@ impl fmt::Debug for Timers {
         f.debug_struct("Timers").field("entries", &self.list().entries.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::{
+        sync::{
+            OnceLock, Weak,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Context, Poll, Wake},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_delay_of_any_length_after_any_time_overflows_nothing() {
+        let now = Instant::now();
+        assert_eq!(after(now, Duration::from_secs(5)), now + Duration::from_secs(5));
+        assert_eq!(after(now, Duration::MAX), now + LONGEST);
+        // Near the end of what an instant can name, found by halving.
+        let mut end = now;
+        let mut step = Duration::MAX / 2;
+        while !step.is_zero() {
+            end = end.checked_add(step).unwrap_or(end);
+            step /= 2;
+        }
+        for delay in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
+            assert!(after(end, delay) >= end);
+        }
+    }
+
+    /// A clock that does what its caller says.
+    struct Acts<F>(F);
+
+    impl<F: Fn() -> Instant + Send + Sync + 'static> Clock for Acts<F> {
+        fn now(&self) -> Instant {
+            (self.0)()
+        }
+    }
+
+    /// Counts its wakes.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("woken, on purpose");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_costs_no_other_its_time() {
+        let timers = Timers::new(Arc::new(SystemClock));
+        let count = Arc::new(Count::default());
+        let now = timers.now();
+        timers.add(now, count.clone().into());
+        timers.add(now, Arc::new(Panics).into());
+        timers.add(now, count.clone().into());
+        assert_eq!(timers.fire(Waker::noop()), None);
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn entries_are_woken_in_the_order_of_their_times() {
+        struct Says(usize, Arc<Mutex<Vec<usize>>>);
+        impl Wake for Says {
+            fn wake(self: Arc<Self>) {
+                self.1.lock().unwrap().push(self.0);
+            }
+        }
+        let timers = Timers::new(Arc::new(SystemClock));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let now = timers.now();
+        for (number, before) in [(3, 10), (1, 30), (2, 20), (4, 10)] {
+            let waker = Waker::from(Arc::new(Says(number, said.clone())));
+            timers.add(now.checked_sub(Duration::from_millis(before)).unwrap(), waker);
+        }
+        let later = after(now, Duration::from_secs(1_000));
+        timers.add(later, Waker::noop().clone());
+        assert_eq!(timers.fire(Waker::noop()), Some(later));
+        assert_eq!(*said.lock().unwrap(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_clock_that_panics_is_that_of_the_machine() {
+        let timers = Timers::new(Arc::new(Acts(|| panic!("the clock stands still, on purpose"))));
+        let count = Arc::new(Count::default());
+        timers.add(Instant::now(), count.clone().into());
+        timers.fire(Waker::noop());
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_clock_that_calls_back_finds_no_lock() {
+        let (sender, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            static TIMERS: OnceLock<Weak<Timers>> = OnceLock::new();
+            let timers = Arc::new(Timers::new(Arc::new(Acts(|| {
+                if let Some(timers) = TIMERS.get().and_then(Weak::upgrade) {
+                    let key = timers.add(Instant::now() + LONGEST, Waker::noop().clone());
+                    timers.remove(key.unwrap());
+                }
+                Instant::now()
+            }))));
+            TIMERS.set(Arc::downgrade(&timers)).unwrap();
+            timers.add(Instant::now(), Waker::noop().clone());
+            sender.send(timers.fire(Waker::noop())).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok(None));
+    }
+
+    #[test]
+    fn a_scheduler_that_polls_itself_needs_no_backup() {
+        let timers = Arc::new(Timers::new(Arc::new(SystemClock)));
+        let count = Arc::new(Count::default());
+        let (waker, other) = (Waker::from(count.clone()), Waker::from(Arc::new(Count::default())));
+        set_here(Some(timers.clone()));
+        let mut deadline = Deadline::after(Duration::from_secs(1_000));
+        let mut polls = |waker: &Waker| {
+            assert_eq!(deadline.poll(&mut Context::from_waker(waker)), Poll::Pending);
+            deadline.is_backed_up()
+        };
+        {
+            let _polling = polling(waker.data());
+            assert!(!polls(&waker));
+            assert!(polls(&other), "an executor inside the call polls it");
+            {
+                let _inner = polling(other.data());
+                assert!(!polls(&other));
+            }
+            assert!(!polls(&waker), "and the call itself again");
+        }
+        assert!(polls(&waker), "outside of the scheduler");
+        set_here(None);
+        assert!(polls(&waker), "in another thread");
+        drop(deadline);
+        assert_eq!(timers.list().entries.len(), 0);
+        assert_eq!(Arc::strong_count(&count), 2, "neither list keeps its waker");
+    }
+
+    #[test]
+    fn a_time_is_not_lost_when_the_thread_of_the_shared_list_ends() {
+        let seed = fastrand::u64(..);
+        let mut random = fastrand::Rng::with_seed(seed);
+        for round in 0..1_500 {
+            // The thread ends after it has lingered: the next entry comes at about that moment.
+            let next = Instant::now() + shared::LINGER + Duration::from_micros(random.u64(..200));
+            let began = Instant::now();
+            let woken = Arc::new(Count::default());
+            let waker = Waker::from(woken.clone());
+            let mut deadline = Deadline::after(Duration::from_micros(20));
+            loop {
+                let seen = woken.0.load(Ordering::SeqCst);
+                if deadline.poll(&mut Context::from_waker(&waker)).is_ready() {
+                    break;
+                }
+                while woken.0.load(Ordering::SeqCst) == seen {
+                    assert!(
+                        began.elapsed() < Duration::from_secs(20),
+                        "seed {seed} round {round}: it is never woken"
+                    );
+                    std::thread::yield_now();
+                }
+            }
+            while Instant::now() < next {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}

@@ -76,6 +76,13 @@ impl Deadline {
     }
 }
 
+#[cfg(test)]
+impl Deadline {
+    pub(super) fn is_backed_up(&self) -> bool {
+        self.armed.as_ref().is_some_and(|armed| armed.backup.is_some())
+    }
+}
+
 /// A deadline that was polled.
 #[derive(Debug)]
 struct Armed {

@@ -103,7 +103,8 @@ fn ensure_driven() {
 }
 
 /// How long the thread of the shared list stays without an entry.
-const LINGER: Duration = Duration::from_millis(200);
+pub(super) const LINGER: Duration =
+    if cfg!(test) { Duration::from_millis(1) } else { Duration::from_millis(200) };
 
 #[derive(Default)]
 struct Driver {
