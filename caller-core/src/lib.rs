@@ -76,6 +76,8 @@ mod report;
 
 mod guard;
 
+mod kept;
+
 mod error;
 
 mod caller_id;
@@ -153,6 +155,7 @@ pub use self::{
     verbs::{
         AsCompleted, FromIter, FromStream, FromVec, IntoPending, ReturnWhen, Schedule, WaitMany, Waited,
     },
+    wake::Timeout,
 };
 
 #[cfg(feature = "macros")]

@@ -212,6 +212,7 @@ impl<W: Work> Running<W> {
         let site = call.site();
         let waker = waker_ref(call);
         let mut cx = TaskContext::from_waker(&waker);
+        let polling = timer::polling(waker.data());
         let entered = mem::take(this.context).enter();
         let current = Current::enter(PendingHandle::new(call.clone()));
         let mut future = this.future.as_mut();
@@ -242,6 +243,7 @@ impl<W: Work> Running<W> {
         });
         drop(current);
         let context = entered.leave();
+        drop(polling);
         match outcome {
             Some(outcome) => {
                 guard::discard(Place::ContextDrop, context);

@@ -15,7 +15,7 @@ use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
-    guard,
+    guard, timer,
     wake::Flagged,
 };
 
@@ -165,6 +165,7 @@ impl<F: Future> Future for Body<F> {
             return Poll::Pending;
         }
         let waker = Waker::from(this.wake.clone());
+        let _polling = timer::polling(waker.data());
         let entered = mem::take(&mut this.context).enter();
         let polled = guard::run(|| this.future.as_mut().poll(&mut TaskContext::from_waker(&waker)));
         this.context = entered.leave();

@@ -7,3 +7,5 @@ mod send_sync;
 mod spans;
 mod stress;
 mod texts;
+mod timeouts;
+mod waiting;
