@@ -79,6 +79,8 @@ mod error;
 
 mod caller_id;
 
+mod this_thread;
+
 mod blocked;
 mod timer;
 mod wake;
