@@ -90,6 +90,8 @@ mod queue;
 mod context;
 
 mod backend;
+mod root;
+
 mod host;
 
 mod pending;
