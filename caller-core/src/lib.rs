@@ -82,6 +82,8 @@ mod error;
 
 mod caller_id;
 
+mod this_thread;
+
 mod blocked;
 mod timer;
 mod wake;
@@ -91,6 +93,8 @@ mod queue;
 mod context;
 
 mod backend;
+mod root;
+
 mod host;
 
 mod pending;
