@@ -98,6 +98,8 @@ mod sync;
 
 mod call;
 
+mod turn;
+
 mod fn_queue;
 
 mod scheduler;
