@@ -33,12 +33,11 @@ use crate::{
     queue::{Pressure, many_cores},
     report,
     timer::{TimerKey, Timers},
+    turn,
 };
 
-/// How many calls are started, and how many are gone on with, before the runtime has its turn. Enough that the
-/// turn of the runtime (about half a microsecond) costs a call nothing to speak of, few enough that a flood of
-/// calls does not keep timers and sockets waiting.
-const BATCH: usize = 64;
+/// How many calls are gone on with before the runtime has its turn.
+const BATCH: usize = turn::SHARE;
 
 /// How many items' room a queue keeps.
 const KEPT_CAPACITY: usize = 1024;
@@ -300,6 +299,7 @@ impl Scheduler {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
             }
+            turn::begin_turn();
             self.poll_timers(cx);
             self.take_woken(None);
             let steps =
@@ -370,8 +370,9 @@ impl Scheduler {
 
     /// Starts new calls. True if the turn is over, because the runtime says so.
     fn start_new(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        for _ in 0..BATCH {
-            if self.direct.is_some() {
+        let mut left = None;
+        loop {
+            if self.direct.is_some() || left == Some(0) {
                 break;
             }
             if self.batch.is_empty() {
@@ -389,6 +390,8 @@ impl Scheduler {
             if self.is_held_up() {
                 break;
             }
+            let some = left.unwrap_or_else(|| turn::share(self.batch.len() + self.tasks.inbox.waiting()));
+            left = Some(some - 1);
             let Some(item) = self.batch.pop_front() else { break };
             self.direct = self.tasks.start(item, self.owner.name());
             self.active = true;
