@@ -42,6 +42,12 @@ impl Wakers {
         mem::take(&mut self.list)
     }
 
+    /// Takes the first one, to be woken.
+    #[must_use]
+    pub(crate) fn take_first(&mut self) -> Option<Waker> {
+        (!self.list.is_empty()).then(|| self.list.remove(0).1)
+    }
+
     /// Whether a waker is on the list.
     pub(crate) fn has(&self, key: u64) -> bool {
         self.list.iter().any(|(known, _)| *known == key)
