@@ -105,6 +105,8 @@ mod sync;
 
 mod call;
 
+mod turn;
+
 mod fn_queue;
 
 mod scheduler;
@@ -143,7 +145,7 @@ pub use self::{
     caller_id::CallerId,
     context::{Context, ContextVar, InContext},
     error::{BoxError, Error, Result},
-    fn_queue::{Queue, QueueHandle},
+    fn_queue::{CallWhenRoom, Queue, QueueHandle},
     group::{GroupBuilder, GroupMode, PendingGroup},
     host::{Host, current_host, host_named},
     pending::{

@@ -30,12 +30,11 @@ use crate::{
     queue::{Pressure, many_cores},
     report,
     timer::{self, Timers},
+    turn,
 };
 
-/// How many calls are started, and how many are gone on with, before the runtime has its turn. Enough that the
-/// turn of the runtime (about half a microsecond) costs a call nothing to speak of, few enough that a flood of
-/// calls does not keep timers and sockets waiting.
-const BATCH: usize = 64;
+/// How many calls are gone on with before the runtime has its turn.
+const BATCH: usize = turn::SHARE;
 
 /// How many items' room a queue keeps.
 const KEPT_CAPACITY: usize = 1024;
@@ -144,6 +143,7 @@ impl Scheduler {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
             }
+            turn::begin_turn();
             self.poll_timers(cx);
             self.take_woken(None);
             let steps =
@@ -212,8 +212,9 @@ impl Scheduler {
 
     /// Starts new calls. True if the turn is over, because the runtime says so.
     fn start_new(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        for _ in 0..BATCH {
-            if self.direct.is_some() {
+        let mut left = None;
+        loop {
+            if self.direct.is_some() || left == Some(0) {
                 break;
             }
             if self.batch.is_empty() {
@@ -228,6 +229,8 @@ impl Scheduler {
             if !self.may_poll() {
                 return true;
             }
+            let some = left.unwrap_or_else(|| turn::share(self.batch.len() + self.calls.inbox.waiting()));
+            left = Some(some - 1);
             let Some(item) = self.batch.pop_front() else { break };
             self.direct = self.start(item);
             self.active = true;

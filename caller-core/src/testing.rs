@@ -6,6 +6,7 @@
 pub mod conformance;
 mod fixture;
 mod manual;
+pub mod probe;
 
 pub use self::{
     fixture::{Fixture, Running},

@@ -59,6 +59,12 @@ impl Inbox {
         Self { items: RawQueue::new(), woken: Arc::new(RawQueue::new()) }
     }
 
+    /// How many new items are in it.
+    pub(crate) fn waiting(&self) -> usize {
+        // Without the lock where a glance says that there are none.
+        if self.items.looks_ready() { self.items.len() } else { 0 }
+    }
+
     /// Whether there may be something to do.
     pub(crate) fn looks_ready(&self) -> bool {
         self.items.looks_ready() || self.woken.looks_ready()

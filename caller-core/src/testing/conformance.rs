@@ -14,8 +14,10 @@ pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod room;
 pub mod single_queue;
 pub mod tracker;
+pub mod turns;
 pub mod wait;
 
 use std::{
@@ -27,7 +29,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::wake::yield_now;
+use crate::{Caller, wake::yield_now};
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]
@@ -171,6 +173,29 @@ macro_rules! conformance {
             ins_01_pending_texts
             ins_02_caller_texts
             ins_03_group_texts);
+        $crate::__stamp!($fixture, room:
+            a_full_queue_that_was_closed_says_that_it_is_closed
+            a_wait_for_room_ends_when_the_queue_is_closed
+            a_wait_for_room_ends_when_the_queue_is_cancelled
+            a_wait_for_room_ends_when_the_caller_stops
+            a_wait_for_room_in_a_closed_queue_ends_at_once
+            adding_while_the_queue_is_closed_ends
+            a_wait_for_room_that_is_dropped_leaves_nothing
+            a_wait_for_room_that_is_polled_again_keeps_one_waker
+            room_for_one_wakes_one
+            leaving_does_not_take_the_room_of_another);
+        $crate::__stamp!($fixture, turns:
+            an_item_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_cancel_waits_for_the_one_that_runs
+            an_item_of_a_method_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_close_waits_for_one_that_cleans_up
+            items_run_one_at_a_time_whoever_closes_the_queue
+            a_queue_that_feeds_itself_lets_others_have_their_turn
+            a_queue_that_feeds_itself_can_be_stopped
+            a_queue_that_feeds_itself_can_be_closed
+            a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
+            no_kind_of_call_runs_far_ahead_of_the_others
+            no_queue_runs_far_ahead_of_another);
     };
 }
 
@@ -230,6 +255,18 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// What comes within a generous time.
 fn receive<T>(from: &mpsc::Receiver<T>) -> T {
     from.recv_timeout(LONG).expect("something should have come")
+}
+
+/// Holds up the thread of a caller until the sender is used or dropped.
+fn hold_up(caller: &Caller) -> mpsc::Sender<()> {
+    let (go_on, held_up) = mpsc::channel::<()>();
+    let (sender, begun) = mpsc::channel();
+    caller.call_direct(move || {
+        sender.send(()).unwrap();
+        let _dropped = held_up.recv_timeout(LONG);
+    });
+    receive(&begun);
+    go_on
 }
 
 /// An error as tests need one.
