@@ -2,6 +2,7 @@
 
 use crate::{
     deny, examples, features, jupyter,
+    outcome::{Outcome, Stop},
     report::{Report, Row},
     steps, system,
     workspace::Workspace,
@@ -29,18 +30,6 @@ pub(crate) struct Step {
     /// Whether the step has nothing to say about a workspace that does not compile.
     compiles: bool,
     run: fn(&Workspace) -> Outcome,
-}
-
-/// What a step came to.
-pub(crate) type Outcome = Result<(), Stop>;
-
-/// Why a step did not pass.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// What it checks is not so.
-    Failed(String),
-    /// This machine cannot run it.
-    Skipped(String),
 }
 
 /// Every step, cheapest first, so that the common slips show within the first minute; before them, what they need.

@@ -1,9 +1,9 @@
 //! The workspace as `cargo metadata` tells of it.
 
-use crate::{features, system};
+use crate::probe;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
     path::PathBuf,
@@ -61,7 +61,7 @@ impl Workspace {
     /// A cargo over the whole workspace with every feature that this machine can build. `last` comes behind those.
     pub(crate) fn cargo_with(&self, args: &[&str], last: &[&str]) -> Command {
         let mut command = self.cargo(args);
-        if system::has_glib() {
+        if probe::has_glib() {
             command.arg("--all-features");
         } else {
             command.args(["--features", &self.features_without("glib").join(",")]);
@@ -74,8 +74,7 @@ impl Workspace {
     fn features_without(&self, feature: &str) -> Vec<String> {
         let of = |package: &Package| -> Vec<String> {
             let names = package.features.keys().filter(|name| *name != "default");
-            let without =
-                names.filter(|name| !features::enabled(&package.features, [name.as_str()]).contains(feature));
+            let without = names.filter(|name| !enabled(&package.features, [name.as_str()]).contains(feature));
             without.map(|name| format!("{}/{name}", package.name)).collect()
         };
         self.packages.iter().flat_map(of).collect()
@@ -107,16 +106,41 @@ impl Package {
         let features = package["features"].as_object()?.iter().map(|(name, enables)| {
             Some((name.clone(), enables.as_array()?.iter().map(text).collect::<Option<_>>()?))
         });
-        let is_example = |target: &&Value| {
-            target["kind"].as_array().is_some_and(|kinds| kinds.contains(&"example".into()))
+        let targets = package["targets"].as_array()?;
+        let of_kind = |wanted: &'static [&'static str]| {
+            let is_wanted = |target: &&Value| {
+                target["kind"].as_array().is_some_and(|kinds| {
+                    kinds.iter().any(|kind| kind.as_str().is_some_and(|kind| wanted.contains(&kind)))
+                })
+            };
+            targets.iter().filter(is_wanted)
         };
-        let examples = package["targets"].as_array()?.iter().filter(is_example);
         Some(Self {
             name: text(&package["name"])?,
             features: features.collect::<Option<_>>()?,
-            examples: examples.map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
         })
     }
+}
+
+/// The features of this crate that `names` switch on, themselves among them.
+pub(crate) fn enabled<'a>(
+    features: &'a Features,
+    names: impl IntoIterator<Item = &'a str>,
+) -> BTreeSet<&'a str> {
+    let mut enabled = BTreeSet::new();
+    let mut open: Vec<&str> = names.into_iter().collect();
+    while let Some(name) = open.pop() {
+        // An entry is another feature, `dep:crate`, `crate?/feature`, or `crate/feature`, which also switches on the
+        // feature that an optional dependency has by its own name.
+        let name = name.split_once('/').map_or(name, |(dependency, _)| dependency);
+        if let Some((name, enables)) = features.get_key_value(name)
+            && enabled.insert(name.as_str())
+        {
+            open.extend(enables.iter().map(String::as_str));
+        }
+    }
+    enabled
 }
 
 /// Cargo says in `CARGO` which one it is; a bare `cargo` could be one of another toolchain.
@@ -133,14 +157,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn features(entries: &[(&str, &[&str])]) -> Features {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        entries.iter().map(|(name, enables)| ((*name).to_owned(), owned(enables))).collect()
+    }
+
     #[test]
     fn what_cannot_be_built_is_left_out() {
-        let package = |name: &str, features: &[(&str, &[&str])]| Package {
+        let package = |name: &str, entries: &[(&str, &[&str])]| Package {
             name: name.into(),
-            features: features
-                .iter()
-                .map(|(name, on)| ((*name).to_owned(), on.iter().map(|on| (*on).to_owned()).collect()))
-                .collect(),
+            features: features(entries),
             examples: Vec::new(),
         };
         let packages = vec![
@@ -152,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_feature_of_a_dependency_switches_on_the_dependency_unless_it_is_weak() {
+        let features =
+            features(&[("serde", &["dep:serde"]), ("strong", &["serde/std"]), ("weak", &["serde?/std"])]);
+        assert_eq!(enabled(&features, ["strong"]), ["serde", "strong"].into());
+        assert_eq!(enabled(&features, ["weak"]), ["weak"].into());
+    }
+
+    #[test]
     fn features_and_examples_are_read_from_the_metadata() {
         let metadata = json!({
             "workspace_root": "/w",
@@ -160,8 +194,8 @@ mod tests {
                 "name": "core",
                 "features": { "tracing": ["dep:tracing"] },
                 "targets": [
-                    { "kind": ["lib"], "name": "core" },
-                    { "kind": ["example"], "name": "tour" },
+                    { "kind": ["lib"], "name": "core", "src_path": "/w/core/src/lib.rs" },
+                    { "kind": ["example"], "name": "tour", "src_path": "/w/core/examples/tour.rs" },
                 ],
             }],
         });
