@@ -22,7 +22,7 @@ use async_std::task;
 use caller::{Guest, LocalFuture, Runtime, Spawner};
 use slab::Slab;
 
-use crate::Surrounding;
+use crate::surrounding::Surrounding;
 
 pub(crate) struct AsyncStdGuest(Rc<Tasks>);
 
