@@ -1,7 +1,7 @@
 //! The whole CI: which steps there are, in which order, and what becomes of the rest when one fails.
 
 use crate::{
-    deny, examples, features, jupyter,
+    deny, examples, features, imports, jupyter,
     outcome::{Outcome, Stop},
     report::{Report, Row},
     steps, system,
@@ -43,6 +43,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: system::run,
     },
     Step { name: "fmt", about: "format, by rustfmt", compiles: false, run: steps::fmt },
+    Step {
+        name: "imports",
+        about: "imports between files: no circles, none upwards",
+        compiles: false,
+        run: imports::run,
+    },
     Step {
         name: "clippy",
         about: "lints of every target, warnings denied",

@@ -13,6 +13,7 @@ mod report;
 mod deny;
 mod examples;
 mod features;
+mod imports;
 mod jupyter;
 mod steps;
 mod system;

@@ -27,6 +27,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) features: Features,
     pub(crate) examples: Vec<String>,
+    /// The root files of the library and the programs.
+    pub(crate) roots: Vec<PathBuf>,
 }
 
 /// The names of features, each with what it switches on.
@@ -119,6 +121,9 @@ impl Package {
             name: text(&package["name"])?,
             features: features.collect::<Option<_>>()?,
             examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            roots: of_kind(&["lib", "proc-macro", "bin"])
+                .map(|target| Some(target["src_path"].as_str()?.into()))
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -168,6 +173,7 @@ mod tests {
             name: name.into(),
             features: features(entries),
             examples: Vec::new(),
+            roots: Vec::new(),
         };
         let packages = vec![
             package("core", &[("glib", &["dep:glib"]), ("winit", &[]), ("gui", &["glib", "winit"])]),
@@ -186,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn features_and_examples_are_read_from_the_metadata() {
+    fn features_examples_and_roots_are_read_from_the_metadata() {
         let metadata = json!({
             "workspace_root": "/w",
             "target_directory": "/w/target",
@@ -205,6 +211,7 @@ mod tests {
             name: "core".into(),
             features: [("tracing".into(), vec!["dep:tracing".into()])].into(),
             examples: vec!["tour".into()],
+            roots: vec!["/w/core/src/lib.rs".into()],
         };
         assert_eq!(workspace.packages, [package]);
         assert!(Workspace::from_metadata(&json!({ "workspace_root": "/w" })).is_none());
