@@ -21,7 +21,7 @@ use async_std::task;
 use caller::{Guest, LocalFuture, Runtime};
 use slab::Slab;
 
-use crate::Surrounding;
+use crate::surrounding::Surrounding;
 
 pub(crate) struct AsyncStdGuest(Rc<Tasks>);
 

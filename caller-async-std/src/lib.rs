@@ -43,12 +43,16 @@
 //! task wants to be polled, so it goes on only when something else does. Make another call instead.
 #![forbid(unsafe_code)]
 
+mod surrounding;
+
 mod guest;
 
-use std::{any::Any, io, rc::Rc, time::Instant};
+use std::{any::Any, io, rc::Rc};
 
 use async_std::task;
 use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
+
+use crate::surrounding::Surrounding;
 
 /// The async-std backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,18 +109,5 @@ impl Backend for AsyncStd {
 
     fn stack_size(&self) -> Option<usize> {
         self.stack_size
-    }
-}
-
-/// async-std, which is one for the whole process.
-struct Surrounding;
-
-impl Runtime for Surrounding {
-    fn enter(&self, function: &mut dyn FnMut()) {
-        function();
-    }
-
-    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
-        Box::pin(task::sleep(at.saturating_duration_since(Instant::now())))
     }
 }

@@ -1,8 +1,8 @@
 //! The table of costs: ours beside the peers', each row measured in one process.
 
 use crate::{
-    ci::Stop,
     jupyter,
+    outcome::Stop,
     workspace::{Workspace, cargo},
 };
 use std::{
