@@ -16,6 +16,7 @@ mod pin;
 mod submitter;
 
 mod calls;
+mod growth;
 mod locks;
 mod together;
 mod without_results;
@@ -29,5 +30,6 @@ fn main() {
     without_results::without_results(size, &mut rows);
     locks::locks(size, &mut rows);
     together::together(size, &mut rows);
+    growth::growth(size, &mut rows);
     table::show(&rows);
 }
