@@ -14,12 +14,16 @@ use crate::{Caller, Context, ContextVar, Pending, Resolver, current_pending, tes
 /// What a row means by "soon".
 pub(super) const SOON: Duration = Duration::from_millis(250);
 
-/// Asserts that something takes at least `time`, and soon after that has happened. A machine that is busy is late at
-/// times, so the best of some tries counts.
+/// Asserts that something takes at least `time`, and ends soon after that. A machine that is busy is late at times, so the
+/// best of some tries counts.
 pub(super) fn on_time(what: &str, time: Duration, mut measure: impl FnMut() -> Duration) {
+    futures::executor::block_on(on_time_async(what, time, async || measure()));
+}
+
+pub(super) async fn on_time_async(what: &str, time: Duration, mut measure: impl AsyncFnMut() -> Duration) {
     let mut best = Duration::MAX;
     for _ in 0..5 {
-        let took = measure();
+        let took = measure().await;
         assert!(took >= time, "{what} came after {took:?}, before its time of {time:?}");
         best = best.min(took);
         if best <= time + SOON {
