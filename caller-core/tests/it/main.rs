@@ -6,4 +6,6 @@ mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
 mod stress;
+mod support;
 mod texts;
+mod timeouts;
