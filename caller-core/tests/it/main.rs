@@ -9,3 +9,5 @@ mod stress;
 mod support;
 mod texts;
 mod timeouts;
+mod timers;
+mod waiters;
