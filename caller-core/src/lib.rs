@@ -75,6 +75,8 @@ mod report;
 
 mod guard;
 
+mod kept;
+
 mod error;
 
 mod caller_id;
@@ -154,6 +156,7 @@ pub use self::{
     verbs::{
         AsCompleted, FromIter, FromStream, FromVec, IntoPending, ReturnWhen, Schedule, WaitMany, Waited,
     },
+    wake::Timeout,
 };
 
 #[cfg(feature = "macros")]

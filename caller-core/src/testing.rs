@@ -12,4 +12,4 @@ pub use self::{
     fixture::{Fixture, Running},
     manual::Manual,
 };
-pub use crate::guard::Place;
+pub use crate::{guard::Place, kept::kept_wakers};

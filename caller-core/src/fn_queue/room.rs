@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     guard,
     sys::{self, Mutex, MutexGuard},
-    wake::{self, Wakers},
+    wake::{Key, Wakers},
 };
 
 pub(crate) struct Room {
@@ -25,7 +25,7 @@ struct State {
 }
 
 /// A waiter's entry on the list, if it has one. Who has an entry that is not on the list any more has a place.
-pub(crate) type Waiting = Option<u64>;
+pub(crate) type Waiting = Option<Key>;
 
 pub(crate) fn closed() -> Error {
     Error::closed("the queue was closed")
@@ -78,7 +78,7 @@ impl Room {
             return Some(Err(closed()));
         }
         match *waiting {
-            Some(key) if state.waiters.has(key) => None,
+            Some(key) if state.waiters.contains(key) => None,
             Some(_) => {
                 *waiting = None;
                 Some(Ok(()))
@@ -94,7 +94,7 @@ impl Room {
     /// Gives a place back: the first waiter has it, if there is one.
     pub(crate) fn free(&self) {
         let mut state = self.state();
-        let first = state.waiters.take_first();
+        let first = state.waiters.pop();
         if first.is_none() {
             state.taken = state.taken.saturating_sub(1);
         }
@@ -108,7 +108,7 @@ impl Room {
     pub(crate) fn leave(&self, waiting: &mut Waiting) {
         let Some(key) = waiting.take() else { return };
         let mut state = self.state();
-        let old = state.waiters.forget(key);
+        let old = state.waiters.remove(key);
         let has_place = old.is_none() && !state.closed;
         drop(state);
         guard::discard_waker(old);
@@ -123,7 +123,7 @@ impl Room {
         state.closed = true;
         let all = state.waiters.take();
         drop(state);
-        wake::wake(all);
+        all.wake();
     }
 }
 

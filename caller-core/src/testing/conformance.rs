@@ -51,6 +51,7 @@ macro_rules! conformance {
             pen_09_wait_without_result
             pen_10_blocking_wait
             pen_10_blocking_timeout_in_a_callers_thread
+            pen_10_timeout_under_another_executor
             pen_11_runs_without_handles_and_frees
             pen_12_metadata_is_freed_on_completion
             pen_13_cancel_after_done
@@ -140,7 +141,9 @@ macro_rules! conformance {
             scq_01_in_order_from_any_thread
             scq_02_second_consumer
             scq_03_stop_rejects
-            scq_04_consumer_leaves);
+            scq_04_consumer_leaves
+            scq_05_last_handle_without_consumer_rejects
+            scq_05_consumer_takes_the_rest_of_the_last_handle);
         $crate::__stamp!($fixture, tracker:
             trk_01_activate_and_deactivate
             trk_02_in_the_set_until_done

@@ -8,3 +8,5 @@ mod send_sync;
 mod spans;
 mod stress;
 mod texts;
+mod timeouts;
+mod waiting;

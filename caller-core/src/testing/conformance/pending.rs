@@ -268,6 +268,26 @@ pub fn pen_10_blocking_timeout_in_a_callers_thread<F: Fixture>() {
     assert!(borrowed.is_timeout() && begun.is_timeout() && owned.unwrap_err().is_timeout());
 }
 
+pub fn pen_10_timeout_under_another_executor<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (_resolver, pending) = Resolver::<()>::new();
+    let (begins, begun) = mpsc::channel();
+    let time = Duration::from_millis(2);
+    // The executor blocks the thread whose scheduler would fire the timers of its caller.
+    let waited = caller.call_soon(async move || {
+        futures::executor::block_on(async {
+            let mut wait = pending.wait().timeout(time);
+            assert!(futures::poll!(&mut wait).is_pending());
+            begins.send(()).unwrap();
+            wait.await
+        })
+    });
+    receive(&begun);
+    fixture.elapse(time);
+    assert!(waited.wait().timeout(LONG).blocking().unwrap().unwrap_err().is_timeout());
+}
+
 pub fn pen_11_runs_without_handles_and_frees<F: Fixture>() {
     let caller = F::new().caller();
     let drops = Drops::default();

@@ -7,6 +7,7 @@ use std::{
 
 use futures::StreamExt;
 
+use super::LONG;
 use crate::{SingleConsumerQueue, testing::Fixture};
 
 pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
@@ -57,6 +58,43 @@ pub fn scq_04_consumer_leaves<F: Fixture>() {
     drop(consumer);
     assert!(queue.is_stopped());
     assert_eq!(*rejected.lock().unwrap(), [2, 3]);
+}
+
+pub fn scq_05_last_handle_without_consumer_rejects<F: Fixture>() {
+    let (queue, rejected) = rejecting();
+    let other = queue.clone();
+    queue.extend([1, 2]);
+    drop(queue);
+    assert!(rejected.lock().unwrap().is_empty());
+    assert!(other.push_back(3));
+    drop(other);
+    assert_eq!(*rejected.lock().unwrap(), [1, 2, 3]);
+}
+
+pub fn scq_05_consumer_takes_the_rest_of_the_last_handle<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (queue, rejected) = rejecting();
+    queue.extend([1, 2]);
+    let mut consumer = queue.consume();
+    drop(queue);
+    let taken =
+        caller.call_soon(async move || (consumer.next().await, consumer.next().await, consumer.next().await));
+    assert_eq!(taken.wait_blocking().unwrap(), (Some(1), Some(2), None));
+    // One that waits hears that the last handle has gone; the items that it did not take are rejected.
+    let (queue, late) = rejecting();
+    let mut consumer = queue.consume();
+    let ends = caller.call_soon(async move || consumer.next().await);
+    drop(queue);
+    assert_eq!(ends.wait().timeout(LONG).blocking().unwrap(), None);
+    let (queue, left) = rejecting();
+    queue.extend([1, 2, 3]);
+    let mut consumer = queue.consume();
+    drop(queue);
+    assert_eq!(fixture.block_on(async { consumer.next().await }), Some(1));
+    drop(consumer);
+    assert_eq!(*left.lock().unwrap(), [2, 3]);
+    assert!(rejected.lock().unwrap().is_empty() && late.lock().unwrap().is_empty());
 }
 
 fn rejecting() -> (SingleConsumerQueue<u32>, Arc<Mutex<Vec<u32>>>) {
