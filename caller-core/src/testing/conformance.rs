@@ -118,14 +118,21 @@ macro_rules! conformance {
             que_bounded
             que_bounded_under_pressure
             que_closed_caller
-            que_own_queue_is_an_error);
+            que_own_queue_is_an_error
+            que_02_a_call_behind_a_close_waits_for_the_one_that_runs
+            que_03_the_next_item_runs_whatever_panics
+            que_shares_with_unequal_rounds
+            que_bounded_first_come_first_served);
         $crate::__stamp!($fixture, completed:
             asc_01_in_order_of_completion
             asc_02_never_more_than_the_limit
             asc_03_failures_come_out_too
             asc_04_futures_and_streams
             asc_05_left_early
-            asc_zero_limit);
+            asc_zero_limit
+            asc_a_source_that_panics
+            asc_a_source_that_calls_its_caller
+            asc_left_with_a_canceller_that_panics);
         $crate::__stamp!($fixture, wait:
             wai_01_conditions
             wai_02_timeout
@@ -141,7 +148,8 @@ macro_rules! conformance {
             trk_01_activate_and_deactivate
             trk_02_in_the_set_until_done
             trk_03_one_current_of_each_type
-            trk_04_chosen_trackers);
+            trk_04_chosen_trackers
+            trk_a_tracker_that_panics);
         $crate::__stamp!($fixture, group:
             grp_01_ends_when_all_are_done
             grp_02_a_failing_member_ends_it
@@ -154,7 +162,10 @@ macro_rules! conformance {
             grp_09_nested
             grp_10_the_body_fails
             grp_left_behind
-            grp_by_hand);
+            grp_by_hand
+            grp_09_members_of_groups_inside
+            grp_an_error_whose_text_asks_the_group
+            grp_what_panics_around_it);
         $crate::__stamp!($fixture, lock:
             lck_01_event
             lck_01_countdown

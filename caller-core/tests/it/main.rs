@@ -2,6 +2,7 @@
 
 mod conformance;
 mod errors;
+mod groups;
 mod limits;
 mod send_sync;
 #[cfg(feature = "tracing")]

@@ -1,9 +1,10 @@
 //! GRP: calls that belong together.
 
 use std::{
+    fmt,
     future::{Future, pending, poll_fn},
     pin::pin,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     task::Poll,
     time::{Duration, Instant},
 };
@@ -533,4 +534,206 @@ pub fn grp_by_hand<F: Fixture>() {
     }));
     assert!(ended.unwrap().unwrap().wait_blocking().unwrap());
     eventually("the end of the caller's call", || caller.children().is_empty());
+}
+
+/// An error whose text asks the group of the call that failed.
+struct Asking(Arc<PendingGroup>);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} left", self.0.len())
+    }
+}
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} left of {:?}, cancelled={}", self.0.len(), self.0, self.0.is_cancelled())
+    }
+}
+
+impl std::error::Error for Asking {}
+
+pub fn grp_an_error_whose_text_asks_the_group<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let error = here
+            .group()
+            .run(async |group: Arc<PendingGroup>| {
+                let asked = group.clone();
+                drop(group.try_call_soon(async move || Err::<(), _>(Asking(asked))));
+                pending::<()>().await;
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.failures().len(), 1);
+        assert!(error.to_string().contains("0 left"), "{error}");
+        let body = here.group().build();
+        let asked = body.clone();
+        let error = body.try_run(async move |_| Err::<(), _>(Asking(asked))).await.unwrap_err();
+        assert!(error.is_failed(), "{error}");
+    });
+}
+
+pub fn grp_what_panics_around_it<F: Fixture>() {
+    struct Mute;
+    impl fmt::Debug for Mute {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no words, on purpose")
+        }
+    }
+    impl fmt::Display for Mute {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no words, on purpose")
+        }
+    }
+    impl std::error::Error for Mute {}
+    /// Panics when it is dropped.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "drop, on purpose");
+        }
+    }
+    in_a_call::<F, _>(async |here| {
+        // A canceller, a future that is dropped, a text: the others are cancelled, the group ends, and has all failures.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        let by_hand = by_hand.handle();
+        resolver.set_canceller(|_| panic!("a canceller, on purpose")).unwrap();
+        let group = here.group().build();
+        group.add(&by_hand).unwrap();
+        let (sender, dropped) = mpsc::channel::<()>();
+        let error = group.run(async |group: Arc<PendingGroup>| {
+            drop(group.call_soon(async || Bomb));
+            drop(group.call_soon(async || {
+                let _bomb = Bomb;
+                pending::<()>().await;
+            }));
+            drop(group.call_soon(async move || {
+                let _until_dropped = sender;
+                pending::<()>().await;
+            }));
+            here.call_soon(async || ()).await.unwrap();
+            drop(group.try_call_soon(async || Err::<(), _>(Mute)));
+            while !by_hand.is_cancelled() {
+                here.call_soon(async || ()).wait().protect().await.unwrap();
+            }
+            pending::<()>().await;
+        });
+        let mut error = pin!(error);
+        let until = std::time::Instant::now() + super::LONG;
+        while !by_hand.is_cancelled() {
+            assert!(std::time::Instant::now() < until && once(error.as_mut()).await.is_pending());
+            let _cancelled = here.call_soon(async || ()).wait().protect().await;
+        }
+        assert!(resolver.resolve(()).is_ok());
+        let error = error.await.unwrap_err();
+        assert!(dropped.recv().is_err() && group.is_empty());
+        assert_eq!(error.failures().len(), 1);
+        // The destructor of its body.
+        let ended = here
+            .call_soon(async move || {
+                let this = Caller::current().unwrap();
+                let group = this.group().build();
+                let (outer, member) = (group.clone(), this.clone());
+                let run = group.run(async move |group| {
+                    let _bomb = Bomb;
+                    drop(member.call_soon(async || pending::<()>().await));
+                    group.cancel("enough");
+                    pending::<()>().await;
+                });
+                let panicked =
+                    futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(run)).await.is_err();
+                panicked && outer.is_empty()
+            })
+            .await;
+        assert!(ended.unwrap(), "a panic of its body goes on when the members have ended");
+    });
+}
+
+pub fn grp_09_members_of_groups_inside<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let waits = || here.call_soon(async || pending::<()>().await).handle();
+        let outer = here.group().build();
+        let ended = outer
+            .run(async |outer| {
+                let first = waits();
+                let inner = here.group().build();
+                let (early, early_pending) = Resolver::<()>::new();
+                inner.add(&early_pending.handle()).unwrap();
+                let mut running = pin!(inner.run(async |_| {
+                    let second = waits();
+                    pending::<()>().await;
+                    second
+                }));
+                assert!(once(running.as_mut()).await.is_pending());
+                let third = waits();
+                let inside = inner.pendings();
+                assert!(inner.len() == 2 && inside[0] == early_pending.handle());
+                assert_eq!(outer.pendings(), [&[first.clone()], &inside[..], &[third.clone()]].concat());
+                assert_eq!(outer.len(), 4);
+                // Let go by the inner one, it is still the outer one's.
+                assert!(inner.remove(&inside[0]) && !inner.remove(&inside[0]));
+                assert!(inner.len() == 1 && outer.len() == 4 && outer.remove(&inside[0]));
+                assert!(inner.len() == 1 && outer.len() == 3 && !outer.remove(&inside[0]));
+                // Dropped, the inner one has no members; the outer one waits for them.
+                inner.add(&early_pending.handle()).unwrap();
+                early.set_canceller(|_| ()).unwrap();
+                first.cancel("enough");
+                first.wait().await.unwrap();
+                third.cancel("enough");
+                third.wait().await.unwrap();
+                outer.len()
+            })
+            .await;
+        assert_eq!(ended.unwrap(), Some(2));
+        // A member that goes on when the inner group has ended holds up the outer one, and its failure comes out of it.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        resolver.set_canceller(|_| ()).unwrap();
+        let by_hand = by_hand.handle();
+        let outer = here.group().build();
+        let mut running = pin!(outer.run(async |outer| {
+            let inner = here.group().cancellation_timeout(Duration::ZERO).build();
+            inner.add(&by_hand).unwrap();
+            inner.cancel("enough");
+            let left = inner.run(async |_| ()).await.unwrap_err();
+            assert_eq!(left.left_behind().len(), 1);
+            assert!(inner.is_empty() && inner.pendings().is_empty());
+            assert!(outer.len() == 1 && outer.pendings()[0] == by_hand);
+        }));
+        for _ in 0..10 {
+            assert!(once(running.as_mut()).await.is_pending());
+            here.call_soon(async || ()).await.unwrap();
+        }
+        assert_eq!(outer.pendings(), [by_hand.clone()]);
+        resolver.resolve(()).unwrap_or(());
+        assert_eq!(running.await.unwrap(), Some(()));
+        // A member by hand of both: one failure.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        let by_hand = by_hand.handle();
+        let error = here
+            .group()
+            .run(async |outer| {
+                let failed = here
+                    .group()
+                    .run(async |inner| {
+                        outer.add(&by_hand).unwrap();
+                        inner.add(&by_hand).unwrap();
+                        assert!(outer.len() == 1 && inner.len() == 1);
+                        assert!(resolver.fail(Trouble));
+                        pending::<()>().await;
+                    })
+                    .await;
+                assert!(failed.unwrap_err().is_failed());
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.failures().len(), 1);
+        // One that is run in its own context has none around it.
+        let group = here.group().build();
+        let again = group.clone();
+        let ended = crate::Tracker::scope(&group, async {
+            again.run(async |_| here.call_soon(async || 7).await).await
+        })
+        .await;
+        assert_eq!(ended.unwrap().unwrap().unwrap(), 7);
+    });
 }
