@@ -2,6 +2,7 @@
 
 mod conformance;
 mod errors;
+mod hostile;
 mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
