@@ -22,6 +22,7 @@ use loom::thread;
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Plain, Run, job},
+    caller::{CallerState, Ending},
     context::{Context, Holding},
     error::Error,
     group::PendingGroup,
@@ -669,5 +670,110 @@ fn loom_what_is_done_has_left_the_set() {
         set.add(&member.handle());
         other.join().unwrap();
         assert!(set.is_empty());
+    });
+}
+
+/// The end of a caller: the count of what it waits for, what its owner does alone, and how often it was told.
+struct Life {
+    ending: Ending,
+    /// What only the holder of the caller's own part touches, and then whoever tells the end.
+    own: loom::cell::UnsafeCell<u32>,
+    told: AtomicUsize,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self { ending: Ending::new(), own: loom::cell::UnsafeCell::new(0), told: AtomicUsize::new(0) }
+    }
+
+    fn let_go(&self) {
+        if self.ending.let_go() {
+            touch(&self.own);
+            self.ending.end();
+            self.told.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends the caller's own part: refuses what is queued.
+    fn finish(&self) {
+        touch(&self.own);
+        self.let_go();
+    }
+
+    fn stop(&self) {
+        let Some(unclaimed) = self.ending.stop() else { return };
+        if unclaimed {
+            self.finish();
+        }
+        self.let_go();
+    }
+
+    /// The life of a thread that may have come too late.
+    fn run(&self) {
+        if self.ending.claim().is_ok() {
+            if self.ending.run() {
+                touch(&self.own);
+            }
+            self.stop();
+            self.finish();
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.told.load(Ordering::SeqCst), 1, "the end is told once");
+        assert_eq!(self.ending.state(), CallerState::Stopped);
+        assert!(!self.ending.add(), "nothing is added after the end");
+    }
+}
+
+#[test]
+fn loom_a_stop_and_the_start_end_a_caller_once() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        let others = [Life::run as fn(&Life), Life::stop].map(|act| {
+            let life = life.clone();
+            thread::spawn(move || act(&life))
+        });
+        life.stop();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        life.check();
+    });
+}
+
+#[test]
+fn loom_the_last_child_and_its_parent_end_it_once() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        assert!(life.ending.add_child() && life.ending.add_child());
+        let children = [(); 2].map(|()| {
+            let life = life.clone();
+            thread::spawn(move || life.let_go())
+        });
+        life.run();
+        children.into_iter().for_each(|child| child.join().unwrap());
+        life.check();
+    });
+}
+
+#[test]
+fn loom_a_child_and_a_call_that_come_late() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        let adopts = life.clone();
+        let adopt = thread::spawn(move || {
+            if adopts.ending.add_child() {
+                adopts.let_go();
+            }
+        });
+        let lends = life.clone();
+        let lend = thread::spawn(move || {
+            if lends.ending.add() {
+                lends.let_go();
+            }
+        });
+        life.stop();
+        adopt.join().unwrap();
+        lend.join().unwrap();
+        life.check();
     });
 }

@@ -3,6 +3,7 @@
 mod conformance;
 mod errors;
 mod groups;
+mod hostile;
 mod limits;
 mod send_sync;
 #[cfg(feature = "tracing")]

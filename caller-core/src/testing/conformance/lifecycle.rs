@@ -13,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Drops, LONG, calls::turns, eventually, receive, yield_now};
+use super::{Drops, LONG, calls::turns, eventually, hold_up, receive, yield_now};
 use crate::{
     Caller, CallerState, Moment, Pending, PendingHandle, Resolver,
-    testing::{Fixture, Manual, Running},
+    testing::{Fixture, Manual, Running, probe::ends_soon},
 };
 
 /// A waker that looks at something at the very moment it is woken, in the thread that wakes it.
@@ -533,4 +533,105 @@ pub fn cal_stop_while_a_child_blocks_on_the_parent<F: Fixture>() {
     parent.stop();
     parent.stopped().blocking().unwrap();
     assert!(blocked.is_done());
+}
+
+pub fn cal_a_child_while_its_parent_stops<F: Fixture>() {
+    let parent = F::new().caller();
+    let child = parent.child("child").unwrap();
+    let go_on = hold_up(&child);
+    parent.stop();
+    assert_eq!(parent.state(), CallerState::Stopping, "its child holds it up");
+    assert!(parent.child("child").unwrap_err().is_closed());
+    assert!(parent.new_child().unwrap_err().is_closed());
+    assert!(parent.child_builder().build().unwrap_err().is_closed());
+    assert!(parent.to_thread(async || ()).wait_blocking().unwrap_err().is_closed());
+    drop(go_on);
+    parent.stopped().blocking().unwrap();
+}
+
+pub fn cal_a_name_that_is_taken<F: Fixture>() {
+    let fixture = F::new();
+    let parent = fixture.caller();
+    let child = parent.child("db").unwrap();
+    let run = parent.child_builder().name("db").run(async |_| ());
+    assert!(run.unwrap_err().is_mismatch());
+    let scope = fixture.block_on(async { parent.child_builder().name("db").scope(async |_| ()).await });
+    assert!(scope.unwrap_err().is_mismatch());
+    assert_eq!(
+        child.call_soon(async || 1).wait_blocking().unwrap(),
+        1,
+        "the child that has the name goes on"
+    );
+    // One that was only built is run.
+    let built = parent.child_builder().name("built").build().unwrap();
+    let early = built.call_soon(async || 2);
+    let same = parent.child_builder().name("built").run(async move |caller: Caller| {
+        early.await.unwrap();
+        caller
+    });
+    assert_eq!(same.unwrap(), built);
+}
+
+pub fn cal_what_cannot_run_leaves_no_child<F: Fixture>() {
+    let parent = F::new().caller();
+    let name = "a\0b";
+    for error in [
+        parent.child(name).unwrap_err(),
+        parent.child_builder().name(name).build().unwrap_err(),
+        parent.child_builder().name(name).run(async |_| ()).unwrap_err(),
+    ] {
+        assert!(error.is_start() && error.to_string().contains("NUL"), "{error}");
+    }
+    // No runtime surrounds this.
+    let mut scope = Box::pin(parent.child_builder().name("scope").scope(async |_| ()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(matches!(scope.as_mut().poll(&mut cx), Poll::Ready(Err(_))));
+    assert_eq!(parent.children(), [], "none is left behind");
+}
+
+pub fn cal_the_body_goes_on_behind_the_end<F: Fixture>() {
+    async fn body(caller: Caller) -> Caller {
+        let never = caller.call_soon(async || std::future::pending::<()>().await);
+        caller.call_soon(async || ()).await.unwrap();
+        // It would come after the body: the stop begins here.
+        caller.stopped().await;
+        assert_eq!(caller.state(), CallerState::Stopped);
+        assert!(never.is_done() && never.await.unwrap_err().is_closed());
+        assert!(Caller::current().is_err(), "the thread is free");
+        caller
+    }
+    ends_soon("a scope in a scope that has ended", || {
+        let fixture = F::new();
+        let (one, two) = fixture.block_on(async {
+            Caller::scope(fixture.backend(), async |caller| {
+                let one = body(caller).await;
+                let two = Caller::scope(fixture.backend(), async |caller| body(caller).await).await.unwrap();
+                (one, two)
+            })
+            .await
+            .unwrap()
+        });
+        assert_ne!(one, two);
+    });
+    let ran = ends_soon("a run that has ended", || {
+        F::new().builder().run(async |caller: Caller| body(caller).await.id())
+    });
+    assert!(ran.is_ok());
+}
+
+pub fn cal_serving_until_somebody_stops_it<F: Fixture>() {
+    let fixture = F::new();
+    let (sender, begun) = mpsc::channel::<Caller>();
+    let stops = thread::spawn(move || {
+        let caller = receive(&begun);
+        assert_eq!(caller.call_soon(async || 1).wait_blocking().unwrap(), 1, "it serves");
+        caller.force_stop();
+    });
+    let ran = fixture.builder().run(async move |caller: Caller| {
+        sender.send(caller.clone()).unwrap();
+        caller.stopping().await;
+        caller.is_running()
+    });
+    assert!(!ran.unwrap());
+    stops.join().unwrap();
 }

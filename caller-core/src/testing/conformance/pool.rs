@@ -204,3 +204,38 @@ pub fn thr_stop_while_calls_wait<F: Fixture>() {
         assert!(error.is_cancelled() && error.is_closed(), "{error}");
     }
 }
+
+pub fn thr_cancelled_calls_wait_no_longer<F: Fixture>() {
+    let caller = F::new().builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let (sender, began) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = caller.to_thread(async move || {
+        sender.send(()).unwrap();
+        released.recv_timeout(LONG).unwrap();
+    });
+    receive(&began);
+    let waiting: Vec<_> = (0..10).map(|_| caller.to_thread(async || ())).collect();
+    assert_eq!(caller.0.pool.waiting(), 10);
+    waiting[1..].iter().for_each(|call| assert!(call.cancel("never mind")));
+    assert_eq!(caller.0.pool.waiting(), 1, "though no worker has come back");
+    release.send(()).unwrap();
+    busy.wait_blocking().unwrap();
+    for (at, call) in waiting.into_iter().enumerate() {
+        assert_eq!(call.wait_blocking().is_ok(), at == 0);
+    }
+    caller.stop();
+}
+
+pub fn thr_settings_at_their_limits<F: Fixture>() {
+    for (settings, idle) in [
+        (PoolSettings::default().max_idle(0), 0),
+        (PoolSettings::default().idle_time(Duration::MAX), 1),
+        (PoolSettings::default().limit(usize::MAX).max_idle(usize::MAX), 1),
+    ] {
+        let caller = F::new().builder().pool(settings).spawn().unwrap();
+        assert_eq!(caller.to_thread(async || 1).wait_blocking().unwrap(), 1);
+        assert_eq!(caller.workers(), (idle, idle));
+        caller.stop();
+        caller.stopped().blocking().unwrap();
+    }
+}
