@@ -5,6 +5,7 @@
 
 pub mod conformance;
 mod fixture;
+pub mod harness;
 mod manual;
 pub mod probe;
 mod process;

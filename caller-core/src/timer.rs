@@ -41,13 +41,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The longest delay, about a century. Every clock can name a time so far ahead, and no program waits for its end.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The longest delay, about a thousand years. Every clock can name a time so far ahead, and no program waits for its end.
+const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
 
-/// The time `delay` after `now`. A delay of more than about a century counts as a century, so it never overflows.
+/// The time `delay` after `now`. A delay of more than about a thousand years counts as that, so it never overflows.
 pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
     // The second step is for a clock near its own end.
-    now.checked_add(delay.min(LONGEST)).or_else(|| now.checked_add(LONGEST / 100)).unwrap_or(now)
+    now.checked_add(delay.min(LONGEST)).or_else(|| now.checked_add(LONGEST / 1000)).unwrap_or(now)
 }
 
 /// Names an entry of a list. Entries of one time are in the order they were made.

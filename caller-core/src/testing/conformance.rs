@@ -227,6 +227,30 @@ macro_rules! conformance {
             a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
             no_kind_of_call_runs_far_ahead_of_the_others
             no_queue_runs_far_ahead_of_another);
+        $crate::__stamp_alone!($fixture, harness:
+            drops_at_every_poll
+            panics_at_every_place
+            calls_back_from_everywhere);
+    };
+}
+
+/// Stamps functions that want a process of their own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stamp_alone {
+    ($fixture:ty, $area:ident: $($name:ident)*) => {
+        mod $area {
+            #[allow(unused_imports, reason = "the fixture may come from anywhere")]
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    $crate::testing::Process::of(concat!(module_path!(), "::", stringify!($name)))
+                        .limit(std::time::Duration::from_secs(80))
+                        .run($crate::testing::$area::$name::<$fixture>);
+                }
+            )*
+        }
     };
 }
 

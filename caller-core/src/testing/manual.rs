@@ -50,7 +50,9 @@ struct VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
-        timer::after(self.start, *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner))
+        let gone_by = *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where the machine cannot name the time, the clock stops.
+        self.start.checked_add(gone_by).unwrap_or_else(|| timer::after(self.start, Duration::MAX))
     }
 }
 
@@ -66,10 +68,13 @@ impl Manual {
         Self(Arc::new(Time { timers: Timers::new(clock.clone()), clock }))
     }
 
-    /// Moves the clock on by `time`, and wakes what is due by then. The clock stops about a century after its start.
+    /// Moves the clock on by `time`, and wakes what is due by then. A clock that cannot go so far stands still.
     pub fn advance(&self, time: Duration) {
         let mut gone_by = self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *gone_by = gone_by.saturating_add(time);
+        let later = gone_by.saturating_add(time);
+        if self.0.clock.start.checked_add(later).is_some() {
+            *gone_by = later;
+        }
         drop(gone_by);
         self.0.timers.fire(Waker::noop());
     }

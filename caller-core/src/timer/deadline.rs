@@ -186,7 +186,7 @@ macro_rules! by_which_clock {
          method `blocking` blocks the thread, it goes by the clock of the machine. The wait ends on time also when the thread \
          of what it waits for is busy. It ends when it is polled: an executor that runs inside a call and blocks the thread \
          (`futures::executor::block_on`) is woken by the clock of the machine for that, since the caller cannot do it. A time \
-         longer than about a century is as good as none."
+         longer than about a thousand years is as good as none."
     };
 }
 pub(crate) use by_which_clock;
