@@ -1,6 +1,8 @@
 //! Times at which waits give up: every wait has one, none overflows, none is lost.
 
 use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -19,6 +21,15 @@ fn manual() -> (Manual, Running) {
     let manual = Manual::new();
     let caller = Caller::builder().backend(manual.clone()).spawn().expect("a caller can be started");
     (manual, Running(caller))
+}
+
+/// Says each time that it was polled.
+fn says<W: Future + Unpin>(mut wait: W, polled: &mpsc::Sender<()>) -> impl Future<Output = W::Output> {
+    poll_fn(move |cx| {
+        let output = Pin::new(&mut wait).poll(cx);
+        polled.send(()).unwrap();
+        output
+    })
 }
 
 #[test]
@@ -90,12 +101,8 @@ fn a_timeout_inside_a_call_comes_under_an_executor_that_blocks_the_thread() {
     let (begins, begun) = mpsc::channel();
     let waited = caller.call_soon(async move || {
         // Nobody drives the timers of this caller now.
-        block_on(async {
-            let mut wait = pending.wait().timeout(SHORT);
-            assert!(futures::poll!(&mut wait).is_pending());
-            begins.send(()).unwrap();
-            wait.await.map_err(|error| error.is_timeout())
-        })
+        let wait = pending.wait().timeout(SHORT);
+        block_on(says(wait, &begins)).map_err(|error| error.is_timeout())
     });
     begun.recv_timeout(LONG).unwrap();
     // Its own clock still decides.
@@ -111,8 +118,7 @@ fn a_timeout_that_moves_from_its_call_to_a_blocking_executor_comes() {
     let waited = caller.call_soon(async move || {
         let mut wait = pending.wait().timeout(SHORT);
         assert!(futures::poll!(&mut wait).is_pending());
-        begins.send(()).unwrap();
-        block_on(wait).map_err(|error| error.is_timeout())
+        block_on(says(wait, &begins)).map_err(|error| error.is_timeout())
     });
     begun.recv_timeout(LONG).unwrap();
     manual.advance(SHORT);

@@ -1,8 +1,8 @@
 //! PEN: results, waits, callbacks.
 
 use std::{
-    future::Future,
-    pin::pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, Barrier, Mutex, mpsc},
     task::{Context, Poll, Waker},
     thread,
@@ -435,12 +435,12 @@ pub fn pen_10_timeout_under_another_executor<F: Fixture>() {
     let time = Duration::from_millis(2);
     // The executor blocks the thread whose scheduler would fire the timers of its caller.
     let waited = caller.call_soon(async move || {
-        futures::executor::block_on(async {
-            let mut wait = pending.wait().timeout(time);
-            assert!(futures::poll!(&mut wait).is_pending());
+        let mut wait = pending.wait().timeout(time);
+        futures::executor::block_on(poll_fn(|cx| {
+            let polled = Pin::new(&mut wait).poll(cx);
             begins.send(()).unwrap();
-            wait.await
-        })
+            polled
+        }))
     });
     receive(&begun);
     fixture.elapse(time);

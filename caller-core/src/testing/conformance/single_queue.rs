@@ -106,7 +106,8 @@ pub fn scq_05_consumer_takes_the_rest_of_the_last_handle<F: Fixture>() {
     drop(queue);
     let taken =
         caller.call_soon(async move || (consumer.next().await, consumer.next().await, consumer.next().await));
-    assert_eq!(taken.wait_blocking().unwrap(), (Some(1), Some(2), None));
+    let taken = taken.wait().timeout(LONG).blocking();
+    assert_eq!(taken.unwrap(), (Some(1), Some(2), None));
     // One that waits hears that the last handle has gone; the items that it did not take are rejected.
     let (queue, late) = rejecting();
     let mut consumer = queue.consume();
