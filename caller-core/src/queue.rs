@@ -101,37 +101,45 @@ impl<T> RawQueue<T> {
         take: impl FnOnce(&mut VecDeque<T>) -> R,
     ) -> Poll<Option<R>> {
         let mut fresh = None;
-        loop {
+        let polled = loop {
             let mut list = sys::lock(&self.list);
             if !list.items.is_empty() {
                 let taken = take(&mut list.items);
                 self.ready.store(list.stopped || !list.items.is_empty(), Ordering::Relaxed);
-                return Poll::Ready(Some(taken));
+                break Poll::Ready(Some(taken));
             }
             if list.stopped {
-                return Poll::Ready(None);
+                break Poll::Ready(None);
             }
-            let Some(consumer) = consumer else { return Poll::Pending };
+            let Some(consumer) = consumer else { break Poll::Pending };
             if list.consumer.as_ref().is_some_and(|known| known.will_wake(consumer)) {
-                return Poll::Pending;
+                break Poll::Pending;
             }
             if let Some(fresh) = fresh.take() {
                 let old = list.consumer.replace(fresh);
                 drop(list);
-                drop(old);
-                return Poll::Pending;
+                guard::discard_waker(old);
+                break Poll::Pending;
             }
             // A waker is cloned outside of the lock; then the list is looked at again.
             drop(list);
             fresh = Some(consumer.clone());
-        }
+        };
+        guard::discard_waker(fresh);
+        polled
     }
 
     /// Has `consumer` woken by the next change, without taking anything.
     pub(crate) fn watch(&self, consumer: &Waker) {
         let consumer = consumer.clone();
         let old = sys::lock(&self.list).consumer.replace(consumer);
-        drop(old);
+        guard::discard_waker(old);
+    }
+
+    /// Forgets the waker of the consumer, which waits no longer.
+    pub(crate) fn unwatch(&self) {
+        let old = sys::lock(&self.list).consumer.take();
+        guard::discard_waker(old);
     }
 
     /// Whether there may be something to take: an item, or that the queue has stopped.

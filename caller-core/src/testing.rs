@@ -14,4 +14,4 @@ pub use self::{
     manual::Manual,
     process::Process,
 };
-pub use crate::guard::Place;
+pub use crate::{guard::Place, kept::kept_wakers};

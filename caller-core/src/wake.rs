@@ -1,15 +1,18 @@
-//! Waiting and waking: lists of wakers, wakers that can be looked at, blocked threads.
+//! Waiting and waking: lists of waiters, wakers that remember being woken, blocked threads, bounded waits.
 
 mod flag;
 mod list;
 mod park;
+mod timeout;
 mod yield_now;
 
 #[cfg(feature = "test-util")]
 pub(crate) use self::park::park_on;
+pub use self::timeout::Timeout;
 pub(crate) use self::{
     flag::Flagged,
-    list::{Wakers, wake},
+    list::{Key, List, Wakers},
     park::block_on,
+    timeout::timeout_by_wrapping,
     yield_now::yield_now,
 };

@@ -16,7 +16,7 @@ use crate::{
     context::Context,
     error::{Error, Kind, Result},
     guard::{self, Place},
-    this_thread,
+    this_thread, timer,
     wake::Flagged,
 };
 
@@ -202,6 +202,7 @@ impl<F: Future> Future for Body<F> {
         let id = self.caller.id();
         let (polled, awaits_end) = self.run(|this| {
             let Some(future) = &mut this.future else { return (Ok(Poll::Pending), false) };
+            let _polling = timer::polling(waker.data());
             let mut cx = TaskContext::from_waker(&waker);
             this_thread::as_body_of(id, || guard::run(|| future.as_mut().poll(&mut cx)))
         });

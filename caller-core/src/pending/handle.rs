@@ -1,14 +1,15 @@
-//! A pending without its result: to watch, to cancel, to keep in sets.
+//! A handle of a pending without its result: it watches, cancels, and is kept in sets.
 
 use std::{
     any::TypeId,
+    borrow::Cow,
     fmt,
     future::Future,
     panic::Location,
     pin::Pin,
     sync::Arc,
     task::{self, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -19,12 +20,13 @@ use super::{
 use crate::{
     context::Context,
     error::{Error, Kind, Result},
-    guard,
-    timer::Deadline,
+    guard::{self, Place},
+    timer::{Deadline, timeout_methods},
+    wake::{Key, Timeout, timeout_by_wrapping},
 };
 
 impl PendingHandle {
-    /// Runs `access` under the lock, and hands back what it gave unless the pending is done.
+    /// Runs `access` with the observers, under the lock. None, without a call, once the pending is done.
     fn waiters<R>(&self, access: impl FnOnce(&mut Waiters) -> R) -> Option<R> {
         let mut access = Some(access);
         let mut given = None;
@@ -83,7 +85,16 @@ impl PendingHandle {
 
     /// The name of the function that was called; a closure bears the name of what it stands in.
     pub fn function(&self) -> &'static str {
-        self.0.site().name()
+        self.0.site().function()
+    }
+
+    /// The name of the call: the one that it was given ([`Schedule::name`](crate::Schedule::name)), or that of its function.
+    pub fn name(&self) -> Cow<'static, str> {
+        let site = self.0.site();
+        match site.given {
+            Some(given) => Cow::Owned(given.as_ref().to_owned()),
+            None => Cow::Borrowed(site.function()),
+        }
     }
 
     /// Where the call was made.
@@ -107,7 +118,11 @@ impl PendingHandle {
 
     /// Takes a callback off, and says how often it had been added.
     pub fn remove_done_callback(&self, callback: &DoneCallback) -> usize {
-        self.waiters(|waiters| waiters.extra().forget_callback(callback)).map_or(0, |removed| removed.len())
+        let removed = self.waiters(|waiters| waiters.extra().forget_callback(callback)).unwrap_or_default();
+        let number = removed.len();
+        // Dropped one by one, without the lock: a context may hold values of the user's.
+        removed.into_iter().for_each(|observer| guard::discard(Place::DoneCallback, observer));
+        number
     }
 
     /// Tells `keeper` once it is done. If it is already, before this returns.
@@ -121,16 +136,17 @@ impl PendingHandle {
 
     /// Takes a keeper off, so that it does not hear of it.
     pub(crate) fn unkeep<K>(&self, keeper: &Arc<K>) {
-        let _old = self.waiters(|waiters| waiters.unkeep(Arc::as_ptr(keeper).cast()));
+        let old = self.waiters(|waiters| waiters.unkeep(Arc::as_ptr(keeper).cast()));
+        guard::discard(Place::DoneCallback, old);
     }
 
-    /// Puts a label on it, which stands in its text until it is done. Then it is freed.
+    /// Puts a label on it, which stands in its text until it is done. Then the label is freed.
     pub fn set_metadata(&self, name: impl Into<String>, value: impl ToString) {
         let (name, value) = (name.into(), value.to_string());
         self.waiters(|waiters| waiters.extra().metadata.set(name, value));
     }
 
-    /// A label put on it before.
+    /// The value of a label. None without such a label, and once the pending is done.
     pub fn metadata(&self, name: &str) -> Option<String> {
         self.waiters(|waiters| Some(waiters.known()?.metadata.get(name)?.to_owned())).flatten()
     }
@@ -168,11 +184,9 @@ impl PendingHandle {
     /// Has `waker` woken when cancelling is asked for, or it is done: in the thread where that happens, at once.
     pub(crate) fn wake_on_cancel(&self, waker: Waker) {
         let mut waker = Some(waker);
-        self.waiters(|waiters| {
-            if !self.is_cancelled() {
-                waiters.extra().observe_cancel(&mut None, waker.take()?);
-            }
-            Some(())
+        let _never = self.waiters(|waiters| {
+            let waker = if self.is_cancelled() { None } else { waker.take() };
+            waiters.extra().observe_cancel(&mut None, waker?)
         });
         waker.into_iter().for_each(guard::wake);
     }
@@ -209,20 +223,33 @@ impl PendingHandle {
     }
 
     /// Registers `cx` to be woken when it is done. Ready if it is.
-    pub(crate) fn poll_done(&self, key: &mut Option<u64>, cx: &mut task::Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_done(&self, key: &mut Option<Key>, cx: &mut task::Context<'_>) -> Poll<()> {
         if self.is_done() {
             return Poll::Ready(());
         }
         let mut waker = Some(cx.waker().clone());
         let old =
             self.waiters(|waiters| waker.take().and_then(|waker| waiters.extra().observe_waker(key, waker)));
-        if old.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        registered(old, waker)
     }
 
     /// Undoes what `poll_done` registered.
-    pub(crate) fn forget(&self, key: &mut Option<u64>) {
+    pub(crate) fn forget(&self, key: &mut Option<Key>) {
         if let Some(key) = key.take() {
-            let _old = self.waiters(|waiters| waiters.extra().forget(key));
+            let old = self.waiters(|waiters| waiters.extra().forget(key));
+            guard::discard_waker(old.flatten());
+        }
+    }
+}
+
+/// Pending if a waker was registered, in place of `old`, under the lock that is released by now. Ready if it was not.
+fn registered(old: Option<Option<Waker>>, unused: Option<Waker>) -> Poll<()> {
+    guard::discard_waker(unused);
+    match old {
+        None => Poll::Ready(()),
+        Some(old) => {
+            guard::discard_waker(old);
+            Poll::Pending
         }
     }
 }
@@ -261,8 +288,8 @@ pub(super) fn describe(pending: &dyn Observe, f: &mut fmt::Formatter<'_>) -> fmt
     f.write_str(&labels)?;
     match error {
         Ok(Some(error)) => match error.failure() {
-            Some(failure) => write!(f, " error={}", Shortened(&failure.to_string())),
-            None => write!(f, " error={}", Shortened(&error.kind().to_string())),
+            Some(failure) => write!(f, " error={}", Shortened(&guard::text(&failure))),
+            None => write!(f, " error={}", Shortened(&guard::text(error.kind()))),
         },
         _ => Ok(()),
     }
@@ -276,22 +303,14 @@ pub(super) fn describe(pending: &dyn Observe, f: &mut fmt::Formatter<'_>) -> fmt
 #[derive(Debug)]
 pub struct WaitDone {
     pending: PendingHandle,
-    key: Option<u64>,
+    key: Option<Key>,
     deadline: Deadline,
 }
 
 impl WaitDone {
-    /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`. The call runs on.
-    pub fn timeout(mut self, time: Duration) -> Self {
-        self.deadline = Deadline::after(time);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
-    /// is given.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.deadline = Deadline::at(at);
-        self
+    timeout_methods! {
+        deadline;
+        /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll. The call runs on.
     }
 
     /// Blocks this thread until it is done.
@@ -329,7 +348,16 @@ impl Drop for WaitDone {
 #[derive(Debug)]
 pub struct CancelRequested {
     pending: PendingHandle,
-    key: Option<u64>,
+    key: Option<Key>,
+}
+
+impl CancelRequested {
+    fn bounded(self, deadline: Deadline) -> Timeout<Self> {
+        let site = self.pending.0.site();
+        Timeout::new(self, deadline, None, Some(site))
+    }
+
+    timeout_by_wrapping!();
 }
 
 impl Future for CancelRequested {
@@ -339,20 +367,21 @@ impl Future for CancelRequested {
         let Self { pending, key } = &mut *self;
         let mut waker = Some(cx.waker().clone());
         let old = pending.waiters(|waiters| {
-            // Under the lock, where cancelling is asked for too.
+            // Under the lock, under which cancelling is asked for too.
             if pending.is_cancelled() {
                 return None;
             }
             waker.take().map(|waker| waiters.extra().observe_cancel(key, waker))
         });
-        if old.flatten().is_some() { Poll::Pending } else { Poll::Ready(()) }
+        registered(old.flatten(), waker)
     }
 }
 
 impl Drop for CancelRequested {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            let _old = self.pending.waiters(|waiters| waiters.extra().forget_on_cancel(key));
+            let old = self.pending.waiters(|waiters| waiters.extra().forget_on_cancel(key));
+            guard::discard_waker(old.flatten());
         }
     }
 }

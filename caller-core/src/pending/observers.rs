@@ -1,15 +1,13 @@
-//! Who hears that a pending is done, or that cancelling was asked for: one path for futures, blocked threads
-//! and callbacks.
+//! The observers of a pending: futures, blocked threads, callbacks and groups that hear that it is done, or that cancelling
+//! was asked for.
 
 use std::{
     any::TypeId,
-    cell::LazyCell,
     fmt,
     hash::{Hash, Hasher},
-    mem,
     sync::Arc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{labels::Labels, state::State};
@@ -18,15 +16,16 @@ use crate::{
     context::Context,
     error::{Error, Result, Site},
     guard::{self, Place},
+    wake::{Key, List, Wakers},
 };
 
-/// What can be done with a pending of any type.
+/// The operations of a pending that do not depend on the type of its result.
 pub(crate) trait Observe: Send + Sync {
     fn state(&self) -> &State;
     fn site(&self) -> Site;
     fn caller_id(&self) -> Option<CallerId>;
     fn error(&self) -> Result<Option<Error>>;
-    /// Access to who waits, under the lock. False, without calling, once it is done.
+    /// Runs `access` with the observers, under the lock. Once the pending is done it returns false instead.
     fn with_waiters(&self, access: &mut dyn FnMut(&mut Waiters)) -> bool;
     fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool;
 }
@@ -81,8 +80,10 @@ impl DoneCallback {
 
     /// Calls it in the context of its registration. A panic in it is reported and goes no further.
     pub(crate) fn call(self, context: Context, pending: &PendingHandle) {
-        guard::quietly(Place::DoneCallback, || context.run(|| (self.0)(pending)));
+        // The clone is not the last reference, so its drop runs no destructor while a panic of the callback unwinds.
+        guard::quietly(Place::DoneCallback, || context.clone().run(|| (self.0)(pending)));
         guard::discard(Place::DoneCallback, self);
+        guard::discard(Place::ContextDrop, context);
     }
 }
 
@@ -92,12 +93,13 @@ impl fmt::Debug for DoneCallback {
     }
 }
 
-/// A function that is told when cancelling is asked for, with the reason.
+/// A function that is called when cancelling is asked for, with the reason.
 pub(crate) type Canceller = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Something of ours that keeps many pendings, and hears when one of them is done. As a callback, in the thread that
-/// completes it and in the order of adding, but without a context.
+/// A set or a group that keeps many pendings. It is called as a callback is, in the thread that completes the pending and
+/// in the order of adding, but without a context.
 pub(crate) trait Keeper: Send + Sync {
+    /// One of the pendings is done.
     fn done(&self, pending: &PendingHandle);
 }
 
@@ -105,10 +107,8 @@ fn is_at(keeper: &Arc<dyn Keeper>, address: *const ()) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(keeper), address)
 }
 
-/// Somebody who hears of the outcome.
+/// Code that is called when the pending is done.
 pub(crate) enum Observer {
-    /// A future, or a thread that is blocked.
-    Waker(Waker),
     /// A callback, with the context in which it runs.
     Callback(DoneCallback, Context),
     /// A set or a group, beside the first.
@@ -118,47 +118,48 @@ pub(crate) enum Observer {
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Waker(_) => "Waker",
             Self::Callback(..) => "Callback",
             Self::Keeper(_) => "Keeper",
         })
     }
 }
 
-/// What a pending knows of those who wait for it. It is guarded by the pending's lock.
+/// The observers of a pending, guarded by the pending's lock.
 #[derive(Default)]
 pub(crate) struct Waiters {
-    /// The one who will take the result. Kept apart, so that the usual call needs no list.
+    /// The waker of the future that will take the result. Kept apart, so that the usual call needs no list.
     pub(crate) owner: Option<Waker>,
     /// The first set or group that keeps it. Kept apart, so that a call in a group needs no list either.
     keeper: Option<Arc<dyn Keeper>>,
     extra: Option<Box<Extra>>,
 }
 
-/// What most pendings never need.
+/// The fields that most pendings never need.
 #[derive(Default)]
 pub(crate) struct Extra {
-    observers: Vec<(u64, Observer)>,
-    next_key: u64,
-    /// Those who wait for cancelling to be asked for.
-    on_cancel: Vec<(u64, Waker)>,
+    observers: List<Observer>,
+    /// Futures and blocked threads that wait until it is done.
+    wakers: Wakers,
+    /// Futures that wait until cancelling is asked for.
+    on_cancel: Wakers,
     /// The reasons given for cancelling, one a line.
     pub(crate) reasons: String,
-    /// One of them is that what should have run it stops.
+    /// One of the reasons is that its caller or its queue stops.
     pub(crate) closed: bool,
     pub(crate) canceller: Option<Canceller>,
     /// How long the call may go on after cancelling was asked for.
     pub(crate) grace: Option<Duration>,
-    /// When that is over, once the call has seen that cancelling was asked for.
-    pub(crate) grace_ends: Option<Instant>,
     pub(crate) metadata: Labels,
-    /// The queue in which it has its turn, or which it serves, by what that is found by on its caller.
+    /// The queue in which it has its turn, or which it serves, by the key of that queue in its caller.
     pub(crate) queue: Option<(TypeId, usize)>,
 }
 
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extra").field("observers", &self.observers).finish_non_exhaustive()
+        f.debug_struct("Extra")
+            .field("observers", &self.observers)
+            .field("wakers", &self.wakers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -167,7 +168,7 @@ impl Waiters {
         self.extra.get_or_insert_default()
     }
 
-    /// Adds somebody who keeps it.
+    /// Adds a keeper.
     pub(crate) fn keep(&mut self, keeper: Arc<dyn Keeper>) {
         // Behind callbacks it has to wait for its turn.
         if self.keeper.is_none() && self.extra.as_ref().is_none_or(|extra| extra.observers.is_empty()) {
@@ -191,70 +192,59 @@ impl Waiters {
 }
 
 impl Extra {
-    pub(crate) fn observe(&mut self, observer: Observer) -> u64 {
-        let key = self.key();
-        self.observers.push((key, observer));
-        key
-    }
-
-    fn key(&mut self) -> u64 {
-        self.next_key += 1;
-        self.next_key
+    pub(crate) fn observe(&mut self, observer: Observer) {
+        self.observers.push(observer);
     }
 
     /// Registers the waker of a future, or renews it. The old one is handed back, to be dropped outside of the
     /// lock: it may be the last reference to a task.
-    pub(crate) fn observe_waker(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
-        let known = self.observers.iter_mut().find(|(known, _)| Some(*known) == *key);
-        if let Some((_, Observer::Waker(old))) = known {
-            return Some(mem::replace(old, waker));
-        }
-        *key = Some(self.observe(Observer::Waker(waker)));
-        None
+    #[must_use]
+    pub(crate) fn observe_waker(&mut self, key: &mut Option<Key>, waker: Waker) -> Option<Waker> {
+        self.wakers.register(key, waker)
     }
 
-    /// Takes an observer off the list. It is handed back, to be dropped outside of the lock.
-    pub(crate) fn forget(&mut self, key: u64) -> Option<Observer> {
-        let at = self.observers.iter().position(|(known, _)| *known == key)?;
-        Some(self.observers.remove(at).1)
+    /// Takes a waker off the list. It is handed back, to be dropped outside of the lock.
+    #[must_use]
+    pub(crate) fn forget(&mut self, key: Key) -> Option<Waker> {
+        self.wakers.remove(key)
     }
 
     /// Takes all registrations of a callback off the list.
+    #[must_use]
     pub(crate) fn forget_callback(&mut self, callback: &DoneCallback) -> Vec<Observer> {
         self.observers
-            .extract_if(
-                ..,
-                |(_, observer)| matches!(observer, Observer::Callback(known, _) if known.is(callback)),
-            )
-            .map(|(_, observer)| observer)
-            .collect()
+            .extract(|observer| matches!(observer, Observer::Callback(known, _) if known.is(callback)))
     }
 
-    /// Takes a keeper off the list.
+    /// Takes one registration of a keeper off the list.
+    #[must_use]
     fn forget_keeper(&mut self, keeper: *const ()) -> Option<Observer> {
+        let mut found = false;
         let is = |observer: &Observer| matches!(observer, Observer::Keeper(known) if is_at(known, keeper));
-        let at = self.observers.iter().position(|(_, observer)| is(observer))?;
-        Some(self.observers.remove(at).1)
+        self.observers
+            .extract(|observer| {
+                !found && is(observer) && {
+                    found = true;
+                    true
+                }
+            })
+            .pop()
     }
 
     /// As `observe_waker`, for a future that waits for cancelling to be asked for.
-    pub(crate) fn observe_cancel(&mut self, key: &mut Option<u64>, waker: Waker) -> Option<Waker> {
-        if let Some((_, old)) = self.on_cancel.iter_mut().find(|(known, _)| Some(*known) == *key) {
-            return Some(mem::replace(old, waker));
-        }
-        let fresh = self.key();
-        *key = Some(fresh);
-        self.on_cancel.push((fresh, waker));
-        None
+    #[must_use]
+    pub(crate) fn observe_cancel(&mut self, key: &mut Option<Key>, waker: Waker) -> Option<Waker> {
+        self.on_cancel.register(key, waker)
     }
 
-    pub(crate) fn forget_on_cancel(&mut self, key: u64) -> Option<Waker> {
-        let at = self.on_cancel.iter().position(|(known, _)| *known == key)?;
-        Some(self.on_cancel.swap_remove(at).1)
+    #[must_use]
+    pub(crate) fn forget_on_cancel(&mut self, key: Key) -> Option<Waker> {
+        self.on_cancel.remove(key)
     }
 
+    #[must_use]
     pub(crate) fn take_on_cancel(&mut self) -> Vec<Waker> {
-        mem::take(&mut self.on_cancel).into_iter().map(|(_, waker)| waker).collect()
+        self.on_cancel.extract(|_| true)
     }
 
     pub(crate) fn add_reason(&mut self, reason: &str) {
@@ -266,28 +256,44 @@ impl Extra {
 }
 
 impl Waiters {
-    /// Tells everybody that the pending is done: callbacks in the order they were added, then those who wait.
-    /// It is called once, without the lock.
+    /// Tells all that the pending is done: callbacks in the order they were added, then those who wait. It is called once,
+    /// without the lock. A callback may complete the next pending of a chain, or drop its resolver: the chain nests only so
+    /// deep, and then goes on after this has returned.
     pub(crate) fn tell(self, pending: impl FnOnce() -> PendingHandle) {
+        if self.keeper.is_some() || self.extra.is_some() {
+            guard::nested((self, pending()), |(waiters, pending)| waiters.tell_all(pending));
+        } else if let Some(owner) = self.owner {
+            guard::wake(owner);
+        }
+    }
+
+    /// A panic costs the callback, keeper or waker that panics, and no other.
+    fn tell_all(self, pending: PendingHandle) {
         let Self { owner, keeper, extra } = self;
-        let pending = LazyCell::new(pending);
         if let Some(keeper) = keeper {
-            keeper.done(&pending);
+            tell_keeper(keeper, &pending);
         }
         if let Some(extra) = extra {
-            let Extra { observers, on_cancel, .. } = *extra;
-            let mut wakers = Vec::new();
-            for (_, observer) in observers {
+            let Extra { mut observers, wakers, on_cancel, canceller, .. } = *extra;
+            while let Some(observer) = observers.pop() {
                 match observer {
                     Observer::Callback(callback, context) => callback.call(context, &pending),
-                    Observer::Keeper(keeper) => keeper.done(&pending),
-                    Observer::Waker(waker) => wakers.push(waker),
+                    Observer::Keeper(keeper) => tell_keeper(keeper, &pending),
                 }
             }
-            wakers.into_iter().chain(on_cancel.into_iter().map(|(_, waker)| waker)).for_each(guard::wake);
+            wakers.wake();
+            on_cancel.wake();
+            guard::discard(Place::Canceller, canceller);
         }
         if let Some(owner) = owner {
             guard::wake(owner);
         }
+        // The last reference to a pending drops a result that nobody took.
+        guard::discard(Place::ResultDrop, pending);
     }
+}
+
+fn tell_keeper(keeper: Arc<dyn Keeper>, pending: &PendingHandle) {
+    guard::quietly(Place::DoneCallback, || keeper.done(pending));
+    guard::discard(Place::DoneCallback, keeper);
 }

@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{self, Poll},
-    time::{Duration, Instant},
 };
 
 use super::{
@@ -19,7 +18,8 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    timer::Deadline,
+    timer::{Deadline, timeout_methods},
+    wake::Key,
 };
 
 /// A pending that many can wait for, each of whom gets a clone of the result; made by [`Pending::shared`].
@@ -145,7 +145,7 @@ impl<T: Clone + Send + Sync + 'static> IntoFuture for &Shared<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct WaitShared<T: Clone + Send + Sync + 'static> {
     shared: Shared<T>,
-    key: Option<u64>,
+    key: Option<Key>,
     began: bool,
     protected: bool,
     deadline: Deadline,
@@ -158,17 +158,10 @@ impl<T: Clone + Send + Sync + 'static> WaitShared<T> {
         self
     }
 
-    /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll.
-    pub fn timeout(mut self, time: Duration) -> Self {
-        self.deadline = Deadline::after(time);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
-    /// is given.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.deadline = Deadline::at(at);
-        self
+    timeout_methods! {
+        deadline;
+        /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll. If it was the last
+        /// wait, the call is cancelled, unless this wait is protected.
     }
 
     /// Blocks this thread until the result is there.

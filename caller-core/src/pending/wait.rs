@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
-    time::{Duration, Instant},
 };
 
 use super::{
@@ -16,7 +15,7 @@ use super::{
 use crate::{
     blocked::Blocking,
     error::{Error, Kind, Result},
-    timer::Deadline,
+    timer::{Deadline, timeout_methods},
     wake,
 };
 
@@ -45,19 +44,10 @@ impl<T: Send + 'static> Wait<T> {
         self
     }
 
-    /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll, even when
-    /// the caller's thread is busy. The call is cancelled, unless it is protected. With a time of zero, only a
-    /// result that is there already is given.
-    pub fn timeout(mut self, time: Duration) -> Self {
-        self.deadline = Deadline::after(time);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
-    /// is given.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.deadline = Deadline::at(at);
-        self
+    timeout_methods! {
+        deadline;
+        /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll. The call is
+        /// cancelled then, unless the wait is protected. With a time of zero, only a result that is there already is given.
     }
 
     /// Waits without asking for the result: it ends normally also when the call fails or is cancelled.
@@ -167,6 +157,12 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
 pub struct WaitIgnored<T>(Wait<T>);
 
 impl<T: Send + 'static> WaitIgnored<T> {
+    timeout_methods! {
+        0.deadline;
+        /// As [`Wait::timeout`]: ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first
+        /// poll, and cancels the call unless the wait is protected.
+    }
+
     /// Blocks this thread until it is done.
     ///
     /// # Errors
@@ -209,18 +205,10 @@ impl<'a, T: Send + 'static> WaitMut<'a, T> {
         Self { pending, deadline: Deadline::none() }
     }
 
-    /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll. The call
-    /// runs on, and can be waited for again.
-    pub fn timeout(mut self, time: Duration) -> Self {
-        self.deadline = Deadline::after(time);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
-    /// is given.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.deadline = Deadline::at(at);
-        self
+    timeout_methods! {
+        deadline;
+        /// Ends the wait with [`is_timeout`](Error::is_timeout) after `time`, counted from the first poll. The call runs on,
+        /// and can be waited for again.
     }
 
     /// Blocks this thread until the result is there.

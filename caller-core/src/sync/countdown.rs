@@ -1,4 +1,4 @@
-//! A count that any thread takes down, and that any thread waits for to be zero.
+//! A count that any thread takes down, and any thread waits for until it is zero.
 
 use std::{
     fmt,
@@ -10,11 +10,13 @@ use std::{
 
 use crate::{
     error::{Error, Kind, Result},
+    guard,
     sys::{self, Mutex},
-    wake::{self, Wakers, block_on},
+    timer::Deadline,
+    wake::{Key, Timeout, Wakers, block_on, timeout_by_wrapping},
 };
 
-/// A count of what is still to happen. Any thread takes it down or up; whoever waits goes on when it is zero.
+/// A count of events that have not happened yet. Any thread takes it down or up; those who wait go on when it is zero.
 ///
 /// Clones are the same count.
 ///
@@ -45,37 +47,37 @@ struct State {
 }
 
 impl CountdownEvent {
-    /// A count that begins at `count`. At zero, nobody waits.
+    /// A count that begins at `count`. At zero, a wait ends at once.
     pub fn new(count: usize) -> Self {
         let state = Mutex::new(State { count, waiters: Wakers::new() });
         Self(Arc::new(Inner { initial: count, state }))
     }
 
-    /// Takes it down by one, and gives what is left. At zero everybody who waits goes on.
+    /// Takes the count down by one, and returns what is left. At zero, all who wait go on.
     ///
     /// # Errors
     ///
-    /// [`is_mismatch`](Error::is_mismatch) if it is zero already: somebody counts what was not counted in.
+    /// [`is_mismatch`](Error::is_mismatch) if it is zero already: more was counted down than was counted in.
     pub fn down(&self) -> Result<usize> {
         let mut state = sys::lock(&self.0.state);
         let Some(left) = state.count.checked_sub(1) else {
             return Err(Error::new(Kind::CountedDown));
         };
         state.count = left;
-        let woken = if left == 0 { state.waiters.take() } else { Vec::new() };
+        let woken = if left == 0 { state.waiters.take() } else { Wakers::new() };
         drop(state);
-        wake::wake(woken);
+        woken.wake();
         Ok(left)
     }
 
-    /// Counts one more in, and gives what is left. Those who were woken already go on.
+    /// Takes the count up by one, and returns what is left. Those who were woken already go on.
     pub fn up(&self) -> usize {
         let mut state = sys::lock(&self.0.state);
         state.count += 1;
         state.count
     }
 
-    /// What is left.
+    /// The count.
     pub fn count(&self) -> usize {
         sys::lock(&self.0.state).count
     }
@@ -85,7 +87,7 @@ impl CountdownEvent {
         sys::lock(&self.0.state).waiters.len()
     }
 
-    /// Waits until it is zero; if it is, not at all.
+    /// Waits until the count is zero. If it is zero already, the wait ends at its first poll.
     pub fn wait(&self) -> WaitCountdown {
         WaitCountdown { event: self.clone(), key: None }
     }
@@ -102,17 +104,27 @@ impl fmt::Debug for CountdownEvent {
 ///
 /// # Cancel safety
 ///
-/// Nothing is lost by dropping it.
+/// Dropping it loses nothing, and leaves nothing in the event.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct WaitCountdown {
     event: CountdownEvent,
-    /// Where it stands among those who wait. Once it is off their list, the count was zero.
-    key: Option<u64>,
+    /// The entry in the list of waiters. Once it has left the list, the count was zero.
+    key: Option<Key>,
 }
 
 impl WaitCountdown {
-    /// Blocks this thread until it is zero.
+    fn bounded(self, deadline: Deadline) -> Timeout<Self> {
+        Timeout::new(self, deadline, None, None)
+    }
+
+    timeout_by_wrapping!();
+
+    /// Blocks this thread until the count is zero.
+    ///
+    /// # Blocking
+    ///
+    /// In a caller's own thread, this never ends if a call of the same caller would count down.
     pub fn blocking(self) {
         block_on(self);
     }
@@ -125,16 +137,17 @@ impl Future for WaitCountdown {
         let Self { event, key } = &mut *self;
         let waker = cx.waker().clone();
         let mut state = sys::lock(&event.0.state);
-        let was_woken = key.is_some_and(|key| !state.waiters.has(key));
+        let was_woken = key.is_some_and(|key| !state.waiters.contains(key));
         if state.count == 0 || was_woken {
-            let old = key.take().and_then(|key| state.waiters.forget(key));
+            let old = key.take().and_then(|key| state.waiters.remove(key));
             drop(state);
-            drop(old);
+            guard::discard_waker(old);
+            guard::discard_waker(waker);
             return Poll::Ready(());
         }
         let old = state.waiters.register(key, waker);
         drop(state);
-        drop(old);
+        guard::discard_waker(old);
         Poll::Pending
     }
 }
@@ -142,8 +155,8 @@ impl Future for WaitCountdown {
 impl Drop for WaitCountdown {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            let old = sys::lock(&self.event.0.state).waiters.forget(key);
-            drop(old);
+            let old = sys::lock(&self.event.0.state).waiters.remove(key);
+            guard::discard_waker(old);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Something that happens once, and that any thread can wait for.
+//! An event that happens once, and that any thread can wait for.
 
 use std::{
     fmt,
@@ -15,7 +15,8 @@ use crate::{
     guard,
     sys::{self, AtomicBool, Mutex, Ordering},
     this_thread,
-    wake::{self, Wakers, block_on},
+    timer::Deadline,
+    wake::{Key, Timeout, Wakers, block_on, timeout_by_wrapping},
 };
 
 /// A flag that is set once.
@@ -34,24 +35,26 @@ impl Flag {
         self.set.load(Ordering::Acquire)
     }
 
-    /// Sets it, and wakes everybody who waits.
+    /// Sets it, and wakes all who wait.
     pub(crate) fn set(&self) {
         let mut waiters = sys::lock(&self.waiters);
-        // Under the lock, so that nobody registers after the list was taken.
+        // Stored under the lock, so that nobody registers after the list was taken.
         self.set.store(true, Ordering::Release);
         let woken = waiters.take();
         drop(waiters);
-        wake::wake(woken);
+        woken.wake();
     }
 
-    fn poll(&self, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, key: &mut Option<Key>, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_set() {
             return Poll::Ready(());
         }
-        // Cloned before the lock and dropped after it: it is code of the runtime's.
+        // Cloned before the lock and dropped after it, since both run code of the runtime.
         let waker = cx.waker().clone();
         let mut waiters = sys::lock(&self.waiters);
         if self.is_set() {
+            drop(waiters);
+            guard::discard_waker(waker);
             return Poll::Ready(());
         }
         let old = waiters.register(key, waker);
@@ -60,8 +63,8 @@ impl Flag {
         Poll::Pending
     }
 
-    fn forget(&self, key: u64) {
-        let old = sys::lock(&self.waiters).forget(key);
+    fn forget(&self, key: Key) {
+        let old = sys::lock(&self.waiters).remove(key);
         guard::discard_waker(old);
     }
 }
@@ -82,12 +85,12 @@ impl fmt::Debug for Flag {
 ///
 /// # Cancel safety
 ///
-/// Nothing is lost by dropping it.
+/// Dropping it loses nothing, and leaves nothing in the event.
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
 pub struct WaitEvent {
     flag: Arc<Flag>,
-    key: Option<u64>,
+    key: Option<Key>,
 }
 
 impl WaitEvent {
@@ -95,10 +98,18 @@ impl WaitEvent {
         Self { flag, key: None }
     }
 
+    fn bounded(self, deadline: Deadline) -> Timeout<Self> {
+        Timeout::new(self, deadline, None, None)
+    }
+
+    timeout_by_wrapping!();
+
     /// Blocks this thread until the event is set.
     ///
-    /// An event knows nothing of who will set it: in a caller's own thread this is a deadlock if that would be one of its
-    /// calls.
+    /// # Blocking
+    ///
+    /// An event does not know its setter: in a caller's own thread, this never ends if a call of the same caller would set
+    /// it.
     pub fn blocking(self) {
         block_on(self);
     }
@@ -142,7 +153,7 @@ impl AsyncEvent {
         Self::default()
     }
 
-    /// Sets it, and wakes everybody who waits. Setting it again does nothing.
+    /// Sets it, and wakes all who wait, in the order in which they came. Setting it again does nothing.
     pub fn set(&self) {
         self.0.set();
     }
@@ -152,7 +163,7 @@ impl AsyncEvent {
         self.0.is_set()
     }
 
-    /// Waits until it is set; if it is, not at all.
+    /// Waits until it is set. If it is set already, the wait ends at its first poll.
     pub fn wait(&self) -> WaitEvent {
         WaitEvent::new(self.0.clone())
     }
@@ -183,6 +194,13 @@ impl Moment {
         Self { is_end: true, ..Self::new(flag, caller) }
     }
 
+    fn bounded(self, deadline: Deadline) -> Timeout<Self> {
+        let caller = self.caller;
+        Timeout::new(self, deadline, Some(caller), None)
+    }
+
+    timeout_by_wrapping!();
+
     /// Whether it has come.
     pub fn is_past(&self) -> bool {
         self.wait.flag.is_set()
@@ -193,7 +211,7 @@ impl Moment {
     /// # Errors
     ///
     /// [`is_self_wait`](crate::Error::is_self_wait) in the caller's own thread, and where threads would wait for each
-    /// other in a ring. What cannot be seen is a child that blocks until its parent has stopped.
+    /// other in a ring. A child that blocks until its parent has stopped is not detected.
     pub fn blocking(self) -> Result<()> {
         if !self.is_past() {
             let _guard = Blocking::on(Some(self.caller))?;

@@ -1,4 +1,4 @@
-//! The single-consumer queue as users see it: a stream, and a function for what nobody will consume.
+//! The single-consumer queue: a stream of items, and a function for the items that no consumer will take.
 
 use std::{
     collections::VecDeque,
@@ -21,8 +21,11 @@ use crate::{
 
 /// A queue that any thread adds to and one consumer takes from, in order.
 ///
-/// It is stopped by [`stop`](Self::stop), or when its consumer leaves. From then on every item that is left in
-/// it, or added to it, is handed to the reject function that it was made with: nothing is lost silently.
+/// It is stopped by [`stop`](Self::stop), or when its consumer is dropped. From then on the queue hands every item that is
+/// left in it, or added to it, to the reject function that it was made with: no item is lost silently.
+///
+/// When the last handle is dropped without `stop`, nothing can be added any more: a consumer takes what is left, and then
+/// ends. If there is no consumer either, the items that are left are rejected.
 ///
 /// ```
 /// # use caller::SingleConsumerQueue;
@@ -37,13 +40,26 @@ use crate::{
 /// assert_eq!(consumer.next().await, None);
 /// # });
 /// ```
-pub struct SingleConsumerQueue<T>(Arc<Inner<T>>);
+pub struct SingleConsumerQueue<T>(Arc<Producers<T>>);
+
+/// The handles of a queue. The consumer does not count as one.
+struct Producers<T>(Arc<Inner<T>>);
+
+impl<T> Drop for Producers<T> {
+    fn drop(&mut self) {
+        // What is left stays for the consumer. Without one, this is the last reference, whose drop rejects it.
+        self.0.raw.close();
+    }
+}
 
 struct Inner<T> {
     raw: RawQueue<T>,
-    reject: Option<Box<dyn Fn(T) + Send + Sync>>,
+    /// None in a queue that drops what it rejects, and while the queue itself is dropped.
+    reject: Option<Reject<T>>,
     consumed: AtomicBool,
 }
+
+type Reject<T> = Box<dyn Fn(T) + Send + Sync>;
 
 impl<T> Inner<T> {
     fn reject(&self, items: impl IntoIterator<Item = T>) {
@@ -60,48 +76,64 @@ impl<T> Inner<T> {
     }
 }
 
+impl<T> Drop for Inner<T> {
+    fn drop(&mut self) {
+        self.stop();
+        guard::discard(Place::Reject, self.reject.take());
+    }
+}
+
 impl<T> SingleConsumerQueue<T> {
-    /// An empty queue that drops what nobody will consume.
+    /// An empty queue that drops what it rejects.
     pub fn new() -> Self {
-        Self(Arc::new(Inner { raw: RawQueue::new(), reject: None, consumed: AtomicBool::new(false) }))
+        Self::with(None)
     }
 
-    /// An empty queue that hands what nobody will consume to `reject`, in the thread that stops it or adds to it.
+    /// An empty queue that hands what it rejects to `reject`, in the thread that stops the queue, adds to it, or drops the
+    /// last reference to it. A panic of `reject` is reported, and the other items are rejected all the same.
     pub fn with_reject(reject: impl Fn(T) + Send + Sync + 'static) -> Self {
-        let reject: Box<dyn Fn(T) + Send + Sync> = Box::new(reject);
-        Self(Arc::new(Inner { raw: RawQueue::new(), reject: Some(reject), consumed: AtomicBool::new(false) }))
+        Self::with(Some(Box::new(reject)))
+    }
+
+    fn with(reject: Option<Reject<T>>) -> Self {
+        let inner = Inner { raw: RawQueue::new(), reject, consumed: AtomicBool::new(false) };
+        Self(Arc::new(Producers(Arc::new(inner))))
+    }
+
+    fn inner(&self) -> &Arc<Inner<T>> {
+        &self.0.0
     }
 
     /// Adds an item behind the others. False if it was rejected.
     pub fn push_back(&self, item: T) -> bool {
-        self.0.raw.push(item).map_err(|item| self.0.reject([item])).is_ok()
+        self.inner().raw.push(item).map_err(|item| self.inner().reject([item])).is_ok()
     }
 
     /// Adds an item before the others. False if it was rejected.
     pub fn push_front(&self, item: T) -> bool {
-        self.0.raw.push_front(item).map_err(|item| self.0.reject([item])).is_ok()
+        self.inner().raw.push_front(item).map_err(|item| self.inner().reject([item])).is_ok()
     }
 
     /// Adds items behind the others, in one step. False if they were rejected.
     pub fn extend(&self, items: impl IntoIterator<Item = T>) -> bool {
         // The iterator is the user's code, so it runs before the lock is taken.
         let items: VecDeque<T> = items.into_iter().collect();
-        self.0.raw.append(items).map_err(|items| self.0.reject(items)).is_ok()
+        self.inner().raw.append(items).map_err(|items| self.inner().reject(items)).is_ok()
     }
 
-    /// Stops it: what is left is rejected, what is added later too, and the consumer ends.
+    /// Stops the queue: it rejects what is left in it and what is added later, and the consumer ends.
     pub fn stop(&self) {
-        self.0.stop();
+        self.inner().stop();
     }
 
     /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
-        self.0.raw.is_stopped()
+        self.inner().raw.is_stopped()
     }
 
     /// How many items wait in it.
     pub fn len(&self) -> usize {
-        self.0.raw.len()
+        self.inner().raw.len()
     }
 
     /// Whether no item waits in it.
@@ -112,8 +144,8 @@ impl<T> SingleConsumerQueue<T> {
     /// The consumer. There is one: a second one ends at once without an item, and the first goes on.
     pub fn consume(&self) -> Consumer<T> {
         // AcqRel: of two threads that ask, one is first.
-        let first = !self.0.consumed.swap(true, Ordering::AcqRel);
-        Consumer { queue: first.then(|| self.0.clone()) }
+        let first = !self.inner().consumed.swap(true, Ordering::AcqRel);
+        Consumer { queue: first.then(|| self.inner().clone()) }
     }
 }
 
@@ -138,21 +170,22 @@ impl<T> fmt::Debug for SingleConsumerQueue<T> {
     }
 }
 
-/// Takes from a [`SingleConsumerQueue`]. Dropping it stops the queue and rejects what is left.
+/// Takes from a [`SingleConsumerQueue`]. Dropping it stops the queue and rejects what is left. It ends when the queue was
+/// stopped, and when no handle is left and it has taken all.
 pub struct Consumer<T> {
     /// None in a second consumer.
     queue: Option<Arc<Inner<T>>>,
 }
 
 impl<T> Consumer<T> {
-    /// The next item; None once the queue has stopped.
+    /// The next item. None once the queue was stopped, or once no handle and no item is left.
     ///
     /// # Cancel safety
     ///
-    /// No item is lost by dropping the future.
+    /// Dropping the future loses no item, and leaves nothing in the queue.
     #[expect(clippy::should_implement_trait, reason = "the name that streams have for it")]
     pub fn next(&mut self) -> Next<'_, T> {
-        Next(self)
+        Next { consumer: self, waiting: false }
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -186,12 +219,28 @@ impl<T> fmt::Debug for Consumer<T> {
 /// The next item of a queue; made by [`Consumer::next`].
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
-pub struct Next<'a, T>(&'a mut Consumer<T>);
+pub struct Next<'a, T> {
+    consumer: &'a mut Consumer<T>,
+    /// Its waker is in the queue.
+    waiting: bool,
+}
 
 impl<T> Future for Next<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.0.poll_item(cx)
+        let item = self.consumer.poll_item(cx);
+        self.waiting = item.is_pending();
+        item
+    }
+}
+
+impl<T> Drop for Next<'_, T> {
+    fn drop(&mut self) {
+        if self.waiting
+            && let Some(queue) = &self.consumer.queue
+        {
+            queue.raw.unwatch();
+        }
     }
 }

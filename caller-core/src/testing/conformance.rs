@@ -15,8 +15,10 @@ pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod room;
 pub mod single_queue;
 pub mod tracker;
+pub mod turns;
 pub mod wait;
 
 use std::{
@@ -50,6 +52,7 @@ macro_rules! conformance {
             pen_09_wait_without_result
             pen_10_blocking_wait
             pen_10_blocking_timeout_in_a_callers_thread
+            pen_10_timeout_under_another_executor
             pen_11_runs_without_handles_and_frees
             pen_12_metadata_is_freed_on_completion
             pen_13_cancel_after_done
@@ -135,14 +138,21 @@ macro_rules! conformance {
             que_bounded
             que_bounded_under_pressure
             que_closed_caller
-            que_own_queue_is_an_error);
+            que_own_queue_is_an_error
+            que_02_a_call_behind_a_close_waits_for_the_one_that_runs
+            que_03_the_next_item_runs_whatever_panics
+            que_shares_with_unequal_rounds
+            que_bounded_first_come_first_served);
         $crate::__stamp!($fixture, completed:
             asc_01_in_order_of_completion
             asc_02_never_more_than_the_limit
             asc_03_failures_come_out_too
             asc_04_futures_and_streams
             asc_05_left_early
-            asc_zero_limit);
+            asc_zero_limit
+            asc_a_source_that_panics
+            asc_a_source_that_calls_its_caller
+            asc_left_with_a_canceller_that_panics);
         $crate::__stamp!($fixture, wait:
             wai_01_conditions
             wai_02_timeout
@@ -151,12 +161,15 @@ macro_rules! conformance {
             scq_01_in_order_from_any_thread
             scq_02_second_consumer
             scq_03_stop_rejects
-            scq_04_consumer_leaves);
+            scq_04_consumer_leaves
+            scq_05_last_handle_without_consumer_rejects
+            scq_05_consumer_takes_the_rest_of_the_last_handle);
         $crate::__stamp!($fixture, tracker:
             trk_01_activate_and_deactivate
             trk_02_in_the_set_until_done
             trk_03_one_current_of_each_type
-            trk_04_chosen_trackers);
+            trk_04_chosen_trackers
+            trk_a_tracker_that_panics);
         $crate::__stamp!($fixture, group:
             grp_01_ends_when_all_are_done
             grp_02_a_failing_member_ends_it
@@ -169,7 +182,10 @@ macro_rules! conformance {
             grp_09_nested
             grp_10_the_body_fails
             grp_left_behind
-            grp_by_hand);
+            grp_by_hand
+            grp_09_members_of_groups_inside
+            grp_an_error_whose_text_asks_the_group
+            grp_what_panics_around_it);
         $crate::__stamp!($fixture, lock:
             lck_01_event
             lck_01_countdown
@@ -188,6 +204,29 @@ macro_rules! conformance {
             ins_01_pending_texts
             ins_02_caller_texts
             ins_03_group_texts);
+        $crate::__stamp!($fixture, room:
+            a_full_queue_that_was_closed_says_that_it_is_closed
+            a_wait_for_room_ends_when_the_queue_is_closed
+            a_wait_for_room_ends_when_the_queue_is_cancelled
+            a_wait_for_room_ends_when_the_caller_stops
+            a_wait_for_room_in_a_closed_queue_ends_at_once
+            adding_while_the_queue_is_closed_ends
+            a_wait_for_room_that_is_dropped_leaves_nothing
+            a_wait_for_room_that_is_polled_again_keeps_one_waker
+            room_for_one_wakes_one
+            leaving_does_not_take_the_room_of_another);
+        $crate::__stamp!($fixture, turns:
+            an_item_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_cancel_waits_for_the_one_that_runs
+            an_item_of_a_method_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_close_waits_for_one_that_cleans_up
+            items_run_one_at_a_time_whoever_closes_the_queue
+            a_queue_that_feeds_itself_lets_others_have_their_turn
+            a_queue_that_feeds_itself_can_be_stopped
+            a_queue_that_feeds_itself_can_be_closed
+            a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
+            no_kind_of_call_runs_far_ahead_of_the_others
+            no_queue_runs_far_ahead_of_another);
     };
 }
 

@@ -3,18 +3,19 @@
 use std::{
     cell::Cell,
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     io,
+    pin::Pin,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use crate::{
     backend::{Backend, LocalFuture, Runtime},
     error::{Error, Result},
-    timer::{Clock, Timers},
+    timer::{self, Clock, TimerKey, Timers},
     wake::park_on,
 };
 
@@ -49,7 +50,7 @@ struct VirtualClock {
 
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
-        self.start + *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner)
+        timer::after(self.start, *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -65,9 +66,11 @@ impl Manual {
         Self(Arc::new(Time { timers: Timers::new(clock.clone()), clock }))
     }
 
-    /// Lets time go by, and wakes whatever was due.
+    /// Moves the clock on by `time`, and wakes what is due by then. The clock stops about a century after its start.
     pub fn advance(&self, time: Duration) {
-        *self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner) += time;
+        let mut gone_by = self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *gone_by = gone_by.saturating_add(time);
+        drop(gone_by);
         self.0.timers.fire(Waker::noop());
     }
 
@@ -78,16 +81,11 @@ impl Manual {
 
     /// Ends when `time` has gone by on the virtual clock.
     pub fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send + use<> {
-        self.sleep_until(self.now() + time)
+        self.sleep_until(timer::after(self.now(), time))
     }
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + use<> {
-        let time = self.0.clone();
-        poll_fn(move |cx| {
-            // Added first, looked at then: a move of the clock in between wakes us.
-            let _key = time.timers.add(at, cx.waker().clone());
-            if time.clock.now() >= at { Poll::Ready(()) } else { Poll::Pending }
-        })
+        Sleep { time: self.0.clone(), at, key: None }
     }
 
     /// Whether this thread is driven by this kind of runtime.
@@ -101,6 +99,42 @@ impl Manual {
         let output = park_on(future);
         DRIVEN.set(before);
         output
+    }
+}
+
+/// Ends at a time of the virtual clock.
+struct Sleep {
+    time: Arc<Time>,
+    at: Instant,
+    key: Option<TimerKey>,
+}
+
+impl Sleep {
+    fn forget(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.time.timers.remove(key);
+        }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.forget();
+        // Added first, looked at then: a move of the clock in between wakes us.
+        self.key = self.time.timers.add(self.at, cx.waker().clone());
+        if self.time.clock.now() < self.at {
+            return Poll::Pending;
+        }
+        self.forget();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    call::{self, Convert, Fallible, Item, Plain},
+    call::{self, Fallible, FnJob, Item, Plain, job},
     caller::{Call, Caller, Inner, Part, Returned, Step},
     caller_id,
     context::Context,
@@ -32,7 +32,7 @@ impl Caller {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.lend_worker::<F, Plain, _, _, _>(move || function(), Context::current(), Location::caller())
+        self.lend_worker(job::<F, Plain, _>(move || function()), Context::current(), Location::caller())
     }
 
     /// As [`to_thread`](Self::to_thread), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -43,23 +43,16 @@ impl Caller {
         E: Into<BoxError> + 'static,
         T: Send + 'static,
     {
-        self.lend_worker::<F, Fallible, _, _, _>(move || function(), Context::current(), Location::caller())
+        self.lend_worker(job::<F, Fallible, _>(move || function()), Context::current(), Location::caller())
     }
 
-    pub(crate) fn lend_worker<N, C, M, F, T>(
+    pub(crate) fn lend_worker<J: FnJob>(
         &self,
-        make: M,
+        job: J,
         context: Context,
         location: &'static Location<'static>,
-    ) -> Pending<T>
-    where
-        N: 'static,
-        C: Convert<F::Output, Value = T> + 'static,
-        M: FnOnce() -> F + Send + 'static,
-        F: Future + 'static,
-        T: Send + 'static,
-    {
-        let (run, take) = call::call::<N, C, M, F, T>(make, context, location, None);
+    ) -> Pending<J::Value> {
+        let (run, take) = call::call(job, context, location, None);
         if run.state().is_done() {
             // Whoever tracks it has cancelled it: it needs no worker.
             return Pending::new(take);

@@ -5,13 +5,17 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
 };
 
 use futures_core::Stream;
 
 use super::completed::{AsCompleted, FromVec, IntoPending};
-use crate::{caller::Caller, error::Result, pending::Pending, timer::Deadline};
+use crate::{
+    caller::Caller,
+    error::Result,
+    pending::Pending,
+    timer::{Deadline, timeout_methods},
+};
 
 /// When [`Caller::wait`] returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +49,11 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_self_wait`](crate::Error::is_self_wait) if one of them is the call that waits. A timeout is no error.
+    ///
+    /// # Panics
+    ///
+    /// If the iterator panics: once the pendings that came before are done. Polled again, the wait gives these. A wait that
+    /// ends earlier reports the panic.
     pub fn wait<P: IntoPending>(&self, items: impl IntoIterator<Item = P>) -> WaitMany<P::Output> {
         WaitMany {
             completed: Some(self.as_completed(items).cancel_unfinished(false)),
@@ -70,17 +79,9 @@ pub struct WaitMany<T: Send + 'static> {
 }
 
 impl<T: Send + 'static> WaitMany<T> {
-    /// Returns after `time`, counted from the first poll, with what is done by then.
-    pub fn timeout(mut self, time: Duration) -> Self {
-        self.deadline = Deadline::after(time);
-        self
-    }
-
-    /// As [`timeout`](Self::timeout), at a point in time by the caller's clock. If that is past, only what is there already
-    /// is given.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.deadline = Deadline::at(at);
-        self
+    timeout_methods! {
+        deadline;
+        /// Returns after `time`, counted from the first poll, with what is done by then.
     }
 
     /// Returns when this condition is met.

@@ -1,4 +1,4 @@
-//! A waker that can be seen to have been woken, by who polls with it.
+//! A waker that remembers that it was woken, for the code that polls with it.
 
 use std::{
     sync::{
@@ -10,24 +10,24 @@ use std::{
 
 use crate::guard;
 
-/// Wakes another waker, once for each time that was set.
+/// Passes a wake on to another waker, once for each waker that was set.
 pub(crate) struct Flagged {
     woken: AtomicBool,
     outer: Mutex<Option<Waker>>,
 }
 
 impl Flagged {
-    /// Woken from the start: what is new wants to be polled.
+    /// It counts as woken at first, since a new future has to be polled.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { woken: AtomicBool::new(true), outer: Mutex::new(None) })
     }
 
-    /// Sets whom to wake. What was woken before is seen by who looks after this.
+    /// Sets the waker that the next wake is passed to. A caller that calls `is_woken` or `take` after this misses no wake.
     pub(crate) fn renew(&self, outer: &Waker) {
         // Cloned and dropped without the lock.
         let fresh = outer.clone();
         let old = self.outer.lock().unwrap_or_else(PoisonError::into_inner).replace(fresh);
-        drop(old);
+        guard::discard_waker(old);
     }
 
     /// Whether it was woken.
@@ -47,7 +47,7 @@ impl Wake for Flagged {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Release pairs with the acquires of those who look.
+        // Release pairs with the acquires of `is_woken` and `take`.
         self.woken.store(true, Ordering::Release);
         let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(outer) = outer {

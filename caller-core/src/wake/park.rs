@@ -1,4 +1,4 @@
-//! Polling a future in a thread that has nothing else to do.
+//! Blocking a thread until a future ends.
 
 use std::{
     pin::pin,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::timer::Undriven;
 
-/// A blocked thread, as a waker. Not `thread::park`: its token is the program's.
+/// The waker of a blocked thread. It does not use `thread::park`, whose token belongs to the program.
 #[derive(Default)]
 struct Parked {
     woken: Mutex<bool>,
@@ -26,14 +26,14 @@ impl Wake for Parked {
     }
 }
 
-/// Blocks this thread, which may belong to a caller, until a future of ours ends. Timeouts go by the machine's clock then,
-/// since the timers of that caller stand still.
+/// Blocks this thread, which may belong to a caller, until a wait of this crate ends. Its timeouts go by the machine's clock,
+/// since nobody drives the timers of the caller meanwhile.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let _undriven = Undriven::enter();
     park_on(future)
 }
 
-/// Drives a future in this thread until it ends.
+/// Polls a future in this thread until it ends.
 pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
     let parked = Arc::new(Parked::default());
     let waker = task::Waker::from(parked.clone());

@@ -11,7 +11,6 @@
 //! queue's lock only.
 
 use std::{
-    collections::VecDeque,
     future::Future,
     mem,
     pin::Pin,
@@ -27,7 +26,7 @@ use crate::{
     guard,
     pending::{PendingHandle, current_address},
     sys::{self, AtomicU64, AtomicUsize, Mutex, Ordering},
-    wake::block_on,
+    wake::{Key, List, block_on},
 };
 
 const LOCKED: usize = 1;
@@ -35,7 +34,7 @@ const QUEUED: usize = 2;
 
 pub(crate) struct RawLock {
     state: AtomicUsize,
-    queue: Mutex<Queue>,
+    queue: Mutex<List<Waiter>>,
     /// What contexts know it by.
     id: u64,
     /// How often it was taken for a scope, and given back from there: odd while it is. Only who has the lock writes this and
@@ -47,13 +46,7 @@ pub(crate) struct RawLock {
     holder: AtomicU64,
 }
 
-struct Queue {
-    waiters: VecDeque<Waiter>,
-    next: u64,
-}
-
 struct Waiter {
-    key: u64,
     waker: Waker,
     /// The caller in whose thread it waits.
     caller: Option<CallerId>,
@@ -65,7 +58,7 @@ impl RawLock {
         static NEXT: Counter = Counter::new(1);
         Self {
             state: AtomicUsize::new(0),
-            queue: Mutex::new(Queue { waiters: VecDeque::new(), next: 0 }),
+            queue: Mutex::new(List::new()),
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             time: AtomicU64::new(0),
             owner: AtomicUsize::new(0),
@@ -142,7 +135,7 @@ impl RawLock {
         }
         self.check_held_here()?;
         let here = caller_id::here();
-        if here.is_some() && sys::lock(&self.queue).waiters.iter().any(|waiter| waiter.caller == here) {
+        if here.is_some() && sys::lock(&self.queue).iter().any(|waiter| waiter.caller == here) {
             return Err(Error::new(Kind::SelfWait("blocking this thread")));
         }
         let _blocking = Blocking::on(CallerId::from_number(self.holder.load(Ordering::Relaxed)))?;
@@ -195,8 +188,8 @@ impl RawLock {
     #[cold]
     fn pass_to_next(&self) {
         let mut queue = sys::lock(&self.queue);
-        let next = queue.waiters.pop_front();
-        match (&next, queue.waiters.is_empty()) {
+        let next = queue.pop();
+        match (&next, queue.is_empty()) {
             (None, _) => self.state.store(0, Ordering::Release),
             (Some(_), true) => self.state.store(LOCKED, Ordering::Release),
             (Some(_), false) => {}
@@ -207,20 +200,21 @@ impl RawLock {
         }
     }
 
-    fn poll_take(&self, key: &mut Option<u64>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_take(&self, key: &mut Option<Key>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         let mut queue = sys::lock(&self.queue);
         if let Some(known) = *key {
-            let Ok(at) = queue.waiters.binary_search_by_key(&known, |waiter| waiter.key) else {
-                // It was passed on to us.
+            let Some(waiter) = queue.get_mut(known) else {
+                // It was passed on to this wait.
                 *key = None;
                 drop(queue);
                 self.begin();
+                guard::discard_waker(waker);
                 return Poll::Ready(());
             };
-            let old = mem::replace(&mut queue.waiters[at].waker, waker);
+            let old = mem::replace(&mut waiter.waker, waker);
             drop(queue);
-            drop(old);
+            guard::discard_waker(old);
             return Poll::Pending;
         }
         // Acquire pairs with the release of `pass_on`.
@@ -229,35 +223,32 @@ impl RawLock {
             self.state.store(LOCKED, Ordering::Relaxed);
             drop(queue);
             self.begin();
+            guard::discard_waker(waker);
             return Poll::Ready(());
         }
-        queue.next += 1;
-        let fresh = queue.next;
-        queue.waiters.push_back(Waiter { key: fresh, waker, caller: caller_id::here() });
-        *key = Some(fresh);
+        *key = Some(queue.push(Waiter { waker, caller: caller_id::here() }));
         Poll::Pending
     }
 
-    /// Waits no longer. If it was passed on to us already, it is passed on to the next.
-    fn forget(&self, key: u64) {
+    /// Gives up a place in the queue. A lock that was passed on to it already is passed on to the next.
+    fn forget(&self, key: Key) {
         let mut queue = sys::lock(&self.queue);
-        let Ok(at) = queue.waiters.binary_search_by_key(&key, |waiter| waiter.key) else {
+        let Some(gone) = queue.remove(key) else {
             drop(queue);
             return self.pass_on();
         };
-        let gone = queue.waiters.remove(at);
-        if queue.waiters.is_empty() {
+        if queue.is_empty() {
             self.state.fetch_and(!QUEUED, Ordering::Relaxed);
         }
         drop(queue);
-        drop(gone);
+        guard::discard_waker(gone.waker);
     }
 }
 
 /// Waits for a lock. Dropping it loses only the place in the queue.
 struct Take<'a> {
     lock: &'a RawLock,
-    key: Option<u64>,
+    key: Option<Key>,
 }
 
 impl Future for Take<'_> {

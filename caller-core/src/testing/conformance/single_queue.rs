@@ -1,12 +1,16 @@
 //! SCQ: the single-consumer queue.
 
 use std::{
-    sync::{Arc, Mutex},
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, mpsc},
+    task::Poll,
     thread,
 };
 
 use futures::StreamExt;
 
+use super::{LONG, receive};
 use crate::{SingleConsumerQueue, testing::Fixture};
 
 pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
@@ -19,7 +23,30 @@ pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
     let adding = queue.clone();
     thread::spawn(move || adding.extend([2, 3, 4])).join().unwrap();
     assert!(queue.extend([5, 6]));
-    assert_eq!(got.wait_blocking().unwrap(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(got.wait().timeout(LONG).blocking().unwrap(), [1, 2, 3, 4, 5, 6]);
+    // Each way of adding wakes a consumer that waits.
+    type Add = fn(&SingleConsumerQueue<u32>) -> bool;
+    let ways: [(&str, Add); 3] = [
+        ("push_back", |queue| queue.push_back(7)),
+        ("push_front", |queue| queue.push_front(7)),
+        ("extend", |queue| queue.extend([7])),
+    ];
+    for (name, add) in ways {
+        let queue = SingleConsumerQueue::new();
+        let consuming = queue.clone();
+        let (sender, waiting) = mpsc::channel();
+        let got = caller.call_soon(async move || {
+            let mut consumer = consuming.consume();
+            let mut next = pin!(consumer.next());
+            let polled = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await;
+            sender.send(polled.is_pending()).unwrap();
+            next.await
+        });
+        assert!(receive(&waiting));
+        thread::spawn(move || assert!(add(&queue))).join().unwrap();
+        let got = got.wait().timeout(LONG).blocking();
+        assert_eq!(got.unwrap_or_else(|error| panic!("{name}: {error}")), Some(7));
+    }
 }
 
 pub fn scq_02_second_consumer<F: Fixture>() {
@@ -57,6 +84,43 @@ pub fn scq_04_consumer_leaves<F: Fixture>() {
     drop(consumer);
     assert!(queue.is_stopped());
     assert_eq!(*rejected.lock().unwrap(), [2, 3]);
+}
+
+pub fn scq_05_last_handle_without_consumer_rejects<F: Fixture>() {
+    let (queue, rejected) = rejecting();
+    let other = queue.clone();
+    queue.extend([1, 2]);
+    drop(queue);
+    assert!(rejected.lock().unwrap().is_empty());
+    assert!(other.push_back(3));
+    drop(other);
+    assert_eq!(*rejected.lock().unwrap(), [1, 2, 3]);
+}
+
+pub fn scq_05_consumer_takes_the_rest_of_the_last_handle<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (queue, rejected) = rejecting();
+    queue.extend([1, 2]);
+    let mut consumer = queue.consume();
+    drop(queue);
+    let taken =
+        caller.call_soon(async move || (consumer.next().await, consumer.next().await, consumer.next().await));
+    assert_eq!(taken.wait_blocking().unwrap(), (Some(1), Some(2), None));
+    // One that waits hears that the last handle has gone; the items that it did not take are rejected.
+    let (queue, late) = rejecting();
+    let mut consumer = queue.consume();
+    let ends = caller.call_soon(async move || consumer.next().await);
+    drop(queue);
+    assert_eq!(ends.wait().timeout(LONG).blocking().unwrap(), None);
+    let (queue, left) = rejecting();
+    queue.extend([1, 2, 3]);
+    let mut consumer = queue.consume();
+    drop(queue);
+    assert_eq!(fixture.block_on(async { consumer.next().await }), Some(1));
+    drop(consumer);
+    assert_eq!(*left.lock().unwrap(), [2, 3]);
+    assert!(rejected.lock().unwrap().is_empty() && late.lock().unwrap().is_empty());
 }
 
 fn rejecting() -> (SingleConsumerQueue<u32>, Arc<Mutex<Vec<u32>>>) {
