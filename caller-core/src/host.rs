@@ -149,9 +149,14 @@ pub(crate) fn run_under<T: 'static>(
         let root = root.insert(Root::new(program(guest.runtime())));
         adopted = Some(guest.adopt(root.driven()));
     });
-    let (Ok(()), Some(root), Some(adopted)) = (&begun, root, adopted) else {
-        guard::discard(Place::Runtime, guest);
-        return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
+    let (root, adopted) = match (begun, root, adopted) {
+        (Ok(()), Some(root), Some(adopted)) => (root, adopted),
+        (begun, root, adopted) => {
+            guard::discard(Place::Runtime, adopted);
+            let _ended = root.map(|root| root.end());
+            guard::discard(Place::Runtime, guest);
+            return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
+        }
     };
     let hosted = Rc::new(RefCell::new(Some(Hosted { guest: guest.clone(), future: Some(adopted) })));
     let (ran, ended) = {

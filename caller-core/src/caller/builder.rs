@@ -4,9 +4,9 @@ use std::{io, sync::Arc};
 
 use super::{
     inner::{Caller, Inner},
+    lifecycle::StopOnDrop,
     options::{CallerState, Options, PoolSettings},
     registry,
-    scope::StopOnDrop,
 };
 use crate::{
     backend::Backend,

@@ -89,6 +89,12 @@ impl Inner {
         Error::new(Kind::Start { name: self.name.clone(), source })
     }
 
+    /// The runtime of its backend that surrounds this code.
+    pub(super) fn runtime(&self) -> Result<Rc<dyn Runtime>> {
+        guard::run(|| self.backend.runtime())
+            .unwrap_or_else(|panic| Err(self.not_started(io::Error::other(panicked(&panic)))))
+    }
+
     /// Begins to run in this thread, inside a runtime that the caller shares with others.
     pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Settled> {
         let finish = self.take_thread()?;
@@ -176,7 +182,7 @@ impl Inner {
                 }
                 None => {
                     let root: LocalFuture<'static, Result<()>> = Box::pin(async move {
-                        inner.run_root(inner.backend.runtime()?, true).await;
+                        inner.run_root(inner.runtime()?, true).await;
                         Ok(())
                     });
                     match self.in_runtime(root) {
@@ -391,6 +397,27 @@ impl Drop for Finish {
             registry::leave();
         }
         inner.refuse_all();
+    }
+}
+
+/// Stops a caller when it is dropped, unless it is disarmed.
+pub(super) struct StopOnDrop<'a>(Option<&'a Caller>);
+
+impl<'a> StopOnDrop<'a> {
+    pub(super) fn new(caller: &'a Caller) -> Self {
+        Self(Some(caller))
+    }
+
+    pub(super) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(caller) = self.0 {
+            Inner::begin_stop(&caller.0);
+        }
     }
 }
 

@@ -5,14 +5,13 @@ use std::{cell::Cell, panic::resume_unwind, rc::Rc, thread};
 use super::{
     builder::Builder,
     inner::Caller,
-    lifecycle::Finish,
+    lifecycle::{Finish, StopOnDrop},
     registry::here,
-    scope::{Body, StopOnDrop},
+    scope::Body,
 };
 use crate::{
     backend::{Backend, LocalFuture, Runtime},
     error::{Error, Kind, Result},
-    guard,
     host::{self, Host},
 };
 
@@ -69,7 +68,7 @@ impl Builder {
 impl Caller {
     fn run<R: 'static>(&self, body: impl AsyncFnOnce(Self) -> R + 'static) -> Result<R> {
         let backend = &self.0.backend;
-        if here().is_none() && matches!(guard::run(|| backend.runtime().is_ok()), Ok(true)) {
+        if here().is_none() && self.0.runtime().is_ok() {
             return Err(Error::new(Kind::RuntimeRuns(backend.name().to_owned())));
         }
         if let Some(host) = &self.0.host {
@@ -86,12 +85,15 @@ impl Caller {
             }
             None => {
                 let root: LocalFuture<'static, _> = Box::pin(async move {
-                    let runtime = caller.0.backend.runtime()?;
+                    let runtime = caller.0.runtime()?;
                     caller.run_body(runtime, body, inside).await
                 });
                 self.0.in_runtime(root).map_err(|source| self.0.not_started(source)).flatten()
             }
         };
+        if let Err(error) = &ended {
+            self.0.fail(error.to_string());
+        }
         // The runtime is gone; and then it has stopped, once its children have.
         drop(finish.take());
         let stopped = self.stopped();

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use super::{builder::Builder, inner::Caller, registry::here};
+use super::{builder::Builder, inner::Caller, lifecycle::StopOnDrop, registry::here};
 use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
@@ -66,7 +66,7 @@ impl Caller {
             let (caller, host) = (self.name().to_owned(), host.name().to_owned());
             return Err(Error::new(Kind::Hosted { caller, host }));
         }
-        let runtime = self.0.backend.runtime()?;
+        let runtime = self.0.runtime()?;
         let settled = self.0.settle(runtime)?;
         let ended = self.beside(settled, Body::new(self, body(self.clone())), || ()).await;
         self.stopped().await;
@@ -137,7 +137,7 @@ impl Caller {
             return Err(Error::new(Kind::BackendMismatch { caller: here.name().to_owned(), wanted, has }));
         }
         let caller = Self::builder().backend(backend).build()?;
-        let runtime = caller.0.backend.runtime()?;
+        let runtime = caller.0.runtime()?;
         caller.0.set_unmanaged(true);
         spawn(Box::pin(caller.0.settle(runtime)?))?;
         Ok(caller)
@@ -156,27 +156,6 @@ impl Builder {
         // A child that could not run would be found by its name, and its calls would wait for ever.
         let _stop = new.then(|| StopOnDrop::new(&caller));
         caller.enter(body).await
-    }
-}
-
-/// Stops a caller when it is dropped, unless it is disarmed.
-pub(super) struct StopOnDrop<'a>(Option<&'a Caller>);
-
-impl<'a> StopOnDrop<'a> {
-    pub(super) fn new(caller: &'a Caller) -> Self {
-        Self(Some(caller))
-    }
-
-    pub(super) fn disarm(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(caller) = self.0 {
-            caller.0.begin_stop();
-        }
     }
 }
 

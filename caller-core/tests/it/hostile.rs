@@ -15,7 +15,7 @@ use std::{
 };
 
 use caller::{
-    AsyncEvent, Backend, BoxError, Caller, CallerState, Clock, Error, Host, LocalFuture, Pending,
+    AsyncEvent, Backend, BoxError, Caller, CallerState, Clock, Error, Guest, Host, LocalFuture, Pending,
     PoolSettings, Runtime,
     testing::{Manual, Process, probe::ends_soon},
 };
@@ -398,4 +398,150 @@ fn a_loop_that_needs_the_main_thread_is_not_begun_in_another_of_that_name() {
         .join()
         .unwrap();
     assert!(!cfg!(target_os = "linux") || error.is_mismatch(), "{error}");
+}
+
+/// How a guest, or the loop of its host, misbehaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum GuestFault {
+    IsNotMade,
+    EntersNothing,
+    EntersOnce,
+    EnterPanics,
+    AdoptPanics,
+    AdoptForgets,
+    DrivePanics,
+    LoopForgets,
+    LoopPanics,
+}
+
+#[derive(Debug)]
+struct FaultyGuest {
+    fault: GuestFault,
+    manual: Manual,
+    entered: AtomicUsize,
+}
+
+impl Backend for FaultyGuest {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn is_same(&self, _other: &dyn Backend) -> bool {
+        false
+    }
+
+    fn run(&self, _root: LocalFuture<'_>) -> io::Result<()> {
+        unreachable!("it has a host")
+    }
+
+    fn runtime(&self) -> caller::Result<Rc<dyn Runtime>> {
+        Err(Error::no_runtime("none runs here"))
+    }
+
+    fn can_be_guest(&self) -> bool {
+        true
+    }
+
+    fn guest(&self) -> io::Result<Rc<dyn Guest>> {
+        assert!(self.fault != GuestFault::IsNotMade, "no guest today");
+        Ok(Rc::new(FaultyGuest {
+            fault: self.fault,
+            manual: self.manual.clone(),
+            entered: AtomicUsize::new(0),
+        }))
+    }
+}
+
+impl Guest for FaultyGuest {
+    fn enter(&self, function: &mut dyn FnMut()) {
+        let entered = self.entered.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            GuestFault::EntersNothing => {}
+            GuestFault::EntersOnce if entered > 0 => {}
+            GuestFault::EnterPanics => panic!("nobody enters today"),
+            _ => function(),
+        }
+    }
+
+    fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
+        match self.fault {
+            GuestFault::AdoptPanics => panic!("nobody is adopted today"),
+            GuestFault::AdoptForgets => {
+                mem::forget(call);
+                Box::pin(async {})
+            }
+            _ => call,
+        }
+    }
+
+    fn runtime(&self) -> Rc<dyn Runtime> {
+        Rc::new(self.manual.clone())
+    }
+
+    fn drive(&self, _cx: &mut std::task::Context<'_>) {
+        assert!(self.fault != GuestFault::DrivePanics, "nobody drives today");
+    }
+}
+
+#[derive(Debug)]
+struct Loop(GuestFault, Manual);
+
+impl Host for Loop {
+    fn name(&self) -> &'static str {
+        "loop"
+    }
+
+    fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
+        match self.0 {
+            GuestFault::LoopForgets => mem::forget(program),
+            GuestFault::LoopPanics => panic!("no loop today"),
+            _ => self.1.block_on(program),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_caller_whose_guest_or_loop_misbehaves_ends_with_an_error() {
+    let faults = [
+        GuestFault::IsNotMade,
+        GuestFault::EntersNothing,
+        GuestFault::EntersOnce,
+        GuestFault::EnterPanics,
+        GuestFault::AdoptPanics,
+        GuestFault::AdoptForgets,
+        GuestFault::DrivePanics,
+        GuestFault::LoopForgets,
+        GuestFault::LoopPanics,
+    ];
+    for fault in faults {
+        let build = move || {
+            let manual = Manual::new();
+            let backend = FaultyGuest { fault, manual: manual.clone(), entered: AtomicUsize::new(0) };
+            Caller::builder().backend(backend).host(Loop(fault, manual))
+        };
+        ends_soon(&format!("{fault:?} in a thread of its own"), move || {
+            let caller = build().build().unwrap();
+            let call = caller.call_soon(async || std::future::pending::<()>().await);
+            caller.start().unwrap();
+            caller.stopped().blocking().unwrap();
+            assert!(call.is_done() && call.wait_blocking().unwrap_err().is_closed());
+            let late = caller.call_soon(async || ()).wait_blocking().unwrap_err();
+            assert!(late.is_closed() && late.to_string().contains("could not run"), "{late}");
+        });
+        ends_soon(&format!("{fault:?} in this thread"), move || {
+            let run = || {
+                build().run(async |caller: Caller| {
+                    caller.call_soon(async || std::future::pending::<()>().await).await.unwrap_err()
+                })
+            };
+            let ran = std::panic::catch_unwind(run);
+            match ran {
+                // A panic of the loop goes on.
+                Err(_) => assert_eq!(fault, GuestFault::LoopPanics),
+                Ok(ran) => assert!(ran.unwrap_err().is_host(), "{fault:?}"),
+            }
+            assert!(Caller::current().is_err() && caller::current_host().is_none());
+        });
+    }
 }
