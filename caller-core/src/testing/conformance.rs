@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cancel;
 pub mod completed;
+pub mod ends;
 pub mod group;
 pub mod inspect;
 pub mod lifecycle;
@@ -85,7 +86,12 @@ macro_rules! conformance {
             cal_15_protected_child_stops_with_its_parent
             cal_16_children_without_a_name
             cal_dropped_scope_stops_at_once
-            cal_stop_while_a_child_blocks_on_the_parent);
+            cal_stop_while_a_child_blocks_on_the_parent
+            cal_a_child_while_its_parent_stops
+            cal_a_name_that_is_taken
+            cal_what_cannot_run_leaves_no_child
+            cal_the_body_goes_on_behind_the_end
+            cal_serving_until_somebody_stops_it);
         $crate::__stamp!($fixture, calls:
             sch_01_verbs_from_here_and_elsewhere
             sch_02_not_before_its_time
@@ -104,7 +110,21 @@ macro_rules! conformance {
             thr_04_three_at_once_and_ten_idle
             thr_calls_beyond_the_limit_wait
             thr_own_workers_exceed_the_limit
-            thr_stop_while_calls_wait);
+            thr_stop_while_calls_wait
+            thr_cancelled_calls_wait_no_longer
+            thr_settings_at_their_limits);
+        $crate::__stamp!($fixture, ends:
+            a_stopped_caller_has_no_unfinished_calls
+            a_caller_that_is_stopped_before_it_ran_ends_its_calls_first
+            a_caller_without_handles_stops_when_its_last_child_has
+            the_moments_of_a_caller_that_never_ran_come
+            the_moments_of_a_parent_that_never_ran_come
+            stopped_comes_once_whoever_stops_it
+            the_body_of_a_scope_that_awaits_its_own_end_ends
+            the_body_of_a_run_that_awaits_its_own_end_ends
+            a_call_that_awaits_the_end_of_a_parent_ends
+            a_child_that_was_only_built_is_started_by_its_name
+            a_child_inherits_what_is_not_set);
         $crate::__stamp!($fixture, queued:
             que_01_one_at_a_time_in_order
             que_02_close_while_running

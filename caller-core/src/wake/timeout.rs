@@ -62,7 +62,7 @@ impl<W: Future<Output = ()> + Unpin> Future for Timeout<W> {
         }
         this.deadline.poll(cx).map(|after| {
             let kind = Kind::TimedOut(after);
-            Err(match this.site {
+            Err(match this.site.take() {
                 Some(site) => Error::at(kind, site),
                 None => Error::new(kind),
             })

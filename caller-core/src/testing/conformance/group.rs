@@ -6,11 +6,14 @@ use std::{
     pin::pin,
     sync::{Arc, mpsc},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{Trouble, eventually, receive};
-use crate::{Caller, Error, GroupMode, Pending, PendingGroup, Resolver, current_pending, testing::Fixture};
+use super::{LONG, Trouble, calls::on_time_async, eventually, receive};
+use crate::{
+    Caller, DoneCallback, Error, GroupMode, Pending, PendingGroup, PendingHandle, Resolver, current_pending,
+    testing::Fixture,
+};
 
 const MODES: [GroupMode; 4] =
     [GroupMode::Lenient, GroupMode::AllOrError, GroupMode::AllOrNothing, GroupMode::Strict];
@@ -21,11 +24,26 @@ fn in_a_call<F: Fixture, T: Send + 'static>(body: impl AsyncFnOnce(Caller) -> T 
     let caller = fixture.caller();
     let this = caller.0.clone();
     let call = caller.call_soon(async move || body(this).await);
+    let until = Instant::now() + LONG;
     // No faster than the machine's clock, or a virtual one would run out of patience with what is about to end.
     while call.handle().wait().timeout(Duration::from_millis(1)).blocking().is_err() {
+        assert!(Instant::now() < until, "the body did not end");
         fixture.elapse(Duration::from_millis(1));
     }
     call.wait_blocking().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A call that never ends: in this caller's thread, and in a worker.
+fn endless(here: &Caller) -> [Pending<()>; 2] {
+    [here.call_soon(async || pending().await), here.to_thread(async || pending().await)]
+}
+
+/// They are done, since they were cancelled.
+async fn cancelled(members: impl IntoIterator<Item = PendingHandle>) {
+    for member in members {
+        member.wait().timeout(LONG).await.unwrap();
+        assert!(member.is_cancelled() && member.error().unwrap().unwrap().is_cancelled(), "{member}");
+    }
 }
 
 /// Polls a future once.
@@ -81,84 +99,129 @@ pub fn grp_01_ends_when_all_are_done<F: Fixture>() {
 
 pub fn grp_02_a_failing_member_ends_it<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
-        let (sender, dropped) = mpsc::channel::<()>();
+        let (sender, body) = mpsc::channel::<()>();
         let group = here.group().build();
+        let mut others = Vec::new();
         let error = group
             .run(async |group| {
                 let _until_dropped = sender;
-                drop(here.call_soon(async || pending::<()>().await));
-                drop(here.to_thread(async || pending::<()>().await));
+                others.extend(endless(&here));
                 drop(group.try_call_soon(async || Err::<(), _>(Trouble)));
                 pending::<()>().await;
             })
             .await
             .unwrap_err();
-        assert!(dropped.try_recv().is_err(), "the body was dropped");
+        assert_eq!(body.try_recv(), Err(mpsc::TryRecvError::Disconnected), "the body was dropped");
+        assert!(others.iter().all(Pending::is_done), "it ends when the others have");
+        cancelled(others.iter().map(Pending::handle)).await;
         assert!(error.is_failed() && !error.is_cancelled() && group.is_cancelled() && group.is_empty());
         assert_eq!(error.failures().len(), 1);
         assert_eq!(error.failures()[0].downcast_ref(), Some(&Trouble));
         assert_eq!(error.downcast_ref(), Some(&Trouble));
         assert!(error.to_string().contains(&Trouble.to_string()), "{error}");
-        // All failures come back together, a panic among them.
-        let (resolver, gate) = Resolver::<()>::new();
-        let gate = gate.shared();
-        let both = here
-            .group()
-            .run(async |_| {
-                for panics in [false, true] {
-                    let gate = gate.clone();
-                    let own = here.try_call_soon(async move || {
-                        current_pending().unwrap().grace(Duration::from_secs(20));
-                        gate.wait().protect().await.unwrap();
-                        assert!(!panics, "on purpose");
-                        Err::<(), _>(Trouble)
-                    });
-                    drop(own);
+        // All failures come back together. A member that fails before the group has heard of another failure is not
+        // cancelled by it: here the callbacks of one member make the next one fail, and come before the group's own.
+        let group = here.group().build();
+        let other = here.new_child().unwrap();
+        let error = group
+            .run(async |group| {
+                let (first, first_pending) = Resolver::<()>::new();
+                let (second, second_pending) = Resolver::<()>::new();
+                let (go_on, gate) = Resolver::<()>::new();
+                let third = other.call_soon(async move || {
+                    gate.await.unwrap();
+                    panic!("on purpose");
+                });
+                let (third, heard) = (third.handle(), group.clone());
+                second_pending.add_done_callback(&DoneCallback::new(move |_| {
+                    go_on.resolve(()).unwrap();
+                    eventually("the third failure", || !heard.pendings().contains(&third));
+                }));
+                first_pending
+                    .add_done_callback(&DoneCallback::new(move |_| assert!(second.fail("out of ink"))));
+                for member in [&first_pending, &second_pending] {
+                    group.add(&member.handle()).unwrap();
                 }
-                here.call_soon(async || ()).await.unwrap();
-                resolver.resolve(()).unwrap();
+                assert!(first.fail(Trouble));
                 pending::<()>().await;
             })
             .await
             .unwrap_err();
-        assert!(both.is_failed() && !both.failures().is_empty());
+        assert!(error.is_failed() && !error.is_cancelled() && group.is_empty());
+        let failures = error.failures();
+        assert_eq!(failures.len(), 3, "{error}");
+        assert!(failures[0].is_panic() && failures[0].to_string().contains("on purpose"), "{error}");
+        assert_eq!(failures[1].failure().unwrap().to_string(), "out of ink");
+        assert_eq!(failures[2].downcast_ref(), Some(&Trouble));
+        assert_eq!(error.downcast_ref(), Some(&Trouble));
+        let text = error.to_string();
+        let lines = ["on purpose", "out of ink", "the cat sat on the keyboard"];
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
     });
 }
 
 pub fn grp_03_dropped_or_timed_out<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
+        // Dropped while its body waits, and when that has ended and members have not.
+        for body_ends in [false, true] {
+            let group = here.group().build();
+            let (sender, body) = mpsc::channel::<()>();
+            let (_resolver, by_hand) = Resolver::<()>::new();
+            let members = {
+                let mut running = pin!(group.run(async |group| {
+                    let _until_dropped = sender;
+                    drop(endless(&here));
+                    group.add(&by_hand.handle()).unwrap();
+                    if !body_ends {
+                        pending::<()>().await;
+                    }
+                }));
+                for _ in 0..2 {
+                    assert!(once(running.as_mut()).await.is_pending());
+                    // In this turn, members begin.
+                    here.call_soon(async || ()).await.unwrap();
+                }
+                assert!(!group.is_cancelled());
+                group.pendings()
+            };
+            assert_eq!(members.len(), 3);
+            assert_eq!(body.try_recv(), Err(mpsc::TryRecvError::Disconnected), "the body was dropped");
+            assert!(group.is_empty() && group.pendings().is_empty() && group.is_cancelled());
+            assert!(members.iter().all(PendingHandle::is_cancelled));
+            cancelled(members).await;
+            assert!(group.add(&here.call_soon(async || ()).handle()).unwrap_err().is_closed());
+        }
+        // A future that was never polled ran nothing, so there is nothing to give up.
         let group = here.group().build();
-        let member = {
-            let mut made = None;
-            let mut running = pin!(group.run(async |_| {
-                made = Some(here.call_soon(async || pending::<()>().await));
-                pending::<()>().await;
-            }));
-            assert!(once(running.as_mut()).await.is_pending());
-            assert_eq!(group.len(), 1);
-            group.pendings().remove(0)
-        };
-        assert!(group.is_empty() && group.is_cancelled() && member.is_cancelled());
-        member.wait().await.unwrap();
+        let (_resolver, early) = Resolver::<()>::new();
+        group.add(&early.handle()).unwrap();
+        drop(group.run(async |_| ()));
+        assert!(!group.is_cancelled() && group.len() == 1 && !early.is_cancelled());
         // A call that runs one is cancelled: its timeout is that of a wait.
-        let (sender, members) = mpsc::channel();
+        let (sender, seen) = mpsc::channel();
         let this = here.clone();
         let call = here.call_soon(async move || {
+            let group = this.group().build();
+            let (running, seen_from_outside) = (group.clone(), sender.clone());
             let body = async |_group| {
-                sender.send(this.call_soon(async || pending::<()>().await).handle()).unwrap();
+                drop(endless(&this));
+                seen_from_outside.send((running.clone(), running.pendings())).unwrap();
                 pending::<()>().await;
             };
-            this.group().run(body).await.map(drop)
+            group.run(body).await.map(drop)
         });
-        let member = loop {
-            if let Ok(member) = members.try_recv() {
-                break member;
+        let (group, members) = loop {
+            if let Ok(seen) = seen.try_recv() {
+                break seen;
             }
             here.call_soon(async || ()).await.unwrap();
         };
+        assert_eq!((group.len(), members.len()), (2, 2));
+        let ended = call.handle();
         assert!(call.wait().timeout(Duration::from_millis(2)).await.unwrap_err().is_timeout());
-        member.wait().await.unwrap();
-        assert!(member.is_cancelled());
+        ended.wait().timeout(LONG).await.unwrap();
+        assert!(group.is_empty() && group.pendings().is_empty() && group.is_cancelled());
+        cancelled(members).await;
     });
 }
 
@@ -264,24 +327,44 @@ pub fn grp_06_cancelled_itself<F: Fixture>() {
 
 pub fn grp_07_timeout<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
+        let clock = here.backend().clock();
+        let timeout = Duration::from_millis(20);
         for mode in MODES {
-            let group = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
-            let ended = group
-                .run(async |_| {
-                    drop(here.call_soon(async || pending::<()>().await));
-                    pending::<()>().await;
-                })
-                .await;
-            assert!(group.is_cancelled() && group.is_empty());
-            check_cancelled(mode, ended, "timed out");
+            on_time_async("the end of a group whose body waits", timeout, async || {
+                let group = here.group().mode(mode).timeout(timeout).build();
+                let begun = clock.now();
+                let ended = group
+                    .run(async |_| {
+                        drop(here.call_soon(async || pending::<()>().await));
+                        pending::<()>().await;
+                    })
+                    .await;
+                let took = clock.now() - begun;
+                assert!(group.is_cancelled() && group.is_empty());
+                check_cancelled(mode, ended, "timed out");
+                took
+            })
+            .await;
             // The body has ended, and a member goes on.
-            let late = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
-            let ended = late.run(async |_| drop(here.call_soon(async || pending::<()>().await))).await;
-            match mode {
-                GroupMode::AllOrError | GroupMode::Strict => assert!(ended.unwrap_err().is_cancelled()),
-                _ => assert!(ended.unwrap().is_some()),
-            }
+            on_time_async("the end of a group whose member goes on", timeout, async || {
+                let group = here.group().mode(mode).timeout(timeout).build();
+                let begun = clock.now();
+                let ended = group.run(async |_| drop(here.call_soon(async || pending::<()>().await))).await;
+                let took = clock.now() - begun;
+                assert!(group.is_cancelled() && group.is_empty());
+                match mode {
+                    GroupMode::AllOrError | GroupMode::Strict => assert!(ended.unwrap_err().is_cancelled()),
+                    _ => assert!(ended.unwrap().is_some()),
+                }
+                took
+            })
+            .await;
         }
+        // One that ends in time is not cancelled, however long it lives afterwards.
+        let group = here.group().timeout(timeout).build();
+        assert_eq!(group.run(async |_| here.call_soon(async || 7).await.unwrap()).await.unwrap(), Some(7));
+        here.call_later(timeout * 2, async || ()).await.unwrap();
+        assert!(!group.is_cancelled());
     });
 }
 

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use super::{Trouble, eventually, receive};
+use super::{Trouble, calls::Reports, eventually, receive};
 use crate::{
     ContextVar, Pending, PendingGroup, PendingHandle, PendingSet, Queue, Resolver, Tracker, current_pending,
     private, testing::Fixture,
@@ -132,21 +132,51 @@ pub fn que_02_a_call_behind_a_cancel_begins_a_new_queue<F: Fixture>() {
 pub fn que_03_failures_do_not_stop_it<F: Fixture>() {
     async fn picky((seen, number): (mpsc::Sender<u32>, u32)) -> Result<(), Trouble> {
         match number {
-            0 => Err(Trouble),
-            1 => panic!("on purpose"),
+            0 | 3 => Err(Trouble),
+            1 | 4 => panic!("on purpose, number {number}"),
             good => {
                 seen.send(good).unwrap();
                 Ok(())
             }
         }
     }
+    struct Clerk;
+    async fn picky_method(_: Arc<Clerk>, item: (mpsc::Sender<u32>, u32)) -> Result<(), Trouble> {
+        picky(item).await
+    }
     let caller = F::new().caller();
+    let reports = Reports::of(&caller);
     let (sender, seen) = mpsc::channel();
-    for number in 0..3 {
+    for number in 0..6 {
         caller.queue_call(picky, (sender.clone(), number)).unwrap();
     }
-    assert_eq!(receive(&seen), 2);
+    assert_eq!((receive(&seen), receive(&seen)), (2, 5));
     assert!(caller.queue_get(picky).is_some());
+    // So it is in a queue of a method, and in one of its own.
+    let clerk = Arc::new(Clerk);
+    for number in 0..3 {
+        caller.queue_method(picky_method, &clerk, (sender.clone(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 2);
+    assert!(caller.queue_get_method(picky_method, &clerk).is_some());
+    let queue = caller.queue(async |item| picky(item).await);
+    for number in 0..3 {
+        queue.call((sender.clone(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 2);
+    assert!(!queue.is_closed());
+    // Each failure is reported: where, what, and why.
+    let (name, why) = (caller.name(), Trouble.to_string());
+    reports.expect(&[
+        &[name, "::picky", &why],
+        &[name, "::picky", "on purpose, number 1"],
+        &[name, "::picky", &why],
+        &[name, "::picky", "on purpose, number 4"],
+        &[name, "::picky_method", &why],
+        &[name, "::picky_method", "on purpose, number 1"],
+        &[name, "::que_03_failures_do_not_stop_it", &why],
+        &[name, "::que_03_failures_do_not_stop_it", "on purpose, number 1"],
+    ]);
 }
 
 pub fn que_04_object_dropped<F: Fixture>() {
