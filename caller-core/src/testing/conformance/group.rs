@@ -602,7 +602,6 @@ pub fn grp_what_panics_around_it<F: Fixture>() {
         group.add(&by_hand).unwrap();
         let (sender, dropped) = mpsc::channel::<()>();
         let error = group.run(async |group: Arc<PendingGroup>| {
-            drop(group.call_soon(async || Bomb));
             drop(group.call_soon(async || {
                 let _bomb = Bomb;
                 pending::<()>().await;
