@@ -2,6 +2,8 @@
 
 mod conformance;
 mod errors;
+mod reentry;
+mod reports;
 mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
