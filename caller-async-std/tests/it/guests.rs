@@ -14,7 +14,7 @@ use std::{
 
 use async_std::task;
 use caller::{
-    Backend, Caller, ContextVar, PendingGroup, current_pending,
+    Backend, Caller, CallerState, ContextVar, Pending, PendingGroup, current_pending,
     testing::{Manual, Running},
 };
 use caller_async_std::AsyncStd;
@@ -26,8 +26,40 @@ use tokio::{
 
 use crate::alone::ran_alone;
 
+const PATIENCE: Duration = Duration::from_secs(20);
+
 fn caller() -> Running {
     Running(Caller::builder().backend(AsyncStd::new()).spawn().unwrap())
+}
+
+/// What comes in time.
+fn receive<T>(from: &mpsc::Receiver<T>) -> T {
+    from.recv_timeout(PATIENCE).expect("something should have come")
+}
+
+/// Runs `body` in a thread of its own, and fails if it has not ended in time.
+fn in_time<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, ended) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let _ended = sender.send(body());
+    });
+    match ended.recv_timeout(PATIENCE) {
+        Ok(value) => value,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("nothing goes on any more"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+            Err(payload) => std::panic::resume_unwind(payload),
+            Ok(()) => unreachable!("it sends when it ends"),
+        },
+    }
+}
+
+/// They are done because the caller has stopped.
+fn all_closed(calls: impl IntoIterator<Item = Pending<()>>) {
+    for mut call in calls {
+        assert!(call.is_done(), "every pending is done when its caller has stopped");
+        let error = call.try_result().unwrap_err();
+        assert!(error.is_cancelled() && error.is_closed(), "{error}");
+    }
 }
 
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -157,11 +189,11 @@ impl Backend for Other {
     }
 }
 
-#[test]
-fn gst_04_stopping_with_guests_outstanding() {
-    if ran_alone("guests::gst_04_stopping_with_guests_outstanding") {
-        return;
-    }
+/// Guest calls that have begun and do not end, and one that has not begun when the caller stops.
+fn outstanding(
+    caller: &Caller,
+    dropped: mpsc::Sender<(thread::ThreadId, bool)>,
+) -> (Vec<Pending<()>>, mpsc::Receiver<()>) {
     struct Probe(mpsc::Sender<(thread::ThreadId, bool)>);
     impl Drop for Probe {
         fn drop(&mut self) {
@@ -169,28 +201,46 @@ fn gst_04_stopping_with_guests_outstanding() {
             self.0.send((thread::current().id(), inside)).unwrap();
         }
     }
+    let (begun, begins) = mpsc::channel();
+    let probes = [Probe(dropped.clone()), Probe(dropped.clone())];
+    let started = begun.clone();
+    let sleeps = caller.call_using_backend(Tokio::new(), async move || {
+        let [own, local] = probes;
+        drop(tokio::task::spawn_local(async move {
+            let _local = local;
+            std::future::pending::<()>().await;
+        }));
+        let _own = own;
+        started.send(()).unwrap();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    });
+    let probe = Probe(dropped);
+    let waits = caller.call_using_backend(Tokio::new(), async move || {
+        let _probe = probe;
+        begun.send(()).unwrap();
+        std::future::pending::<()>().await;
+    });
+    (vec![sleeps.unwrap(), waits.unwrap()], begins)
+}
+
+#[test]
+fn gst_04_stopping_with_guests_outstanding() {
+    if ran_alone("guests::gst_04_stopping_with_guests_outstanding") {
+        return;
+    }
     for _ in 0..20 {
         let caller = caller();
         let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
         let (sender, dropped) = mpsc::channel();
-        let (begun, begins) = mpsc::channel();
-        let probes = [Probe(sender.clone()), Probe(sender)];
-        let call = caller.call_using_backend(Tokio::new(), async move || {
-            let [own, local] = probes;
-            drop(tokio::task::spawn_local(async move {
-                let _local = local;
-                std::future::pending::<()>().await;
-            }));
-            let _own = own;
-            begun.send(()).unwrap();
-            tokio::time::sleep(Duration::from_secs(3600)).await;
-        });
-        begins.recv().unwrap();
+        let (mut calls, begins) = outstanding(&caller, sender);
+        (0..2).for_each(|_| receive(&begins));
         caller.force_stop();
-        caller.stopped().blocking().unwrap();
-        let error = call.unwrap().wait_blocking().unwrap_err();
-        assert!(error.is_cancelled() && error.is_closed());
-        assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true), (here, true)]);
+        calls.push(caller.call_using_backend(Tokio::new(), async || ()).unwrap());
+        let stopped = caller.stopped();
+        in_time(move || stopped.blocking()).unwrap();
+        assert_eq!(caller.state(), CallerState::Stopped);
+        all_closed(calls);
+        assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true); 3]);
     }
     // Starting and stopping leaves no thread behind: stopping has waited for the helper.
     let helpers = || {
@@ -202,6 +252,37 @@ fn gst_04_stopping_with_guests_outstanding() {
     while helpers() > 0 {
         assert!(Instant::now() < until, "a helper thread stayed behind");
         thread::yield_now();
+    }
+}
+
+#[test]
+fn gst_04_leaving_with_guests_outstanding() {
+    for protects in [false, true] {
+        for _ in 0..10 {
+            let (caller, here, calls, dropped) = in_time(move || {
+                let left = task::block_on(Caller::scope(AsyncStd::new(), async |caller| {
+                    let (sender, dropped) = mpsc::channel();
+                    let (mut calls, begins) = outstanding(&caller, sender);
+                    for _ in 0..2 {
+                        while begins.try_recv().is_err() {
+                            task::yield_now().await;
+                        }
+                    }
+                    calls.push(caller.call_using_backend(Tokio::new(), async || ()).unwrap());
+                    if protects {
+                        // A stop that is not forced does not end it.
+                        caller.stop();
+                        assert!(calls.iter().take(2).all(|call| !call.is_done()));
+                    }
+                    (caller, thread::current().id(), calls, dropped)
+                }));
+                left.unwrap()
+            });
+            assert_eq!(caller.state(), CallerState::Stopped);
+            assert!(caller.stopped().is_past());
+            all_closed(calls);
+            assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true); 3]);
+        }
     }
 }
 
@@ -354,11 +435,11 @@ mod in_tokio {
         assert_ne!(order[..5], ["async-std"; 5]);
     }
 
-    #[test]
-    fn gst_04_stopping_with_guests_outstanding() {
-        if ran_alone("guests::gst_04_stopping_with_guests_outstanding") {
-            return;
-        }
+    /// A guest call that has begun and does not end.
+    fn outstanding(
+        caller: &Caller,
+        dropped: mpsc::Sender<(thread::ThreadId, u32)>,
+    ) -> (Pending<()>, mpsc::Receiver<()>) {
         struct Probe(mpsc::Sender<(thread::ThreadId, u32)>);
         impl Drop for Probe {
             fn drop(&mut self) {
@@ -366,28 +447,57 @@ mod in_tokio {
                 self.0.send((thread::current().id(), seen)).unwrap();
             }
         }
+        let (begun, begins) = mpsc::channel();
+        let probe = Probe(dropped);
+        let call = caller.call_using_backend(AsyncStd::new(), async move || {
+            let _probe = probe;
+            NUMBER.with(|own| own.set(7));
+            begun.send(()).unwrap();
+            task::sleep(Duration::from_secs(3600)).await;
+        });
+        (call.unwrap(), begins)
+    }
+
+    #[test]
+    fn gst_04_stopping_with_guests_outstanding() {
         for stops in [true, false].repeat(10) {
             let caller = caller();
             let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
             let (sender, dropped) = mpsc::channel();
-            let (begun, begins) = mpsc::channel();
-            let probe = Probe(sender);
-            let call = caller.call_using_backend(AsyncStd::new(), async move || {
-                let _probe = probe;
-                NUMBER.with(|own| own.set(7));
-                begun.send(()).unwrap();
-                task::sleep(Duration::from_secs(3600)).await;
-            });
-            begins.recv().unwrap();
-            let call = call.unwrap();
+            let (call, begins) = outstanding(&caller, sender);
+            receive(&begins);
             if stops {
                 caller.force_stop();
-                caller.stopped().blocking().unwrap();
+                let stopped = caller.stopped();
+                in_time(move || stopped.blocking()).unwrap();
+                all_closed([call]);
             } else {
                 call.cancel("enough");
+                assert!(call.wait().timeout(PATIENCE).blocking().unwrap_err().is_cancelled());
             }
-            assert!(call.wait_blocking().unwrap_err().is_cancelled());
-            assert_eq!(dropped.recv().unwrap(), (here, 7), "in its own task");
+            assert_eq!(receive(&dropped), (here, 7), "in its own task");
+        }
+    }
+
+    #[test]
+    fn gst_04_leaving_with_guests_outstanding() {
+        for _ in 0..10 {
+            let (caller, here, calls, dropped) = in_time(|| {
+                let left = crate::loops::runtime().block_on(Caller::scope(Tokio::new(), async |caller| {
+                    let (sender, dropped) = mpsc::channel();
+                    let (call, begins) = outstanding(&caller, sender);
+                    while begins.try_recv().is_err() {
+                        tokio::task::yield_now().await;
+                    }
+                    let late = caller.call_using_backend(AsyncStd::new(), async || ()).unwrap();
+                    (caller, thread::current().id(), [call, late], dropped)
+                }));
+                left.unwrap()
+            });
+            assert_eq!(caller.state(), CallerState::Stopped);
+            assert!(caller.stopped().is_past());
+            all_closed(calls);
+            assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, 7)], "in its own task");
         }
     }
 }

@@ -5,6 +5,8 @@ mod errors;
 mod groups;
 mod hostile;
 mod limits;
+mod reentry;
+mod reports;
 mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;

@@ -18,6 +18,9 @@ use caller::{
     testing::{Manual, Running},
 };
 use fastrand::Rng;
+use futures::FutureExt;
+
+use crate::support::LONG;
 
 const THREADS: usize = 4;
 const CALLS: usize = 300;
@@ -112,7 +115,7 @@ fn storm(callers: &[Running], rng: &mut Rng, call: impl Fn(&Caller, Rng) -> Pend
                     }
                 }
                 for pending in made {
-                    match pending.wait_blocking() {
+                    match pending.wait().timeout(LONG).blocking() {
                         Ok(()) => {}
                         Err(error) => assert!(error.is_cancelled(), "{error}"),
                     }
@@ -210,36 +213,42 @@ fn whoever_waits_for_an_event_is_woken() {
     let callers = callers();
     for _ in 0..20 {
         let (event, count) = (AsyncEvent::new(), CountdownEvent::new(THREADS));
-        let woken = Arc::new(AtomicUsize::new(0));
-        let waiting: Vec<Pending<bool>> = (0..THREADS * 10)
+        let waiting: Vec<(bool, Pending<bool>)> = (0..THREADS * 10)
             .map(|at| {
-                let (event, count, woken, mut rng) =
-                    (event.clone(), count.clone(), woken.clone(), rng.fork());
-                callers[at % THREADS].call_soon(async move || {
+                let (event, count, mut rng) = (event.clone(), count.clone(), rng.fork());
+                let patient = rng.bool();
+                let call = callers[at % THREADS].call_soon(async move || {
                     let both = async {
                         event.wait().await;
+                        assert!(event.is_set(), "woken before it was set");
                         count.wait().await;
+                        assert_eq!(count.count(), 0, "woken before it was zero");
                     };
-                    let ended = if rng.bool() {
+                    if patient {
                         both.await;
-                        true
-                    } else {
-                        impatient(rng.usize(..3), both).await
-                    };
-                    woken.fetch_add(usize::from(ended), Ordering::SeqCst);
-                    ended
-                })
+                        return true;
+                    }
+                    impatient(rng.usize(..3), both).await
+                });
+                (patient, call)
             })
             .collect();
+        // Set from several threads, the count and the event in any order.
         thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| count.down().unwrap());
             }
             scope.spawn(|| event.set());
         });
-        let ended = waiting.into_iter().map(|call| call.wait_blocking().unwrap());
-        assert_eq!(ended.filter(|ended| *ended).count(), woken.load(Ordering::SeqCst));
+        for (patient, call) in waiting {
+            let ended = call.wait().timeout(LONG).blocking();
+            let ended = ended.unwrap_or_else(|error| panic!("somebody was not woken: {error}"));
+            assert!(ended || !patient);
+        }
         assert_eq!((count.waiting(), count.count()), (0, 0));
+        // Who comes late does not wait at all.
+        assert!(event.wait().now_or_never().is_some());
+        assert!(count.wait().now_or_never().is_some());
     }
 }
 
@@ -279,7 +288,7 @@ fn a_group_waits_for_all_of_its_members() {
             };
             running.run(body).await
         });
-        let ended = ran.wait_blocking().unwrap();
+        let ended = ran.wait().timeout(LONG).blocking().unwrap();
         assert!(ended.is_ok(), "{ended:?}");
         assert!(group.is_empty());
         counts.check();
