@@ -6,8 +6,11 @@
 pub mod conformance;
 mod fixture;
 mod manual;
+pub mod probe;
+mod process;
 
 pub use self::{
     fixture::{Fixture, Running},
     manual::Manual,
+    process::Process,
 };

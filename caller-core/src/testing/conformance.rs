@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::queued::yield_now;
+use crate::{Caller, queued::yield_now};
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]
@@ -189,6 +189,25 @@ macro_rules! __stamp {
     };
 }
 
+/// Stamps the functions of one area, each of which runs in a process of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stamp_alone {
+    ($fixture:ty, $area:ident: $($name:ident)*) => {
+        mod $area {
+            #[allow(unused_imports, reason = "the fixture may come from anywhere")]
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    $crate::testing::Process::of(concat!(module_path!(), "::", stringify!($name)))
+                        .run($crate::testing::conformance::$area::$name::<$fixture>);
+                }
+            )*
+        }
+    };
+}
+
 /// How long something may take that should happen at once. Generous: it is only waited for when it does not.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -227,6 +246,18 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// What comes within a generous time.
 fn receive<T>(from: &mpsc::Receiver<T>) -> T {
     from.recv_timeout(LONG).expect("something should have come")
+}
+
+/// Holds up the thread of a caller until the sender is used or dropped.
+fn hold_up(caller: &Caller) -> mpsc::Sender<()> {
+    let (go_on, held_up) = mpsc::channel::<()>();
+    let (sender, begun) = mpsc::channel();
+    caller.call_direct(move || {
+        sender.send(()).unwrap();
+        let _dropped = held_up.recv_timeout(LONG);
+    });
+    receive(&begun);
+    go_on
 }
 
 /// An error as tests need one.
