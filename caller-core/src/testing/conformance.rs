@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cancel;
 pub mod completed;
+pub mod delays;
 pub mod group;
 pub mod inspect;
 pub mod lifecycle;
@@ -168,6 +169,12 @@ macro_rules! conformance {
             ins_01_pending_texts
             ins_02_caller_texts
             ins_03_group_texts);
+        $crate::__stamp!($fixture, delays:
+            a_delayed_call_that_was_cancelled_is_freed
+            a_delayed_call_that_was_cancelled_is_freed_when_its_time_has_come
+            a_debounce_keeps_nothing
+            overdue_calls_run_in_the_order_of_their_times
+            a_delayed_call_belongs_to_whoever_cancelled_it);
     };
 }
 
