@@ -6,6 +6,7 @@
 
 pub mod calls;
 pub mod cancel;
+pub mod cancelling;
 pub mod completed;
 pub mod delays;
 pub mod group;
@@ -175,6 +176,10 @@ macro_rules! conformance {
             a_debounce_keeps_nothing
             overdue_calls_run_in_the_order_of_their_times
             a_delayed_call_belongs_to_whoever_cancelled_it);
+        $crate::__stamp!($fixture, cancelling:
+            a_second_cancel_of_a_call_that_has_not_begun_finds_it_done
+            a_call_that_a_stop_ended_says_that_it_was_cancelled
+            a_grace_without_end_is_a_grace);
     };
 }
 
