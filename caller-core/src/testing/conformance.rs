@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod cancelling;
 pub mod completed;
 pub mod delays;
+pub mod ends;
 pub mod group;
 pub mod inspect;
 pub mod lifecycle;
@@ -180,6 +181,17 @@ macro_rules! conformance {
             a_second_cancel_of_a_call_that_has_not_begun_finds_it_done
             a_call_that_a_stop_ended_says_that_it_was_cancelled
             a_grace_without_end_is_a_grace);
+        $crate::__stamp!($fixture, ends:
+            a_stopped_caller_has_no_unfinished_calls
+            a_caller_that_is_stopped_before_it_ran_ends_its_calls_first
+            a_caller_without_handles_stops_when_its_last_child_has
+            the_moments_of_a_caller_that_never_ran_come
+            the_moments_of_a_parent_that_never_ran_come
+            stopped_comes_once_whoever_stops_it
+            the_body_of_a_scope_that_awaits_its_own_end_ends
+            the_body_of_a_run_that_awaits_its_own_end_ends
+            a_child_that_was_only_built_is_started_by_its_name
+            a_child_inherits_what_is_not_set);
     };
 }
 
