@@ -17,6 +17,7 @@ pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod scopes;
 pub mod single_queue;
 pub mod tracker;
 pub mod wait;
@@ -192,6 +193,12 @@ macro_rules! conformance {
             the_body_of_a_run_that_awaits_its_own_end_ends
             a_child_that_was_only_built_is_started_by_its_name
             a_child_inherits_what_is_not_set);
+        $crate::__stamp_alone!($fixture, scopes:
+            a_dropped_scope_drops_every_call_though_a_waker_panics
+            a_dropped_scope_drops_every_call_though_all_wakers_panic
+            a_call_that_drops_its_scope_at_its_first_poll_is_dropped
+            a_call_that_drops_its_scope_later_ends
+            a_call_that_drops_its_scope_later_is_dropped);
     };
 }
 
