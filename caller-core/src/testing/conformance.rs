@@ -17,6 +17,7 @@ pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod room;
 pub mod scopes;
 pub mod single_queue;
 pub mod tracker;
@@ -199,6 +200,16 @@ macro_rules! conformance {
             a_call_that_drops_its_scope_at_its_first_poll_is_dropped
             a_call_that_drops_its_scope_later_ends
             a_call_that_drops_its_scope_later_is_dropped);
+        $crate::__stamp!($fixture, room:
+            a_full_queue_that_was_closed_says_that_it_is_closed
+            a_wait_for_room_ends_when_the_queue_is_closed
+            a_wait_for_room_ends_when_the_queue_is_cancelled
+            a_wait_for_room_ends_when_the_caller_stops
+            a_wait_for_room_in_a_closed_queue_ends_at_once
+            adding_while_the_queue_is_closed_ends
+            a_wait_for_room_that_is_dropped_leaves_nothing
+            a_wait_for_room_that_is_polled_again_keeps_one_waker
+            room_for_one_wakes_one);
     };
 }
 
