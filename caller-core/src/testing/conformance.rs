@@ -21,6 +21,7 @@ pub mod room;
 pub mod scopes;
 pub mod single_queue;
 pub mod tracker;
+pub mod turns;
 pub mod wait;
 
 use std::{
@@ -210,6 +211,18 @@ macro_rules! conformance {
             a_wait_for_room_that_is_dropped_leaves_nothing
             a_wait_for_room_that_is_polled_again_keeps_one_waker
             room_for_one_wakes_one);
+        $crate::__stamp!($fixture, turns:
+            an_item_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_cancel_waits_for_the_one_that_runs
+            an_item_of_a_method_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_close_waits_for_one_that_cleans_up
+            items_run_one_at_a_time_whoever_closes_the_queue
+            a_queue_that_feeds_itself_lets_others_have_their_turn
+            a_queue_that_feeds_itself_can_be_stopped
+            a_queue_that_feeds_itself_can_be_closed
+            a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
+            no_kind_of_call_runs_far_ahead_of_the_others
+            woken_calls_and_new_ones_and_queues_share_the_thread);
     };
 }
 
