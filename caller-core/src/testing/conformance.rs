@@ -14,6 +14,7 @@ pub mod group;
 pub mod inspect;
 pub mod lifecycle;
 pub mod lock;
+pub mod panics;
 pub mod pending;
 pub mod pool;
 pub mod queued;
@@ -223,6 +224,54 @@ macro_rules! conformance {
             a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
             no_kind_of_call_runs_far_ahead_of_the_others
             woken_calls_and_new_ones_and_queues_share_the_thread);
+        $crate::__stamp_alone!($fixture, panics:
+            a_result_that_nobody_took
+            an_error_that_nobody_took
+            a_payload_of_a_panic_that_nobody_took
+            a_context_value_of_a_call_that_was_cancelled_before_it_began
+            a_context_value_of_a_delayed_call_that_was_cancelled
+            a_context_value_of_a_call_that_a_stop_refused
+            a_context_value_that_an_item_of_a_queue_set
+            arguments_of_a_closed_queue
+            a_waker_of_a_call
+            a_destructor_of_a_waker
+            a_waker_of_a_call_that_a_stop_ended
+            a_waker_of_a_timeout
+            a_waker_of_an_event
+            a_waker_of_a_countdown
+            a_waker_of_the_moment_a_caller_started
+            a_waker_of_the_moment_a_stop_began
+            a_waker_of_the_moment_a_child_stopped
+            a_waker_of_the_moment_a_child_stopped_by_itself
+            a_waker_of_a_request_to_cancel
+            a_waker_of_a_resolver
+            a_waker_of_a_lock
+            a_waker_of_a_reentrant_lock
+            a_waker_of_one_who_waits_for_room
+            a_waker_of_a_group
+            a_waker_of_as_completed
+            a_waker_of_the_consumer_of_a_queue
+            the_text_of_an_error_of_a_direct_call
+            the_destructor_of_an_error_of_a_direct_call
+            the_text_of_an_error_of_an_awaited_direct_call
+            the_destructor_of_an_error_of_an_awaited_direct_call
+            the_conversion_of_an_error_of_an_item
+            the_text_of_an_error_of_an_item
+            the_destructor_of_an_error_of_an_item
+            the_text_of_an_error_of_a_member_of_a_group
+            a_canceller_under_a_group
+            a_canceller
+            a_tracker_beside_a_group
+            a_tracker_of_a_local_call
+            a_lazy_iterator
+            a_stream
+            the_payload_of_a_direct_call
+            the_payload_of_an_awaited_direct_call
+            the_payload_of_an_item_of_a_queue
+            the_payload_of_a_done_callback
+            the_payload_of_the_destructor_of_a_cancelled_call
+            the_payload_of_the_destructor_of_a_function
+            the_payload_of_the_reject_function_of_a_queue);
     };
 }
 
