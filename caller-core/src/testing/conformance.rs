@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cancel;
 pub mod cancelling;
+pub mod chains;
 pub mod completed;
 pub mod delays;
 pub mod ends;
@@ -272,6 +273,21 @@ macro_rules! conformance {
             the_payload_of_the_destructor_of_a_cancelled_call
             the_payload_of_the_destructor_of_a_function
             the_payload_of_the_reject_function_of_a_queue);
+        $crate::__stamp_alone!($fixture, chains:
+            callers_that_never_ran_are_dropped
+            children_of_children_that_never_ran_are_dropped
+            children_of_children_that_never_ran_are_stopped
+            callbacks_that_resolve_the_next
+            resolvers_that_are_abandoned
+            callbacks_in_the_thread_of_a_caller
+            calls_that_have_not_begun_are_cancelled
+            cancellers_that_cancel_the_next
+            a_lock_that_is_handed_along
+            a_scope_of_a_lock_that_is_handed_along
+            waits_for_a_lock_that_are_given_up
+            events_that_set_the_next
+            waiters_that_resolve_the_next
+            consumers_that_add_to_the_next);
     };
 }
 
