@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod cancelling;
 pub mod chains;
 pub mod completed;
+pub mod crowds;
 pub mod delays;
 pub mod ends;
 pub mod group;
@@ -288,6 +289,13 @@ macro_rules! conformance {
             events_that_set_the_next
             waiters_that_resolve_the_next
             consumers_that_add_to_the_next);
+        $crate::__stamp!($fixture, crowds:
+            a_crowd_before_an_event
+            a_crowd_before_a_countdown
+            a_crowd_before_the_end_of_a_caller
+            a_crowd_before_a_pending
+            a_crowd_before_a_shared_result
+            a_crowd_before_a_request_to_cancel);
     };
 }
 
