@@ -20,6 +20,7 @@ pub mod panics;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod reentry;
 pub mod room;
 pub mod scopes;
 pub mod single_queue;
@@ -296,6 +297,11 @@ macro_rules! conformance {
             a_crowd_before_a_pending
             a_crowd_before_a_shared_result
             a_crowd_before_a_request_to_cancel);
+        $crate::__stamp!($fixture, reentry:
+            an_error_asks_how_large_its_group_is
+            an_error_shows_its_group
+            an_error_cancels_its_group
+            a_destructor_asks_about_the_pool_that_drops_it);
     };
 }
 
