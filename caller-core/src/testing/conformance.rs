@@ -21,6 +21,7 @@ pub mod pending;
 pub mod pool;
 pub mod queued;
 pub mod reentry;
+pub mod rejects;
 pub mod room;
 pub mod scopes;
 pub mod single_queue;
@@ -302,6 +303,8 @@ macro_rules! conformance {
             an_error_shows_its_group
             an_error_cancels_its_group
             a_destructor_asks_about_the_pool_that_drops_it);
+        $crate::__stamp!($fixture, rejects:
+            the_last_handle_rejects_what_is_left);
     };
 }
 
