@@ -6,20 +6,30 @@
 
 pub mod calls;
 pub mod cancel;
+pub mod cancelling;
+pub mod chains;
 pub mod completed;
+pub mod crowds;
+pub mod delays;
 pub mod ends;
 pub mod group;
 pub mod inspect;
 pub mod lifecycle;
 pub mod lock;
+pub mod panics;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod reentry;
+pub mod rejects;
 pub mod room;
+pub mod scopes;
 pub mod single_queue;
 pub mod tracker;
 pub mod turns;
 pub mod wait;
+
+pub use super::harness;
 
 use std::{
     sync::{
@@ -227,6 +237,99 @@ macro_rules! conformance {
             a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
             no_kind_of_call_runs_far_ahead_of_the_others
             no_queue_runs_far_ahead_of_another);
+        $crate::__stamp!($fixture, delays:
+            a_delayed_call_that_was_cancelled_is_freed
+            a_delayed_call_that_was_cancelled_is_freed_when_its_time_has_come
+            a_debounce_keeps_nothing
+            overdue_calls_run_in_the_order_of_their_times
+            a_delayed_call_belongs_to_whoever_cancelled_it);
+        $crate::__stamp!($fixture, cancelling:
+            a_second_cancel_of_a_call_that_has_not_begun_finds_it_done
+            a_call_that_a_stop_ended_says_that_it_was_cancelled
+            a_grace_without_end_is_a_grace);
+        $crate::__stamp_alone!($fixture, scopes:
+            a_dropped_scope_drops_every_call_though_a_waker_panics
+            a_dropped_scope_drops_every_call_though_all_wakers_panic
+            a_call_that_drops_its_scope_at_its_first_poll_is_dropped
+            a_call_that_drops_its_scope_later_ends
+            a_call_that_drops_its_scope_later_is_dropped);
+        $crate::__stamp_alone!($fixture, panics:
+            a_result_that_nobody_took
+            an_error_that_nobody_took
+            a_payload_of_a_panic_that_nobody_took
+            a_context_value_of_a_call_that_was_cancelled_before_it_began
+            a_context_value_of_a_delayed_call_that_was_cancelled
+            a_context_value_of_a_call_that_a_stop_refused
+            a_context_value_that_an_item_of_a_queue_set
+            arguments_of_a_closed_queue
+            a_waker_of_a_call
+            a_destructor_of_a_waker
+            a_waker_of_a_call_that_a_stop_ended
+            a_waker_of_a_timeout
+            a_waker_of_an_event
+            a_waker_of_a_countdown
+            a_waker_of_the_moment_a_caller_started
+            a_waker_of_the_moment_a_stop_began
+            a_waker_of_the_moment_a_child_stopped
+            a_waker_of_the_moment_a_child_stopped_by_itself
+            a_waker_of_a_request_to_cancel
+            a_waker_of_a_resolver
+            a_waker_of_a_lock
+            a_waker_of_a_reentrant_lock
+            a_waker_of_one_who_waits_for_room
+            a_waker_of_a_group
+            a_waker_of_as_completed
+            a_waker_of_the_consumer_of_a_queue
+            the_text_of_an_error_of_a_direct_call
+            the_destructor_of_an_error_of_a_direct_call
+            the_text_of_an_error_of_an_awaited_direct_call
+            the_destructor_of_an_error_of_an_awaited_direct_call
+            the_conversion_of_an_error_of_an_item
+            the_text_of_an_error_of_an_item
+            the_destructor_of_an_error_of_an_item
+            the_text_of_an_error_of_a_member_of_a_group
+            a_canceller_under_a_group
+            a_canceller
+            a_tracker_beside_a_group
+            a_tracker_of_a_local_call
+            a_lazy_iterator
+            a_stream
+            the_payload_of_a_direct_call
+            the_payload_of_an_awaited_direct_call
+            the_payload_of_an_item_of_a_queue
+            the_payload_of_a_done_callback
+            the_payload_of_the_destructor_of_a_cancelled_call
+            the_payload_of_the_destructor_of_a_function
+            the_payload_of_the_reject_function_of_a_queue);
+        $crate::__stamp_alone!($fixture, chains:
+            callers_that_never_ran_are_dropped
+            children_of_children_that_never_ran_are_dropped
+            children_of_children_that_never_ran_are_stopped
+            callbacks_that_resolve_the_next
+            resolvers_that_are_abandoned
+            callbacks_in_the_thread_of_a_caller
+            calls_that_have_not_begun_are_cancelled
+            cancellers_that_cancel_the_next
+            a_lock_that_is_handed_along
+            a_scope_of_a_lock_that_is_handed_along
+            waits_for_a_lock_that_are_given_up
+            events_that_set_the_next
+            waiters_that_resolve_the_next
+            consumers_that_add_to_the_next);
+        $crate::__stamp!($fixture, crowds:
+            a_crowd_before_an_event
+            a_crowd_before_a_countdown
+            a_crowd_before_the_end_of_a_caller
+            a_crowd_before_a_pending
+            a_crowd_before_a_shared_result
+            a_crowd_before_a_request_to_cancel);
+        $crate::__stamp!($fixture, reentry:
+            an_error_asks_how_large_its_group_is
+            an_error_shows_its_group
+            an_error_cancels_its_group
+            a_destructor_asks_about_the_pool_that_drops_it);
+        $crate::__stamp!($fixture, rejects:
+            the_last_handle_rejects_what_is_left);
         $crate::__stamp_alone!($fixture, harness:
             drops_at_every_poll
             panics_at_every_place
@@ -247,7 +350,7 @@ macro_rules! __stamp_alone {
                 fn $name() {
                     $crate::testing::Process::of(concat!(module_path!(), "::", stringify!($name)))
                         .limit(std::time::Duration::from_secs(80))
-                        .run($crate::testing::$area::$name::<$fixture>);
+                        .run($crate::testing::conformance::$area::$name::<$fixture>);
                 }
             )*
         }

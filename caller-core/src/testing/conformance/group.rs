@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::{Future, pending, poll_fn},
     pin::pin,
+    slice::from_ref,
     sync::{Arc, mpsc},
     task::Poll,
     time::{Duration, Instant},
@@ -667,7 +668,7 @@ pub fn grp_09_members_of_groups_inside<F: Fixture>() {
                 let third = waits();
                 let inside = inner.pendings();
                 assert!(inner.len() == 2 && inside[0] == early_pending.handle());
-                assert_eq!(outer.pendings(), [&[first.clone()], &inside[..], &[third.clone()]].concat());
+                assert_eq!(outer.pendings(), [from_ref(&first), &inside[..], from_ref(&third)].concat());
                 assert_eq!(outer.len(), 4);
                 // Let go by the inner one, it is still the outer one's.
                 assert!(inner.remove(&inside[0]) && !inner.remove(&inside[0]));
@@ -702,7 +703,7 @@ pub fn grp_09_members_of_groups_inside<F: Fixture>() {
             assert!(once(running.as_mut()).await.is_pending());
             here.call_soon(async || ()).await.unwrap();
         }
-        assert_eq!(outer.pendings(), [by_hand.clone()]);
+        assert_eq!(outer.pendings(), from_ref(&by_hand));
         resolver.resolve(()).unwrap_or(());
         assert_eq!(running.await.unwrap(), Some(()));
         // A member by hand of both: one failure.
