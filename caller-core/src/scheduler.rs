@@ -300,6 +300,9 @@ impl Scheduler {
     }
 
     fn poll_timers(&mut self, cx: &mut TaskContext<'_>) {
+        // The runtime's sleep may end a moment before its time by the clock, and is made again then. One that does so
+        // again is of no use.
+        let mut ended = 0;
         loop {
             let waits = self.calls.timers.fire(cx.waker());
             let calls = self.calls.fire(|| self.calls.timers.now());
@@ -309,19 +312,21 @@ impl Scheduler {
             };
             if self.sleep.as_ref().is_none_or(|(at, _)| *at != next) {
                 let sleep = guard::quietly(Place::Runtime, || self.calls.runtime.sleep_until(next));
-                let old = self.sleep.replace((next, sleep.unwrap_or_else(|| by_our_own_clock(next))));
+                let useless = ended > 1;
+                let sleep = sleep.filter(|_| !useless).unwrap_or_else(|| by_our_own_clock(next));
+                let old = self.sleep.replace((next, sleep));
                 guard::discard(Place::Runtime, old);
             }
             let Some((_, sleep)) = &mut self.sleep else { return };
             match guard::quietly(Place::Runtime, || sleep.as_mut().poll(cx)) {
                 Some(Poll::Pending) => return,
-                // The sleep may end a moment before its time by the clock; then it is made again.
                 Some(Poll::Ready(())) => guard::discard(Place::Runtime, self.sleep.take()),
                 None => {
                     let old = self.sleep.replace((next, by_our_own_clock(next)));
                     guard::discard(Place::Runtime, old);
                 }
             }
+            ended += 1;
         }
     }
 
@@ -368,9 +373,11 @@ impl Scheduler {
     }
 }
 
-/// The sleep of a runtime that has none.
+/// The sleep of a runtime that has none: by the clock of the machine. The clock of the backend may be another, so it is
+/// looked at now and then.
 fn by_our_own_clock(at: Instant) -> LocalFuture<'static> {
-    Box::pin(timer::sleep_until(at))
+    const LEAST: Duration = Duration::from_millis(1);
+    Box::pin(timer::sleep_until(at.max(Instant::now() + LEAST)))
 }
 
 /// Drops a direct call's future, whose destructor may panic.

@@ -104,11 +104,14 @@ impl<W: Work> Observe for Cell<W> {
         match self.core.cancel(reason, closed, || self.site()) {
             Cancelled::TooLate => return false,
             Cancelled::Done { work, waiters, deferred } => {
-                guard::discard(Place::FunctionDrop, work);
                 if deferred {
                     self.push();
                 }
-                waiters.tell(move || PendingHandle::new(self));
+                // What the function captured may cancel the next call of a chain.
+                guard::nested((work, waiters, self), |(work, waiters, this)| {
+                    guard::discard(Place::FunctionDrop, work);
+                    waiters.tell(move || PendingHandle::new(this));
+                });
             }
             Cancelled::Asked(_, wakers) => {
                 wakers.into_iter().for_each(guard::wake);

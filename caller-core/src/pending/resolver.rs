@@ -62,8 +62,11 @@ impl<T: Send + 'static> Observe for ByHand<T> {
             Cancelled::Asked(canceller, wakers) => {
                 wakers.into_iter().for_each(guard::wake);
                 if let Some(canceller) = canceller {
-                    guard::quietly(Place::Canceller, || canceller(reason));
-                    guard::discard(Place::Canceller, canceller);
+                    // It may cancel the next pending of a chain.
+                    guard::nested((canceller, reason.to_owned()), |(canceller, reason)| {
+                        guard::quietly(Place::Canceller, || canceller(&reason));
+                        guard::discard(Place::Canceller, canceller);
+                    });
                 }
             }
         }

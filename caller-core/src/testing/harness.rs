@@ -85,7 +85,7 @@ fn trying(what: &str) {
     eprintln!("trying: {what}");
 }
 
-/// Waits until nothing but what was kept before is kept.
-fn nothing_is_kept(what: &str, before: usize) {
-    probe::soon(&format!("{what}: the release of the last waiter"), || super::kept_wakers() <= before);
+/// Waits until no more wakers are kept than these.
+fn nothing_is_kept(what: &str, most: usize) {
+    probe::soon(&format!("{what}: the release of the last waiter"), || super::kept_wakers() <= most);
 }

@@ -71,10 +71,10 @@ impl Manual {
     /// Moves the clock on by `time`, and wakes what is due by then. A clock that cannot go so far stands still.
     pub fn advance(&self, time: Duration) {
         let mut gone_by = self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner);
-        let later = gone_by.saturating_add(time);
-        if self.0.clock.start.checked_add(later).is_some() {
-            *gone_by = later;
-        }
+        let (start, later) = (self.0.clock.start, gone_by.saturating_add(time));
+        // As far as the longest delay, where the machine cannot name the time.
+        let furthest = || timer::after(start, Duration::MAX).saturating_duration_since(start);
+        *gone_by = if start.checked_add(later).is_some() { later } else { furthest().max(*gone_by) };
         drop(gone_by);
         self.0.timers.fire(Waker::noop());
     }

@@ -850,7 +850,8 @@ fn the_timers_of_a_caller() {
                 move || {
                     // Timers of this caller are added, renewed and removed.
                     let mut wait = Box::pin(handle.wait().timeout(HOUR));
-                    assert!(poll(&mut wait, Waker::noop()).is_pending());
+                    let polled = poll(&mut wait, Waker::noop());
+                    assert!(polled.is_pending(), "{polled:?} {handle}");
                     let (_wakes, waker) = Wakes::new();
                     assert!(poll(&mut wait, &waker).is_pending());
                     drop(wait);
