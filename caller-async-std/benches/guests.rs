@@ -1,5 +1,7 @@
 //! What a guest costs, beside the same runtime by itself: a TCP echo ping-pong between two tasks, and a timer.
 
+#[path = "../../caller-tokio/benches/cost/rounds.rs"]
+mod rounds;
 #[path = "../../caller-tokio/benches/cost/table.rs"]
 mod table;
 
@@ -10,7 +12,10 @@ use caller::{Backend, Caller};
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
 
-use self::table::{Row, Size, in_turn};
+use self::{
+    rounds::{Size, in_turn},
+    table::Row,
+};
 
 /// A TCP echo, and somebody who talks to it, each in a task of tokio's in this thread.
 async fn tokio_ping_pong(trips: usize) {
@@ -114,7 +119,7 @@ fn main() {
             native.block_on(tokio_ping_pong(trips));
         }],
     );
-    let row = |name, peer, ours, theirs| Row { name, peer, ours, theirs, goal: 3.5, unit: "ns" };
+    let row = |name, peer, ours, theirs| Row::times(name, peer, ours, theirs, 3.5);
     let mut rows = vec![row("TCP ping-pong, tokio as guest", "tokio, native", guest, alone)];
     let [guest, alone] = in_turn(
         size.rounds,

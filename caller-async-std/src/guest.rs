@@ -15,14 +15,13 @@ use std::{
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
-    time::Instant,
 };
 
 use async_std::task;
-use caller::{Guest, LocalFuture, Runtime, Spawner};
+use caller::{Guest, LocalFuture, Runtime};
 use slab::Slab;
 
-use crate::Surrounding;
+use crate::surrounding::Surrounding;
 
 pub(crate) struct AsyncStdGuest(Rc<Tasks>);
 
@@ -93,7 +92,7 @@ impl AsyncStdGuest {
 
 impl Guest for AsyncStdGuest {
     fn runtime(&self) -> Rc<dyn Runtime> {
-        Rc::new(GuestRuntime(self.0.clone()))
+        Rc::new(Surrounding)
     }
 
     fn enter(&self, function: &mut dyn FnMut()) {
@@ -132,25 +131,6 @@ impl Tasks {
         drop(task::spawn_local(Task { handle: handle.clone(), tasks: self.clone(), key }));
         self.host.wake();
         handle
-    }
-}
-
-/// The guest as the runtime of a caller.
-struct GuestRuntime(Rc<Tasks>);
-
-impl Runtime for GuestRuntime {
-    fn enter(&self, function: &mut dyn FnMut()) {
-        function();
-    }
-
-    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
-        Surrounding.sleep_until(at)
-    }
-
-    fn spawner(&self) -> Option<Spawner> {
-        let tasks = self.0.clone();
-        // Nobody waits for it here: it goes on by itself.
-        Some(Box::new(move |call| drop(tasks.spawn(call))))
     }
 }
 

@@ -4,9 +4,8 @@
 //! advise smol instead. This crate is for programs that have it all the same. New ones are better served by
 //! `caller-tokio`; nothing else depends on this crate.
 //!
-//! A caller with this backend is driven by async-std in its thread. Inside its calls async-std's own world works: each call
-//! is a task of async-std's, so that [`task::current`], `task_local!` and [`task::spawn`] do what they say, and so do
-//! timers, sockets, files and [`task::spawn_blocking`].
+//! A caller with this backend is driven by async-std in its thread. Inside its calls async-std's own world works: timers,
+//! sockets, files, [`task::spawn`] and [`task::spawn_blocking`].
 //!
 //! ```
 //! use caller::Caller;
@@ -32,7 +31,9 @@
 //! - What a call spawns by `task::spawn` runs on async-std's own threads, and goes on when the caller stops. What it spawns
 //!   by `task::spawn_local` (async-std's feature `unstable`) runs in the caller's thread; what is unfinished when the
 //!   caller stops is dropped with the thread, where thread-local values may be gone already.
-//! - `call_direct_async` is polled by the scheduler itself, in the task of that.
+//! - All calls of a caller are polled inside one task of async-std's, that of the caller: [`task::current`] gives the same
+//!   task in each of them, and a `task_local!` is shared between them. A value of a call's own is a
+//!   [`ContextVar`](caller::ContextVar).
 //!
 //! # As a guest
 //!
@@ -42,12 +43,16 @@
 //! task wants to be polled, so it goes on only when something else does. Make another call instead.
 #![forbid(unsafe_code)]
 
+mod surrounding;
+
 mod guest;
 
-use std::{any::Any, io, rc::Rc, time::Instant};
+use std::{any::Any, io, rc::Rc};
 
 use async_std::task;
-use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime, Spawner};
+use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
+
+use crate::surrounding::Surrounding;
 
 /// The async-std backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,24 +109,5 @@ impl Backend for AsyncStd {
 
     fn stack_size(&self) -> Option<usize> {
         self.stack_size
-    }
-}
-
-/// async-std, which is one for the whole process.
-struct Surrounding;
-
-impl Runtime for Surrounding {
-    fn enter(&self, function: &mut dyn FnMut()) {
-        function();
-    }
-
-    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
-        Box::pin(task::sleep(at.saturating_duration_since(Instant::now())))
-    }
-
-    /// Otherwise all calls would share one task, and read each other's values.
-    fn spawner(&self) -> Option<Spawner> {
-        // Dropping the handle lets the task go on.
-        Some(Box::new(|call| drop(task::spawn_local(call))))
     }
 }

@@ -84,9 +84,6 @@ pub trait Guest {
     fn drive(&self, cx: &mut Context<'_>);
 }
 
-/// Makes a task in this thread.
-pub type Spawner = Box<dyn Fn(LocalFuture<'static>)>;
-
 /// A runtime that runs in this thread.
 pub trait Runtime {
     /// Calls `function` with this runtime current, so that its timers, sockets and tasks can be made.
@@ -98,13 +95,6 @@ pub trait Runtime {
     /// Whether another call may be polled before the runtime has its turn.
     fn may_poll(&self) -> bool {
         true
-    }
-
-    /// How each call becomes a task of the runtime's own, in this thread, if it has to: where a task has an identity or
-    /// values that calls must not share. Without it, calls are polled by their caller's scheduler, in its task, which is
-    /// cheaper.
-    fn spawner(&self) -> Option<Spawner> {
-        None
     }
 
     /// How many tasks the runtime has beside what it was given by its caller, if it can say. Where there are none, the

@@ -12,14 +12,14 @@ use crate::{
     guard,
 };
 
-/// Who is blocked on whom.
+/// The callers whose threads are blocked.
 static BLOCKED: LazyLock<Mutex<Blocked>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Blocked {
     /// The caller whose thread is blocked, and the caller whose work it waits for.
     on: HashMap<CallerId, CallerId>,
-    /// Callers that stop, to be told when a thread blocks on them.
+    /// The schedulers of callers that stop, which are woken when a thread blocks on them.
     watchers: HashMap<CallerId, Waker>,
 }
 
@@ -71,16 +71,18 @@ pub(crate) fn poll_blocked_on(id: CallerId, cx: &mut Context<'_>) -> Poll<()> {
     let waker = cx.waker().clone();
     let mut blocked = blocked();
     if blocked.on.values().any(|on| *on == id) {
+        drop(blocked);
+        guard::discard_waker(waker);
         return Poll::Ready(());
     }
     let old = blocked.watchers.insert(id, waker);
     drop(blocked);
-    drop(old);
+    guard::discard_waker(old);
     Poll::Pending
 }
 
 /// The caller has stopped: nobody will wait for its work any more.
 pub(crate) fn forget(id: CallerId) {
     let old = blocked().watchers.remove(&id);
-    drop(old);
+    guard::discard_waker(old);
 }

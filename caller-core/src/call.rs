@@ -1,12 +1,23 @@
-//! A call: its work and its outcome, and how it is queued for its scheduler.
+//! A call: its function, its future, its outcome, and how it is queued for its scheduler.
+
+mod outcome;
+
+mod job;
 
 mod cell;
+
+mod boxes;
+
+mod running;
+
 mod item;
-mod outcome;
 
 pub use self::outcome::{Failure, Outcome, Unattended};
 pub(crate) use self::{
-    cell::{Home, Run, Woken, call, local_call},
-    item::{Inbox, Item, Lease, UnobservedFailure},
+    boxes::Boxes,
+    cell::Woken,
+    item::{Inbox, Item, UnobservedFailure},
+    job::{FnJob, Named, job},
     outcome::{Convert, Fallible, Plain},
+    running::{Home, Kept, Run, TimeKey, call, defer, local_call},
 };

@@ -2,6 +2,9 @@
 
 mod options;
 
+mod ending;
+mod pool;
+
 mod inner;
 
 mod registry;
@@ -17,11 +20,16 @@ mod run;
 mod handle;
 mod table;
 
-pub(crate) use self::inner::{Attached, Inner};
+#[cfg(all(test, loom))]
+pub(crate) use self::ending::Ending;
 pub use self::{
     builder::Builder,
     inner::Caller,
     options::{CallerState, PoolSettings},
     run::run,
     table::callers_table,
+};
+pub(crate) use self::{
+    inner::{Inner, Part},
+    pool::{Call, Returned, Step},
 };

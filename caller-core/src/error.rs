@@ -30,15 +30,30 @@ struct Inner {
 }
 
 /// Which function was called, and where the call was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
-    pub(crate) function: &'static str,
+    function: &'static str,
+    /// The name that the call was given.
+    pub(crate) given: Option<Arc<str>>,
     pub(crate) location: &'static Location<'static>,
 }
 
 impl Site {
-    /// The function as people name it: a closure bears the name of what it stands in.
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn new(function: &'static str, location: &'static Location<'static>) -> Self {
+        Self { function, given: None, location }
+    }
+
+    pub(crate) fn named(self, given: Option<Arc<str>>) -> Self {
+        Self { given, ..self }
+    }
+
+    /// The name that the call was given, or that of its function. A closure bears the name of what it stands in.
+    pub(crate) fn name(&self) -> &str {
+        self.given.as_deref().unwrap_or_else(|| shown(self.function))
+    }
+
+    /// The function.
+    pub(crate) fn function(&self) -> &'static str {
         shown(self.function)
     }
 }
@@ -419,14 +434,20 @@ impl Error {
         }
     }
 
+    /// The name of the call that this is about: the one that it was given ([`Schedule::name`](crate::Schedule::name)), or
+    /// that of its function.
+    pub fn name(&self) -> Option<&str> {
+        self.0.site.as_ref().map(Site::name)
+    }
+
     /// The name of the function whose call this is about; a closure bears the name of what it stands in.
     pub fn function(&self) -> Option<&'static str> {
-        self.0.site.map(|site| site.name())
+        self.0.site.as_ref().map(Site::function)
     }
 
     /// Where that call was made.
     pub fn location(&self) -> Option<&'static Location<'static>> {
-        self.0.site.map(|site| site.location)
+        self.0.site.as_ref().map(|site| site.location)
     }
 }
 

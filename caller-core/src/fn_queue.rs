@@ -3,9 +3,12 @@
 mod handle;
 mod queue;
 mod registry;
+mod room;
+mod running;
 
-pub use self::handle::{Queue, QueueHandle};
+pub use self::handle::{CallWhenRoom, Queue, QueueHandle};
 pub(crate) use self::{
     queue::{FnQueue, QueueItem},
     registry::{Key, Queues, key, method_key},
+    running::Running,
 };

@@ -1,22 +1,26 @@
 //! Groups: a scope that does not end before every call that was made inside it has.
 
 mod run;
+mod tree;
 
 use std::{
+    cell::OnceCell,
     fmt,
     sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
 
+use rustc_hash::FxHashSet;
+
+use self::tree::Tree;
 use crate::{
     caller::Caller,
     error::{BoxError, Error, Kind, Result},
-    guard,
+    guard::{self, Place},
     pending::{Keeper, PendingHandle},
-    sys::{self, Mutex, MutexGuard},
-    tracker::Members,
-    tracker::Tracker,
+    sys::{self, AtomicUsize, Mutex, MutexGuard},
+    tracker::{Members, Tracker},
 };
 
 /// What the cancelling of a member means to a [`PendingGroup`], and how a group ends that was cancelled itself.
@@ -64,8 +68,8 @@ impl fmt::Display for GroupMode {
 /// and backend. [`run`](Self::run) does not end before all of them have.
 ///
 /// It is a [`Tracker`], so nobody has to tell it: a call is a member if it was made where the group is current. A pending
-/// made by hand opts in ([`add`](Self::add), [`PendingHandle::track`]). A group that runs inside another has its members
-/// in common with that.
+/// made by hand opts in ([`add`](Self::add), [`PendingHandle::track`]). The members of a group that runs inside another are
+/// members of both.
 ///
 /// ```
 /// # use caller::{Caller, testing::Manual};
@@ -103,19 +107,26 @@ pub struct PendingGroup {
     this: Weak<Self>,
     options: GroupBuilder,
     state: Mutex<State>,
+    /// How many of the groups that run inside have members.
+    busy_inside: AtomicUsize,
 }
 
 struct State {
     phase: Phase,
+    /// The members that are in no group inside.
     members: Members,
     failures: Vec<Error>,
+    /// Whose failures these are, once a group runs inside: a member of both is heard of twice.
+    failed: FxHashSet<PendingHandle>,
     /// Why it was cancelled, if it was; a reason a line.
     cancelled: Option<String>,
+    /// Why what becomes a member is cancelled at once: this group was cancelled, or one around it.
+    condemned: Option<Arc<str>>,
     /// The call that runs it, if it is run in one.
     runner: Option<PendingHandle>,
-    /// The group inside which it runs.
-    parent: Option<Arc<PendingGroup>>,
-    /// Whoever runs it.
+    /// The groups around it and inside it.
+    tree: Tree,
+    /// The future that runs it.
     waker: Option<Waker>,
 }
 
@@ -183,12 +194,19 @@ impl GroupBuilder {
             phase: Phase::Initial,
             members: Members::default(),
             failures: Vec::new(),
+            failed: FxHashSet::default(),
             cancelled: None,
+            condemned: None,
             runner: None,
-            parent: None,
+            tree: Tree::default(),
             waker: None,
         };
-        Arc::new_cyclic(|this| PendingGroup { this: this.clone(), options: self, state: Mutex::new(state) })
+        Arc::new_cyclic(|this| PendingGroup {
+            this: this.clone(),
+            options: self,
+            state: Mutex::new(state),
+            busy_inside: AtomicUsize::new(0),
+        })
     }
 
     /// Makes the group and runs it; see [`PendingGroup::run`].
@@ -256,22 +274,30 @@ impl PendingGroup {
     pub fn cancel(&self, reason: impl AsRef<str>) -> bool {
         // Two statements: members are told without the lock.
         let told = self.state().cancel(reason.as_ref());
-        told.map(Wakes::wake_all).is_some()
+        told.map(Told::tell).is_some()
     }
 
     /// The members that are not done, in the order in which they were added.
     pub fn pendings(&self) -> Vec<PendingHandle> {
-        self.state().members.in_order()
+        let mut all: Vec<_> = self.gather().into_iter().collect();
+        all.sort_unstable_by_key(|(_, at)| *at);
+        all.into_iter().map(|(pending, _)| pending).collect()
     }
 
     /// How many members are not done.
     pub fn len(&self) -> usize {
-        self.state().members.len()
+        let state = self.state();
+        if state.tree.is_leaf() && state.phase != Phase::Ended {
+            return state.members.len();
+        }
+        drop(state);
+        self.gather().len()
     }
 
     /// Whether no member is left that is not done.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        let state = self.state();
+        state.phase == Phase::Ended || !self.is_busy(&state)
     }
 
     /// Makes a pending a member by hand.
@@ -287,19 +313,20 @@ impl PendingGroup {
         if self.enlist(pending) { Ok(()) } else { Err(Error::closed("the group has ended")) }
     }
 
-    /// Lets a pending go: the group waits for it no longer, and no longer cancels it. False if it was no member.
+    /// Lets a pending go: the group waits for it no longer, and no longer cancels it, nor does a group inside. A group
+    /// around it still does. False if it was no member.
     pub fn remove(&self, pending: &PendingHandle) -> bool {
-        let mut state = self.state();
-        let gone = state.members.remove(pending);
-        let waker = state.waker_if_over();
+        let Some(group) = self.find(pending) else { return false };
+        let mut state = group.state();
+        let Some(gone) = state.members.remove(pending) else { return false };
         drop(state);
-        if gone.is_some()
-            && let Some(this) = self.this.upgrade()
-        {
-            pending.unkeep(&this);
+        pending.unkeep(&group);
+        if let Some(around) = self.around() {
+            around.enlist(pending);
         }
-        waker.into_iter().for_each(guard::wake);
-        gone.is_some()
+        group.recount();
+        guard::discard(Place::ResultDrop, gone);
+        true
     }
 
     /// Takes a member in. False if the group has ended.
@@ -310,18 +337,83 @@ impl PendingGroup {
             return false;
         }
         let new = state.members.add(pending);
-        let (cancelled, parent) = (state.cancelled.clone(), state.parent.clone());
+        let condemned = state.condemned.clone();
+        let around = self.count(&mut state);
         drop(state);
+        tree::climb(around);
         if new {
             pending.keep(this);
         }
-        if let Some(reason) = cancelled {
-            pending.cancel(reason);
-        }
-        if let Some(parent) = parent {
-            parent.enlist(pending);
+        if let Some(reason) = condemned {
+            cancel(pending.clone(), &reason);
         }
         true
+    }
+
+    /// Hears that a member, or one of a group inside, ended with an error.
+    fn hear(&self, pending: &PendingHandle, trouble: &Trouble) {
+        // The text is the user's code: made without the lock, and only where it is needed.
+        let needed = !trouble.error.is_cancelled() || self.mode().spreads() && !self.is_cancelled();
+        if !needed {
+            return;
+        }
+        let reason = trouble.reason();
+        let mut state = self.state();
+        if state.phase == Phase::Ended {
+            return;
+        }
+        if trouble.error.is_cancelled() {
+            // Once the group is cancelled, its members are because of that.
+            if state.cancelled.is_some() {
+                return;
+            }
+        } else {
+            if !state.tree.is_leaf() && !state.failed.insert(pending.clone()) {
+                return;
+            }
+            state.failures.push(trouble.error.clone());
+        }
+        let told = state.cancel(reason);
+        drop(state);
+        told.into_iter().for_each(Told::tell);
+    }
+}
+
+impl PendingGroup {
+    /// Has the groups around it hear of the error of a member.
+    fn tell_around(&self, pending: &PendingHandle, trouble: &Trouble) {
+        let mut told = Vec::new();
+        let mut next = self.around();
+        while let Some(group) = next {
+            if trouble.error.is_cancelled() {
+                // Of many that are cancelled, the first one tells all: so that cancelling a deep nest costs no square of it.
+                if group.state().tree.knows_of_cancelling {
+                    break;
+                }
+                told.push(group.clone());
+            }
+            group.hear(pending, trouble);
+            next = group.around();
+        }
+        for group in told {
+            group.state().tree.knows_of_cancelling = true;
+        }
+    }
+}
+
+/// The error of a member.
+struct Trouble {
+    error: Error,
+    reason: OnceCell<String>,
+}
+
+impl Trouble {
+    /// Why the others are cancelled.
+    fn reason(&self) -> &str {
+        self.reason.get_or_init(|| {
+            let what = if self.error.is_cancelled() { "was cancelled" } else { "failed" };
+            format!("a call of the group {what}: {}", guard::text(&self.error))
+        })
     }
 }
 
@@ -334,75 +426,95 @@ impl Tracker for PendingGroup {
 
 impl Keeper for PendingGroup {
     fn done(&self, pending: &PendingHandle) {
-        let error = pending.error().ok().flatten();
+        if let Ok(Some(error)) = pending.error()
+            && self.state().members.contains(pending)
+        {
+            // All groups hear of it while it is a member, so that none of them ends before.
+            let trouble = Trouble { error, reason: OnceCell::new() };
+            self.hear(pending, &trouble);
+            self.tell_around(pending, &trouble);
+        }
         let mut state = self.state();
         let Some(member) = state.members.remove(pending) else { return };
-        let told = match error {
-            // Once the group is cancelled, its members are because of that.
-            Some(error) if error.is_cancelled() => {
-                let spreads = self.options.mode.spreads() && state.cancelled.is_none();
-                if spreads {
-                    state.cancel(&format!("a call of the group was cancelled: {error}"))
-                } else {
-                    None
-                }
-            }
-            Some(error) => {
-                let reason = format!("a call of the group failed: {error}");
-                state.failures.push(error);
-                state.cancel(&reason)
-            }
-            None => None,
-        };
-        let waker = state.waker_if_over();
+        let waker = self.waker_if_over(&mut state);
+        let around = self.count(&mut state);
         drop(state);
-        drop(member);
-        told.into_iter().for_each(Wakes::wake_all);
+        guard::discard(Place::ResultDrop, member);
         waker.into_iter().for_each(guard::wake);
+        tree::climb(around);
     }
 }
 
 /// What is left to do outside of the lock once the group was cancelled.
-struct Wakes {
-    reason: String,
+struct Told {
+    reason: Arc<str>,
     members: Vec<PendingHandle>,
+    inside: Vec<Weak<PendingGroup>>,
     waker: Option<Waker>,
 }
 
-impl Wakes {
-    fn wake_all(self) {
-        for member in self.members {
-            member.cancel(&self.reason);
-        }
-        self.waker.into_iter().for_each(guard::wake);
+impl Told {
+    /// Cancels the members, those of the groups inside, and wakes the future that runs the group. A member that cancels the
+    /// next group when it is done nests only so deep.
+    fn tell(self) {
+        guard::nested(self, |told| {
+            let Self { reason, members, mut inside, waker } = told;
+            members.into_iter().for_each(|member| cancel(member, &reason));
+            while let Some(group) = inside.pop() {
+                if let Some(group) = group.upgrade() {
+                    let (members, more) = group.state().condemn(&reason);
+                    inside.extend(more);
+                    members.into_iter().for_each(|member| cancel(member, &reason));
+                }
+            }
+            waker.into_iter().for_each(guard::wake);
+        });
     }
+}
+
+/// Cancels a member. A canceller that panics, or the destructor of a member's result, harms no other member.
+fn cancel(member: PendingHandle, reason: &str) {
+    guard::quietly(Place::Canceller, || member.cancel(reason));
+    guard::discard(Place::ResultDrop, member);
 }
 
 impl State {
     /// Cancels it, unless it has ended.
-    fn cancel(&mut self, reason: &str) -> Option<Wakes> {
+    fn cancel(&mut self, reason: &str) -> Option<Told> {
         if self.phase == Phase::Ended {
             return None;
         }
-        let first = self.cancelled.is_none();
         let reasons = self.cancelled.get_or_insert_default();
         if !reasons.is_empty() && !reason.is_empty() {
             reasons.push('\n');
         }
         reasons.push_str(reason);
-        let members = if first { self.members.all() } else { Vec::new() };
-        Some(Wakes { reason: reason.to_owned(), members, waker: self.waker.take() })
+        let reason: Arc<str> = reason.into();
+        let (members, inside) = self.condemn(&reason);
+        Some(Told { reason, members, inside, waker: self.waker.take() })
     }
 
-    /// Whoever waits for the members, once there is none. Without anybody it has ended then.
-    fn waker_if_over(&mut self) -> Option<Waker> {
-        if !self.members.is_empty() {
+    /// What is and becomes a member is to be cancelled: gives the members and the groups inside that it concerns. None
+    /// where they are cancelled already.
+    fn condemn(&mut self, reason: &Arc<str>) -> (Vec<PendingHandle>, Vec<Weak<PendingGroup>>) {
+        if self.condemned.is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        self.condemned = Some(reason.clone());
+        (self.members.all(), self.tree.inside())
+    }
+}
+
+impl PendingGroup {
+    /// The waker of the future that waits for the members, once there is none. Without such a future it has ended then.
+    fn waker_if_over(&self, state: &mut State) -> Option<Waker> {
+        if self.is_busy(state) {
             return None;
         }
-        match self.phase {
-            Phase::Leaving => self.waker.take(),
+        match state.phase {
+            Phase::Leaving => state.waker.take(),
             Phase::Adrift => {
-                self.phase = Phase::Ended;
+                state.phase = Phase::Ended;
                 None
             }
             Phase::Initial | Phase::Running | Phase::Ended => None,
@@ -413,9 +525,7 @@ impl State {
 impl fmt::Display for PendingGroup {
     /// How many members are unfinished, the mode, and a mark once it is cancelled.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state();
-        let (pending, cancelled) = (state.members.len(), state.cancelled.is_some());
-        drop(state);
+        let (pending, cancelled) = (self.len(), self.is_cancelled());
         write!(f, "PendingGroup {pending} pending mode={:?}", self.mode().to_string())?;
         if cancelled { f.write_str(" (cancelled)") } else { Ok(()) }
     }

@@ -16,7 +16,6 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll},
-    thread,
 };
 
 #[cfg(feature = "glib")]
@@ -29,6 +28,8 @@ use crate::{
     error::{BoxError, Error, Kind, Result},
     guard::{self, Place},
     report,
+    root::Root,
+    this_thread,
 };
 
 /// A loop that owns a thread, such as that of a GUI. A caller with a host runs in the thread of that loop: its runtime is
@@ -106,9 +107,10 @@ thread_local! {
     static HERE: RefCell<Option<Arc<dyn Host>>> = const { RefCell::new(None) };
 }
 
-/// The host whose loop runs in this thread, if one does.
+/// The host whose loop runs in this thread, if one does. None in the destructors of thread-locals, once the thread has let
+/// go of it.
 pub fn current_host() -> Option<Arc<dyn Host>> {
-    HERE.with_borrow(Clone::clone)
+    HERE.try_with(|here| here.borrow().clone()).ok().flatten()
 }
 
 /// Whether a host's loop may be started in this thread.
@@ -116,7 +118,7 @@ pub(crate) fn check_here(host: &dyn Host) -> Result<()> {
     if let Some(running) = current_host() {
         return Err(Error::new(Kind::HostRuns(running.name().to_owned())));
     }
-    if host.needs_main_thread() && thread::current().name() != Some("main") {
+    if host.needs_main_thread() && !this_thread::is_main() {
         return Err(Error::new(Kind::MainThread(host.name().to_owned())));
     }
     Ok(())
@@ -135,37 +137,61 @@ pub(crate) fn run_under<T: 'static>(
     check_here(&**host)?;
     let failed =
         |source: BoxError| Error::new(Kind::Host { name: host.name().to_owned(), error: source.into() });
-    let guest = backend
-        .guest()
-        .map_err(|error| failed(format!("{} as its guest: {error}", backend.name()).into()))?;
-    let outcome = Rc::new(RefCell::new(None));
-    let (mut program, mut future) = (Some(program), None);
-    guest.enter(&mut || {
+    let no_guest = |error: &str| failed(format!("{} as its guest: {error}", backend.name()).into());
+    let guest = match guard::run(|| backend.guest()) {
+        Ok(guest) => guest.map_err(|error| no_guest(&error.to_string()))?,
+        Err(panic) => return Err(no_guest(&format!("it panicked: {}", panic.message()))),
+    };
+    let (mut program, mut root, mut adopted) = (Some(program), None, None);
+    let begun = inside(&guest, || {
         // A task of the guest's, where it has tasks.
         let Some(program) = program.take() else { return };
-        let (program, outcome) = (program(guest.runtime()), outcome.clone());
-        future = Some(guest.adopt(Box::pin(async move {
-            let output = program.await;
-            outcome.replace(Some(output));
-        })));
+        let root = root.insert(Root::new(program(guest.runtime())));
+        adopted = Some(guest.adopt(root.driven()));
     });
-    let hosted = Rc::new(RefCell::new(Some(Hosted { guest, future })));
-    let ran = {
+    let (Ok(()), Some(root), Some(adopted)) = (&begun, root, adopted) else {
+        guard::discard(Place::Runtime, guest);
+        return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
+    };
+    let hosted = Rc::new(RefCell::new(Some(Hosted { guest: guest.clone(), future: Some(adopted) })));
+    let (ran, ended) = {
         let _here = Here::enter(host.clone());
         let ran = guard::run(|| host.run(Box::pin(Program(hosted.clone()))));
-        // Whatever the loop did with the program: it ends now, in its thread and under its host.
+        // Whatever the loop and the guest did with the program: it ends now, in its thread and under its host.
         end(&hosted);
-        ran
+        let mut ended = None;
+        let _entered = inside(&guest, || ended = root.end());
+        let ended = ended.or_else(|| root.end());
+        guard::discard(Place::Runtime, guest);
+        (ran, ended)
     };
     let ran = ran.unwrap_or_else(|panic| resume_unwind(panic.into_payload()));
-    match (outcome.take(), ran) {
-        (Some(output), Ok(())) => Ok(output),
-        (Some(output), Err(error)) => {
+    match (ended, ran) {
+        (Some(Ok(output)), Ok(())) => Ok(output),
+        (Some(Ok(output)), Err(error)) => {
             report::failure(host.name(), "the loop", &guard::text(&failed(error)));
             Ok(output)
         }
+        (Some(Err(panic)), _) => Err(failed(format!("its program panicked: {}", panic.message()).into())),
         (None, Ok(())) => Err(Error::new(Kind::HostEnded(host.name().to_owned()))),
         (None, Err(error)) => Err(failed(error)),
+    }
+}
+
+/// Calls `function` inside the guest.
+///
+/// # Errors
+///
+/// The text of what went wrong, if the guest panicked or did not call it.
+fn inside(guest: &Rc<dyn Guest>, function: impl FnOnce()) -> std::result::Result<(), String> {
+    let mut function = Some(function);
+    let entered = guard::run(|| {
+        guest.enter(&mut || function.take().into_iter().for_each(|function| function()));
+    });
+    match entered {
+        Err(panic) => Err(format!("it panicked: {}", panic.message())),
+        Ok(()) if function.is_some() => Err("its `enter` did not call the function".to_owned()),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -174,14 +200,16 @@ struct Here;
 
 impl Here {
     fn enter(host: Arc<dyn Host>) -> Self {
-        HERE.set(Some(host));
+        let before = HERE.try_with(|here| here.replace(Some(host)));
+        drop(before);
         Self
     }
 }
 
 impl Drop for Here {
     fn drop(&mut self) {
-        drop(HERE.take());
+        let host = HERE.try_with(|here| here.take());
+        drop(host);
     }
 }
 
@@ -195,22 +223,28 @@ impl Future for Hosted {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let this = &mut *self;
+        let Self { guest, future } = &mut *self;
         let mut polled = Poll::Pending;
-        this.guest.enter(&mut || {
-            if let Some(future) = &mut this.future {
+        let entered = inside(guest, || {
+            if let Some(future) = future {
                 polled = future.as_mut().poll(cx);
             }
         });
-        this.guest.drive(cx);
+        if let Err(error) = entered {
+            // It would never be polled.
+            report::failure("host", "the guest", &error);
+            return Poll::Ready(());
+        }
+        guest.drive(cx);
         polled
     }
 }
 
 impl Drop for Hosted {
     fn drop(&mut self) {
-        let guest = self.guest.clone();
-        guest.enter(&mut || drop(self.future.take()));
+        let future = &mut self.future;
+        let _entered = inside(&self.guest, || guard::discard(Place::Runtime, future.take()));
+        guard::discard(Place::Runtime, self.future.take());
     }
 }
 

@@ -67,6 +67,7 @@
 //!   instead of lines on stderr.
 //! - `winit`, `glib`: loops of windows as hosts of callers.
 //! - `test-util`: the manual backend with virtual time, and the suite that every backend passes.
+// The one exception is the guard of `AsyncLock`: see `sync/lock/exclusive.rs`.
 #![deny(unsafe_code)]
 
 mod sys;
@@ -81,6 +82,8 @@ mod error;
 
 mod caller_id;
 
+mod this_thread;
+
 mod blocked;
 mod timer;
 mod wake;
@@ -90,6 +93,8 @@ mod queue;
 mod context;
 
 mod backend;
+mod root;
+
 mod host;
 
 mod pending;
@@ -99,6 +104,8 @@ mod tracker;
 mod sync;
 
 mod call;
+
+mod turn;
 
 mod fn_queue;
 
@@ -132,13 +139,13 @@ pub use self::host::Glib;
 #[cfg(feature = "winit")]
 pub use self::host::Winit;
 pub use self::{
-    backend::{Backend, Guest, LocalFuture, Runtime, Spawner},
+    backend::{Backend, Guest, LocalFuture, Runtime},
     call::Unattended,
     caller::{Builder, Caller, CallerState, PoolSettings, callers_table, run},
     caller_id::CallerId,
     context::{Context, ContextVar, InContext},
     error::{BoxError, Error, Result},
-    fn_queue::{Queue, QueueHandle},
+    fn_queue::{CallWhenRoom, Queue, QueueHandle},
     group::{GroupBuilder, GroupMode, PendingGroup},
     host::{Host, current_host, host_named},
     pending::{

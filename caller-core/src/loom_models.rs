@@ -4,29 +4,33 @@
 //! not done by then would never be. Run it with `RUSTFLAGS="--cfg loom" cargo test -p caller-core --release --lib loom`.
 
 use std::{
-    cell::RefCell,
     collections::VecDeque,
     future::{Future, poll_fn},
     panic::Location,
     pin::{Pin, pin},
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context as TaskContext, Poll, Wake, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use loom::thread;
 
 use crate::{
-    call::{self, Home, Plain, Run, Woken},
+    backend::{LocalFuture, Runtime},
+    call::{self, Inbox, Plain, Run, job},
+    caller::{CallerState, Ending},
     context::{Context, Holding},
     error::Error,
     group::PendingGroup,
     pending::{DoneCallback, Pending, PendingHandle, Resolver},
     queue::RawQueue,
+    scheduler::Calls,
     sync::{AsyncEvent, CountdownEvent, RawLock, ReentrantAsyncLock},
+    timer::{SystemClock, Timers},
     tracker::PendingSet,
 };
 
@@ -37,55 +41,51 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-/// A scheduler's lists, without a scheduler.
-struct Lists {
-    woken: Arc<Woken>,
-    kept: RefCell<Vec<Option<Arc<dyn Run>>>>,
-    ready: RefCell<VecDeque<Arc<dyn Run>>>,
+/// What a scheduler keeps, without a scheduler.
+struct Lists(Rc<Calls>);
+
+/// A runtime that is not needed.
+struct NoRuntime;
+
+impl Runtime for NoRuntime {
+    fn enter(&self, function: &mut dyn FnMut()) {
+        function();
+    }
+
+    fn sleep_until(&self, _at: Instant) -> LocalFuture<'static> {
+        Box::pin(std::future::pending())
+    }
 }
 
 impl Lists {
     fn new() -> Self {
-        Self { woken: Arc::new(RawQueue::new()), kept: RefCell::default(), ready: RefCell::default() }
+        let timers = Arc::new(Timers::new(Arc::new(SystemClock)));
+        Self(Calls::new(Arc::new(Inbox::new()), timers, Rc::new(NoRuntime)))
+    }
+
+    /// Starts a call.
+    fn start(&self, run: Arc<dyn Run>) {
+        run.start(&*self.0, None);
     }
 
     /// Goes on with what is on the lists, until there is nothing. How often that was.
     fn go_on(&self) -> usize {
-        let mut polls = 0;
+        let mut looks = 0;
         loop {
             let mut batch = VecDeque::new();
-            let _nothing = self.woken.poll_batch(&mut batch, None);
-            self.ready.borrow_mut().append(&mut batch);
-            let Some(task) = self.ready.borrow_mut().pop_front() else { return polls };
-            task.resume(self);
-            polls += 1;
+            let _nothing = self.0.inbox.woken.poll_batch(&mut batch, None);
+            self.0.add_ready(&mut batch);
+            if !self.0.go_on_with_next() {
+                return looks;
+            }
+            looks += 1;
         }
     }
-}
 
-impl Home for Lists {
-    fn woken(&self) -> &Arc<Woken> {
-        &self.woken
-    }
-
-    fn keep(&self, task: Arc<dyn Run>) -> usize {
-        self.kept.borrow_mut().push(Some(task));
-        self.kept.borrow().len() - 1
-    }
-
-    fn finishing(&self, kept: Option<usize>) {
-        let task = kept.and_then(|key| self.kept.borrow_mut()[key].take());
-        drop(task);
-    }
-
-    fn again(&self, task: Arc<dyn Run>) {
-        self.ready.borrow_mut().push_back(task);
-    }
-
-    fn wake_at(&self, _kept: usize, _at: Instant, _waker: Waker) {}
-
-    fn now(&self) -> Instant {
-        Instant::now()
+    /// Lets all times come.
+    fn fire(&self) {
+        let far = Instant::now() + Duration::from_secs(3600);
+        self.0.fire(|| far);
     }
 }
 
@@ -94,8 +94,8 @@ where
     F: AsyncFnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let make = move || function();
-    let (run, take) = call::call::<F, Plain, _, _, T>(make, Context::new(), Location::caller(), None);
+    let job = job::<F, Plain, _>(move || function());
+    let (run, take) = call::call(job, Context::new(), Location::caller(), None);
     (run, Pending::new(take))
 }
 
@@ -169,7 +169,7 @@ fn loom_start_and_cancel_race_for_the_work() {
         let handle = pending.handle();
         let cancelling = thread::spawn(move || handle.cancel("enough"));
         let lists = Lists::new();
-        run.start(&lists);
+        lists.start(run);
         let asked = cancelling.join().unwrap();
         lists.go_on();
         let result = pending.try_result();
@@ -191,7 +191,7 @@ fn loom_two_cancels_and_a_start() {
         let first = thread::spawn(move || one.cancel("one"));
         let second = thread::spawn(move || two.cancel("two"));
         let lists = Lists::new();
-        run.start(&lists);
+        lists.start(run);
         let asked = first.join().unwrap() | second.join().unwrap();
         lists.go_on();
         assert_eq!(is_cancelled(&pending.try_result()), asked);
@@ -207,7 +207,7 @@ fn loom_a_wake_during_a_poll_is_not_lost() {
         let (run, mut pending) = call(async move || poll_fn(|cx| gate.poll(cx)).await);
         let other = thread::spawn(move || opening.open());
         let lists = Lists::new();
-        run.start(&lists);
+        lists.start(run);
         lists.go_on();
         other.join().unwrap();
         lists.go_on();
@@ -231,7 +231,7 @@ fn loom_two_wakes_put_it_on_the_list_once() {
             .await;
         });
         let lists = Lists::new();
-        run.start(&lists);
+        lists.start(run);
         let mut wakers = std::mem::take(&mut *wakers.lock().unwrap());
         let (one, two) = (wakers.pop().unwrap(), wakers.pop().unwrap());
         let one = thread::spawn(move || one.wake());
@@ -260,12 +260,77 @@ fn loom_cancel_of_a_running_call_drops_its_future() {
         let handle = pending.handle();
         let cancelling = thread::spawn(move || handle.cancel("enough"));
         let lists = Lists::new();
-        run.start(&lists);
+        lists.start(run);
         lists.go_on();
         assert!(cancelling.join().unwrap());
         lists.go_on();
         assert!(is_cancelled(&pending.try_result()));
         assert_eq!(drops.get(), 1);
+    });
+}
+
+#[test]
+fn loom_a_deferred_call_is_cancelled_or_started() {
+    explore(|| {
+        let (ran, drops) = (Count::default(), Count::default());
+        let (run, mut pending) = call({
+            let (ran, held) = (ran.clone(), Counted(drops.clone()));
+            async move || {
+                let _held = held;
+                ran.0.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        let lists = Lists::new();
+        call::defer(run, &*lists.0, Instant::now() + Duration::from_secs(60));
+        lists.go_on();
+        lists.fire();
+        lists.go_on();
+        let asked = cancelling.join().unwrap();
+        lists.go_on();
+        assert_eq!(is_cancelled(&pending.try_result()), asked);
+        assert_eq!((ran.get(), drops.get()), (usize::from(!asked), 1));
+        assert_eq!(lists.0.len(), 0, "nothing is kept");
+    });
+}
+
+#[test]
+fn loom_a_deferred_call_that_is_cancelled_is_forgotten() {
+    explore(|| {
+        let drops = Count::default();
+        let held = Counted(drops.clone());
+        let (run, pending) = call(async move || drop(held));
+        let (one, two) = (pending.handle(), pending.handle());
+        let cancelling = thread::spawn(move || one.cancel("one"));
+        let lists = Lists::new();
+        call::defer(run, &*lists.0, Instant::now() + Duration::from_secs(60));
+        let again = two.cancel("two");
+        let first = cancelling.join().unwrap();
+        assert!(pending.is_done(), "it had not begun, so it is done at once");
+        assert!(first != again, "one of them cancelled it");
+        lists.go_on();
+        assert_eq!((drops.get(), lists.0.len()), (1, 0), "long before its time");
+        assert!(lists.0.next_time().is_none());
+    });
+}
+
+#[test]
+fn loom_a_deferred_call_ends_at_a_stop() {
+    explore(|| {
+        let drops = Count::default();
+        let held = Counted(drops.clone());
+        let (run, mut pending) = call(async move || drop(held));
+        let handle = pending.handle();
+        let cancelling = thread::spawn(move || handle.cancel("enough"));
+        let lists = Lists::new();
+        call::defer(run, &*lists.0, Instant::now() + Duration::from_secs(60));
+        lists.fire();
+        lists.0.end_all("the caller has stopped", true);
+        cancelling.join().unwrap();
+        lists.go_on();
+        assert!(is_cancelled(&pending.try_result()));
+        assert_eq!((drops.get(), lists.0.len()), (1, 0));
     });
 }
 
@@ -605,5 +670,110 @@ fn loom_what_is_done_has_left_the_set() {
         set.add(&member.handle());
         other.join().unwrap();
         assert!(set.is_empty());
+    });
+}
+
+/// The end of a caller: the count of what it waits for, what its owner does alone, and how often it was told.
+struct Life {
+    ending: Ending,
+    /// What only the holder of the caller's own part touches, and then whoever tells the end.
+    own: loom::cell::UnsafeCell<u32>,
+    told: AtomicUsize,
+}
+
+impl Life {
+    fn new() -> Self {
+        Self { ending: Ending::new(), own: loom::cell::UnsafeCell::new(0), told: AtomicUsize::new(0) }
+    }
+
+    fn let_go(&self) {
+        if self.ending.let_go() {
+            touch(&self.own);
+            self.ending.end();
+            self.told.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends the caller's own part: refuses what is queued.
+    fn finish(&self) {
+        touch(&self.own);
+        self.let_go();
+    }
+
+    fn stop(&self) {
+        let Some(unclaimed) = self.ending.stop() else { return };
+        if unclaimed {
+            self.finish();
+        }
+        self.let_go();
+    }
+
+    /// The life of a thread that may have come too late.
+    fn run(&self) {
+        if self.ending.claim().is_ok() {
+            if self.ending.run() {
+                touch(&self.own);
+            }
+            self.stop();
+            self.finish();
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.told.load(Ordering::SeqCst), 1, "the end is told once");
+        assert_eq!(self.ending.state(), CallerState::Stopped);
+        assert!(!self.ending.add(), "nothing is added after the end");
+    }
+}
+
+#[test]
+fn loom_a_stop_and_the_start_end_a_caller_once() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        let others = [Life::run as fn(&Life), Life::stop].map(|act| {
+            let life = life.clone();
+            thread::spawn(move || act(&life))
+        });
+        life.stop();
+        others.into_iter().for_each(|other| other.join().unwrap());
+        life.check();
+    });
+}
+
+#[test]
+fn loom_the_last_child_and_its_parent_end_it_once() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        assert!(life.ending.add_child() && life.ending.add_child());
+        let children = [(); 2].map(|()| {
+            let life = life.clone();
+            thread::spawn(move || life.let_go())
+        });
+        life.run();
+        children.into_iter().for_each(|child| child.join().unwrap());
+        life.check();
+    });
+}
+
+#[test]
+fn loom_a_child_and_a_call_that_come_late() {
+    explore(|| {
+        let life = Arc::new(Life::new());
+        let adopts = life.clone();
+        let adopt = thread::spawn(move || {
+            if adopts.ending.add_child() {
+                adopts.let_go();
+            }
+        });
+        let lends = life.clone();
+        let lend = thread::spawn(move || {
+            if lends.ending.add() {
+                lends.let_go();
+            }
+        });
+        life.stop();
+        adopt.join().unwrap();
+        lend.join().unwrap();
+        life.check();
     });
 }

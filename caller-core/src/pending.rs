@@ -23,7 +23,7 @@ pub use self::{
     wait::{Wait, WaitIgnored, WaitMut},
 };
 pub(crate) use self::{
-    core::{Cancelled, Core, Take, take_from_core},
+    core::{Cancelled, Completed, Core, Take, take_from_core},
     current::{Current, current_address},
     observers::{Keeper, Observe, Waiters},
     state::State,

@@ -1,12 +1,12 @@
 //! The one who runs a caller's calls, in its thread: takes new work, polls it once, keeps what does not end at
 //! once, goes on with what is woken, and at the end stops it all.
 
+mod calls;
 mod guests;
-mod own;
+mod here;
 mod stop;
 
 use std::{
-    cell::{Cell, RefCell},
     collections::VecDeque,
     hint,
     marker::PhantomData,
@@ -18,27 +18,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use slab::Slab;
-
-pub(crate) use self::guests::guest;
-use self::{
-    guests::Guests,
-    own::{OwnTasks, Slot},
-    stop::Phase,
-};
+#[cfg(not(all(test, loom)))]
+use self::calls::Calls;
+#[cfg(all(test, loom))]
+pub(crate) use self::calls::Calls;
+pub(crate) use self::here::{guest, refuse, with_home};
 use crate::{
     backend::{LocalFuture, Runtime},
-    call::{Home, Inbox, Item, Lease, Run, UnobservedFailure, Woken},
+    call::{self, Inbox, Item, UnobservedFailure},
     guard::{self, Place},
     queue::{Pressure, many_cores},
     report,
-    timer::{TimerKey, Timers},
+    timer::{self, Timers},
+    turn,
 };
 
-/// How many calls are started, and how many are gone on with, before the runtime has its turn. Enough that the
-/// turn of the runtime (about half a microsecond) costs a call nothing to speak of, few enough that a flood of
-/// calls does not keep timers and sockets waiting.
-const BATCH: usize = 64;
+/// How many calls are gone on with before the runtime has its turn.
+const BATCH: usize = turn::SHARE;
 
 /// How many items' room a queue keeps.
 const KEPT_CAPACITY: usize = 1024;
@@ -62,13 +58,26 @@ pub(crate) trait Owner {
     fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static>;
 }
 
+/// Where a scheduler is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It takes new work.
+    Running,
+    /// It refuses new work, and waits for children and queues to end. Calls that have begun go on.
+    Closing,
+    /// Calls that have begun are ended; those that asked for time to clean up have it.
+    Ending,
+    /// Every future is dropped.
+    Ended,
+}
+
 /// Runs one caller's calls. It is bound to its thread.
 pub(crate) struct Scheduler {
-    tasks: Rc<Tasks>,
+    calls: Rc<Calls>,
     /// New work that was taken from the inbox and not started yet.
     batch: VecDeque<Item>,
-    /// What was woken, on its way to `Tasks::ready`.
-    woken: VecDeque<Arc<dyn Run>>,
+    /// The places of what was woken, on their way to the calls.
+    woken: VecDeque<u32>,
     /// A direct call that is being awaited, and holds up the new work behind it.
     direct: Option<Direct>,
     sleep: Option<(Instant, LocalFuture<'static>)>,
@@ -87,167 +96,15 @@ pub(crate) struct Scheduler {
     not_send: PhantomData<Rc<()>>,
 }
 
-/// The calls that have begun: what `Home` gives to each of them.
-struct Tasks {
-    inbox: Arc<Inbox>,
-    timers: Arc<Timers>,
-    runtime: Rc<dyn Runtime>,
-    kept: RefCell<Slab<Kept>>,
-    /// Calls to go on with.
-    ready: RefCell<VecDeque<Arc<dyn Run>>>,
-    /// What the call that is being started gives back when it ends.
-    lease: Cell<Option<Lease>>,
-    /// Calls are tasks of the runtime's own.
-    own: Option<OwnTasks>,
-    /// That of them which is being polled.
-    polled: RefCell<Option<Rc<Slot>>>,
-    guests: Guests,
-}
-
-/// A call that has not ended.
-struct Kept {
-    task: Arc<dyn Run>,
-    extra: Option<Box<KeptExtra>>,
-}
-
-/// What most calls do not need.
-#[derive(Default)]
-struct KeptExtra {
-    timer: Option<TimerKey>,
-    /// Held until the call has ended.
-    lease: Option<Lease>,
-    /// The task of its own in which it is polled.
-    slot: Option<Rc<Slot>>,
-}
-
-impl Home for Tasks {
-    fn woken(&self) -> &Arc<Woken> {
-        &self.inbox.woken
-    }
-
-    fn keep(&self, task: Arc<dyn Run>) -> usize {
-        let (lease, slot) = (self.lease.take(), self.polled.borrow().clone());
-        let some = lease.is_some() || slot.is_some();
-        let extra = some.then(|| Box::new(KeptExtra { timer: None, lease, slot }));
-        self.kept.borrow_mut().insert(Kept { task, extra })
-    }
-
-    fn finishing(&self, kept: Option<usize>) {
-        // What is given back may be taken again at once, by whoever sees the outcome; and none of it is dropped
-        // under the borrow.
-        let lease = self.lease.take();
-        let kept = kept.and_then(|key| self.kept.borrow_mut().try_remove(key));
-        let Some(Kept { task, extra }) = kept else {
-            return drop(lease);
-        };
-        if let Some(mut extra) = extra {
-            if let Some(timer) = extra.timer.take() {
-                self.timers.remove(timer);
-            }
-            drop(extra.lease.take());
-        }
-        drop((lease, task));
-    }
-
-    fn again(&self, task: Arc<dyn Run>) {
-        self.ready.borrow_mut().push_back(task);
-        if let Some(own) = &self.own {
-            // It was polled in a task of its own, and not in our turn.
-            own.wake_scheduler();
-        }
-    }
-
-    fn wake_at(&self, kept: usize, at: Instant, waker: Waker) {
-        let timer = self.timers.add(at, waker);
-        let old = self
-            .kept
-            .borrow_mut()
-            .get_mut(kept)
-            .and_then(|kept| mem::replace(&mut kept.extra.get_or_insert_default().timer, timer));
-        if let Some(old) = old {
-            self.timers.remove(old);
-        }
-    }
-
-    fn now(&self) -> Instant {
-        self.timers.now()
-    }
-}
-
-impl Tasks {
-    fn slot(&self, kept: usize) -> Option<Rc<Slot>> {
-        self.kept.borrow().get(kept)?.extra.as_ref()?.slot.clone()
-    }
-
-    fn set_slot(&self, kept: usize, slot: &Rc<Slot>) {
-        if let Some(kept) = self.kept.borrow_mut().get_mut(kept) {
-            kept.extra.get_or_insert_default().slot = Some(slot.clone());
-        }
-    }
-
-    /// Whether an item has to wait until the calls before it have started.
-    fn holds_up(&self, item: &Item) -> bool {
-        let direct = matches!(item, Item::Direct(_) | Item::DirectAsync(_));
-        direct && self.own.as_ref().is_some_and(OwnTasks::is_starting)
-    }
-
-    /// Polls a call for the first time.
-    fn begin(self: &Rc<Self>, call: Arc<dyn Run>, lease: Option<Lease>) {
-        match &self.own {
-            Some(own) => own.start(self, call, lease),
-            None => {
-                self.lease.set(lease);
-                call.begin(&**self);
-            }
-        }
-    }
-
-    /// Goes on with a call.
-    fn resume(self: &Rc<Self>, call: Arc<dyn Run>) {
-        match &self.own {
-            Some(own) => own.resume(self, call),
-            None => call.resume(&**self),
-        }
-    }
-
-    fn next_ready(&self) -> Option<Arc<dyn Run>> {
-        self.ready.borrow_mut().pop_front()
-    }
-
-    fn start(self: &Rc<Self>, item: Item, caller: &str) -> Option<Direct> {
-        match item {
-            Item::Call(call) | Item::Local(call) => self.begin(call, None),
-            Item::Leased(leased) => {
-                let (call, lease) = *leased;
-                self.begin(call, Some(lease));
-            }
-            Item::Later(later) => {
-                let (at, call) = *later;
-                if at <= self.now() {
-                    self.begin(call, None);
-                } else {
-                    call.defer(&**self, at);
-                }
-            }
-            Item::Direct(function) => {
-                if let Some(failure) = guarded(caller, function).flatten() {
-                    failure.report(caller);
-                }
-            }
-            Item::DirectAsync(function) => return guarded(caller, function),
-        }
-        None
-    }
-}
-
 /// A direct call that is being awaited.
 type Direct = LocalFuture<'static, Option<UnobservedFailure>>;
 
 /// Runs a function that nobody waits for. A panic in it is reported.
 fn guarded<R>(caller: &str, function: impl FnOnce() -> R) -> Option<R> {
-    guard::run(function)
-        .map_err(|panic| report::panicked(&format!("caller {caller:?}: call_direct"), panic.message()))
-        .ok()
+    let reported = |panic: guard::Panic| {
+        report::panicked(&format!("caller {caller:?}: {}", Place::DirectCall.text()), panic.message());
+    };
+    guard::run(function).map_err(reported).ok()
 }
 
 impl Scheduler {
@@ -259,21 +116,10 @@ impl Scheduler {
         owner: Arc<dyn Owner>,
         may_watch: bool,
     ) -> Self {
-        let own = runtime.spawner().map(OwnTasks::new);
-        let tasks = Rc::new(Tasks {
-            inbox,
-            timers,
-            runtime,
-            kept: RefCell::default(),
-            ready: RefCell::default(),
-            lease: Cell::default(),
-            own,
-            polled: RefCell::default(),
-            guests: Guests::new(),
-        });
-        guests::settle(&tasks);
+        let calls = Calls::new(inbox, timers, runtime);
+        here::set(&calls);
         Self {
-            tasks,
+            calls,
             batch: VecDeque::new(),
             woken: VecDeque::new(),
             direct: None,
@@ -293,13 +139,11 @@ impl Scheduler {
     /// One turn: some calls gone on with, some started. Ready once the caller was stopped and everything has
     /// ended.
     pub(crate) fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(own) = &self.tasks.own {
-            own.tell(cx.waker());
-        }
         loop {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
             }
+            turn::begin_turn();
             self.poll_timers(cx);
             self.take_woken(None);
             let steps =
@@ -309,33 +153,33 @@ impl Scheduler {
                 self.new_first = !self.new_first;
             }
             let more = over || self.has_more();
-            self.active |= self.tasks.guests.drive();
+            self.active |= self.calls.guests.drive();
             // A guest that is busy would keep the runtime from its turn.
-            if more || self.tasks.guests.is_woken() {
+            if more || self.calls.guests.is_woken() {
                 // The runtime has its turn, and then we have ours again.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.watch() {
-                if self.tasks.guests.calls() == 0 {
+                if self.calls.guests.calls() == 0 {
                     continue;
                 }
                 // The guest may have something to do again and again; the runtime has its turn in between.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            self.tasks.guests.watch(cx.waker());
+            self.calls.guests.watch(cx.waker());
             let woken = self.take_woken(Some(cx.waker()));
             let new = if self.is_held_up() {
                 // New work waits; but a stop has to be heard of.
-                self.tasks.inbox.items.watch(cx.waker());
+                self.calls.inbox.items.watch(cx.waker());
                 false
             } else {
                 self.take_new(Some(cx.waker()))
             };
             // Looked at after the queue, which is closed after this is set: a stop is seen here, or wakes us.
             let stop = self.phase == Phase::Running && self.owner.is_stopping();
-            if !woken && !new && !stop && !self.tasks.guests.is_woken() {
+            if !woken && !new && !stop && !self.calls.guests.is_woken() && !self.oversleeps() {
                 return Poll::Pending;
             }
         }
@@ -343,14 +187,12 @@ impl Scheduler {
 
     /// Goes on with what was woken. True if the turn is over, because the runtime says so.
     fn go_on(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        let some = self.tasks.ready.borrow().len().min(BATCH);
+        let some = self.calls.ready().min(BATCH);
         for _ in 0..some {
-            if !self.tasks.runtime.may_poll() {
+            if !self.may_poll() {
                 return true;
             }
-            let Some(task) = self.tasks.next_ready() else { break };
-            self.tasks.resume(task);
-            self.active = true;
+            self.active |= self.calls.go_on_with_next();
         }
         if let Some(direct) = &mut self.direct {
             let name = self.owner.name();
@@ -370,12 +212,13 @@ impl Scheduler {
 
     /// Starts new calls. True if the turn is over, because the runtime says so.
     fn start_new(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        for _ in 0..BATCH {
-            if self.direct.is_some() {
+        let mut left = None;
+        loop {
+            if self.direct.is_some() || left == Some(0) {
                 break;
             }
             if self.batch.is_empty() {
-                let at_once = self.may_watch && self.tasks.inbox.items.looks_ready();
+                let at_once = self.may_watch && self.calls.inbox.items.looks_ready();
                 if at_once {
                     self.pressure.looked(true);
                 }
@@ -383,14 +226,13 @@ impl Scheduler {
                     break;
                 }
             }
-            if !self.tasks.runtime.may_poll() {
+            if !self.may_poll() {
                 return true;
             }
-            if self.is_held_up() {
-                break;
-            }
+            let some = left.unwrap_or_else(|| turn::share(self.batch.len() + self.calls.inbox.waiting()));
+            left = Some(some - 1);
             let Some(item) = self.batch.pop_front() else { break };
-            self.direct = self.tasks.start(item, self.owner.name());
+            self.direct = self.start(item);
             self.active = true;
             if self.direct.is_some() && self.go_on(cx) {
                 return true;
@@ -399,14 +241,40 @@ impl Scheduler {
         false
     }
 
-    /// Whether something is left that could be done now.
-    fn has_more(&self) -> bool {
-        !self.tasks.ready.borrow().is_empty() || (!self.batch.is_empty() && !self.is_held_up())
+    fn start(&self, item: Item) -> Option<Direct> {
+        let (calls, caller) = (&*self.calls, self.owner.name());
+        match item {
+            Item::Call(call) => call.start(calls, None),
+            Item::Leased(leased) => {
+                let (call, lease) = *leased;
+                call.start(calls, Some(lease));
+            }
+            // Also what is due already waits for its turn, so that what is due first begins first.
+            Item::Later(later) => call::defer(later.1, calls, later.0),
+            Item::Local(key) => calls.go_on(key),
+            Item::Direct(function) => {
+                if let Some(failure) = guarded(caller, function).flatten() {
+                    failure.report(caller);
+                }
+            }
+            Item::DirectAsync(function) => return guarded(caller, function),
+        }
+        None
     }
 
-    /// Whether new work has to wait: for a direct call, or until what was made before one has started.
+    /// Whether the runtime lets another call be polled before it has its turn.
+    fn may_poll(&self) -> bool {
+        guard::quietly(Place::Runtime, || self.calls.runtime.may_poll()).unwrap_or(true)
+    }
+
+    /// Whether something is left that could be done now.
+    fn has_more(&self) -> bool {
+        self.calls.ready() > 0 || (!self.batch.is_empty() && !self.is_held_up())
+    }
+
+    /// Whether new work has to wait for a direct call.
     fn is_held_up(&self) -> bool {
-        self.direct.is_some() || self.batch.front().is_some_and(|item| self.tasks.holds_up(item))
+        self.direct.is_some()
     }
 
     /// Takes new work from the inbox. Once a stop has begun there is none, and the rest is refused.
@@ -415,16 +283,16 @@ impl Scheduler {
         if self.batch.capacity() > KEPT_CAPACITY {
             self.batch.shrink_to(KEPT_CAPACITY);
         }
-        let some = matches!(self.tasks.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true));
+        let some = matches!(self.calls.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true));
         self.pressure.took(self.batch.len());
         some
     }
 
     fn take_woken(&mut self, waker: Option<&Waker>) -> bool {
-        if !matches!(self.tasks.inbox.woken.poll_batch(&mut self.woken, waker), Poll::Ready(true)) {
+        if !matches!(self.calls.inbox.woken.poll_batch(&mut self.woken, waker), Poll::Ready(true)) {
             return false;
         }
-        self.tasks.ready.borrow_mut().append(&mut self.woken);
+        self.calls.add_ready(&mut self.woken);
         if self.woken.capacity() > KEPT_CAPACITY {
             self.woken.shrink_to(KEPT_CAPACITY);
         }
@@ -433,30 +301,43 @@ impl Scheduler {
 
     fn poll_timers(&mut self, cx: &mut TaskContext<'_>) {
         loop {
-            let Some(next) = self.tasks.timers.fire(cx.waker()) else {
-                self.sleep = None;
+            let waits = self.calls.timers.fire(cx.waker());
+            let calls = self.calls.fire(|| self.calls.timers.now());
+            let Some(next) = waits.into_iter().chain(calls).min() else {
+                guard::discard(Place::Runtime, self.sleep.take());
                 return;
             };
             if self.sleep.as_ref().is_none_or(|(at, _)| *at != next) {
-                self.sleep = Some((next, self.tasks.runtime.sleep_until(next)));
+                let sleep = guard::quietly(Place::Runtime, || self.calls.runtime.sleep_until(next));
+                let old = self.sleep.replace((next, sleep.unwrap_or_else(|| by_our_own_clock(next))));
+                guard::discard(Place::Runtime, old);
             }
             let Some((_, sleep)) = &mut self.sleep else { return };
-            if sleep.as_mut().poll(cx).is_pending() {
-                return;
+            match guard::quietly(Place::Runtime, || sleep.as_mut().poll(cx)) {
+                Some(Poll::Pending) => return,
+                // The sleep may end a moment before its time by the clock; then it is made again.
+                Some(Poll::Ready(())) => guard::discard(Place::Runtime, self.sleep.take()),
+                None => {
+                    let old = self.sleep.replace((next, by_our_own_clock(next)));
+                    guard::discard(Place::Runtime, old);
+                }
             }
-            // The sleep may end a moment before its time by the clock; then it is made again.
-            self.sleep = None;
         }
+    }
+
+    /// Whether a call wants to be looked at before the sleep ends.
+    fn oversleeps(&self) -> bool {
+        let sleeps = self.sleep.as_ref().map(|(at, _)| *at);
+        self.calls.next_time().is_some_and(|next| sleeps.is_none_or(|at| next < at))
     }
 
     /// How long it may watch: while nothing else wants the thread, or nothing but calls in a guest.
     fn watching_time(&self) -> Option<Duration> {
-        let (kept, guests) = (self.tasks.kept.borrow().len(), self.tasks.guests.calls());
-        let others = self.tasks.runtime.other_tasks();
-        let ordered = self.tasks.own.as_ref().is_some_and(OwnTasks::is_ordered);
-        if kept == 0 && others == Some(0) {
+        let (running, guests) = (self.calls.running(), self.calls.guests.calls());
+        let others = guard::quietly(Place::Runtime, || self.calls.runtime.other_tasks()).flatten();
+        if running == 0 && others == Some(0) {
             Some(WATCH)
-        } else if guests > 0 && kept == guests && others.is_none_or(|tasks| tasks == 0) && !ordered {
+        } else if guests > 0 && running == guests && others.is_none_or(|tasks| tasks == 0) {
             Some(GUEST_WATCH)
         } else {
             None
@@ -473,7 +354,7 @@ impl Scheduler {
         let mut first = true;
         loop {
             for _ in 0..16 {
-                if self.tasks.inbox.looks_ready() || self.tasks.guests.is_woken() {
+                if self.calls.inbox.looks_ready() || self.calls.guests.is_woken() {
                     self.pressure.looked(first);
                     return true;
                 }
@@ -485,6 +366,11 @@ impl Scheduler {
             }
         }
     }
+}
+
+/// The sleep of a runtime that has none.
+fn by_our_own_clock(at: Instant) -> LocalFuture<'static> {
+    Box::pin(timer::sleep_until(at))
 }
 
 /// Drops a direct call's future, whose destructor may panic.

@@ -6,9 +6,12 @@
 pub mod conformance;
 mod fixture;
 mod manual;
+pub mod probe;
+mod process;
 
 pub use self::{
     fixture::{Fixture, Running},
     manual::Manual,
+    process::Process,
 };
 pub use crate::{guard::Place, kept::kept_wakers};

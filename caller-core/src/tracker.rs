@@ -17,6 +17,7 @@ pub use self::{selection::Trackers, set::PendingSet};
 use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
+    guard::{self, Place},
     pending::PendingHandle,
 };
 
@@ -51,8 +52,9 @@ use crate::{
 /// # }
 /// ```
 pub trait Tracker: Any + Send + Sync {
-    /// A pending was made where this is active. It is called in the thread that made it, before the call can start; a
-    /// panic in it is the submitter's.
+    /// A pending was made where this is active. It is called in the thread that made it, before the call can start.
+    ///
+    /// A panic in it is reported. The call goes on without being tracked by this tracker; the others hear of it.
     fn track(&self, pending: &PendingHandle);
 
     /// The tracker of this type that is active here.
@@ -145,8 +147,8 @@ impl<T: Tracker> Activation<T> {
 
 impl<T: Tracker> Drop for Activation<T> {
     fn drop(&mut self) {
-        // Elsewhere there is nothing to undo.
-        let _elsewhere = self.restore();
+        // Elsewhere there is nothing to undo. The destructor of a tracker may run here, also while a panic unwinds.
+        guard::quietly(Place::Tracker, || self.restore().ok());
     }
 }
 

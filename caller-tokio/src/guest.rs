@@ -21,7 +21,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use crate::Surrounding;
+use crate::surrounding::Surrounding;
 
 /// How long the end of the driver's thread is waited for. It ends at once, unless a task that was spawned there blocks: that
 /// is left behind, as a function in `spawn_blocking` is.

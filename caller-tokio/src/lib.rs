@@ -40,6 +40,8 @@
 //!   microseconds more.
 #![forbid(unsafe_code)]
 
+mod surrounding;
+
 mod guest;
 
 use std::{
@@ -56,6 +58,8 @@ use tokio::{
     runtime::{Builder, Handle, LocalOptions},
     task, time,
 };
+
+use crate::surrounding::Surrounding;
 
 /// The tokio backend. Its options are those of the runtime that is made for a thread of a caller's own; inside a
 /// runtime that runs already they say nothing.
@@ -217,41 +221,6 @@ struct TokioClock;
 impl Clock for TokioClock {
     fn now(&self) -> Instant {
         time::Instant::now().into_std()
-    }
-}
-
-/// The tokio runtime of this thread.
-struct Surrounding {
-    handle: Handle,
-}
-
-impl Surrounding {
-    fn new(handle: Handle) -> Self {
-        Self { handle }
-    }
-}
-
-impl Runtime for Surrounding {
-    fn enter(&self, function: &mut dyn FnMut()) {
-        let _entered = self.handle.enter();
-        function();
-    }
-
-    fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
-        let _entered = self.handle.enter();
-        // tokio panics when its timers are off, and cannot be asked whether they are.
-        match catch_unwind(|| time::sleep_until(time::Instant::from_std(at))) {
-            Ok(sleep) => Box::pin(sleep),
-            Err(_) => Box::pin(caller::sleep_until(at)),
-        }
-    }
-
-    fn may_poll(&self) -> bool {
-        task::coop::has_budget_remaining()
-    }
-
-    fn other_tasks(&self) -> Option<usize> {
-        Some(self.handle.metrics().num_alive_tasks())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The whole CI: which steps there are, in which order, and what becomes of the rest when one fails.
 
 use crate::{
-    deny, examples, features, jupyter,
+    deny, examples, features, imports, jupyter,
+    outcome::{Outcome, Stop},
     report::{Report, Row},
     steps, system,
     workspace::Workspace,
@@ -31,18 +32,6 @@ pub(crate) struct Step {
     run: fn(&Workspace) -> Outcome,
 }
 
-/// What a step came to.
-pub(crate) type Outcome = Result<(), Stop>;
-
-/// Why a step did not pass.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// What it checks is not so.
-    Failed(String),
-    /// This machine cannot run it.
-    Skipped(String),
-}
-
 /// Every step, cheapest first, so that the common slips show within the first minute; before them, what they need.
 ///
 /// A later step is one more entry here and one function beside those of `steps.rs`. The cost table is not among them: its ratios mean nothing on a machine that is busy with a CI.
@@ -54,6 +43,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: system::run,
     },
     Step { name: "fmt", about: "format, by rustfmt", compiles: false, run: steps::fmt },
+    Step {
+        name: "imports",
+        about: "imports between files: no circles, none upwards",
+        compiles: false,
+        run: imports::run,
+    },
     Step {
         name: "clippy",
         about: "lints of every target, warnings denied",

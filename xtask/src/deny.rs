@@ -1,7 +1,7 @@
 //! Licences, bans and sources of the dependencies, by cargo-deny as `deny.toml` says.
 
 use crate::{
-    ci::{Outcome, Stop},
+    outcome::{Outcome, Stop},
     process::{self, Limit},
     workspace::Workspace,
 };

@@ -1,9 +1,9 @@
 //! Every example is built, and run as a user would run it.
 
 use crate::{
-    ci::{Outcome, Stop},
+    outcome::{Outcome, Stop},
+    probe,
     process::{self, Limit},
-    system,
     workspace::Workspace,
 };
 use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         let program = format!("{}{EXE_SUFFIX}", example.name);
         let program = workspace.target.join("debug/examples").join(program);
         let mut command = if example.window {
-            if !system::has_display() {
+            if !probe::has_display() {
                 println!("{}: skipped, there is no Xvfb here", example.name);
                 continue;
             }

@@ -2,10 +2,10 @@
 //! any combination, and a build of the whole workspace unites them and hides what a crate forgot to ask for.
 
 use crate::{
-    ci::{Outcome, Stop},
+    outcome::{Outcome, Stop},
+    probe,
     process::{self, Limit},
-    system,
-    workspace::{Features, Workspace},
+    workspace::{Features, Workspace, enabled},
 };
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let mut failed = Vec::new();
     for package in &workspace.packages {
         let mut usable = package.features.clone();
-        if !system::has_glib() {
+        if !probe::has_glib() {
             usable.retain(|name, _| !enabled(&package.features, [name.as_str()]).contains("glib"));
         }
         let whole = usable.len() == package.features.len();
@@ -77,26 +77,6 @@ fn combinations(features: &Features) -> Vec<Combination<'_>> {
     news.map(|(combination, _)| combination).collect()
 }
 
-/// The features of this crate that `names` switch on, themselves among them.
-pub(crate) fn enabled<'a>(
-    features: &'a Features,
-    names: impl IntoIterator<Item = &'a str>,
-) -> BTreeSet<&'a str> {
-    let mut enabled = BTreeSet::new();
-    let mut open: Vec<&str> = names.into_iter().collect();
-    while let Some(name) = open.pop() {
-        // An entry is another feature, `dep:crate`, `crate?/feature`, or `crate/feature`, which also switches on the
-        // feature that an optional dependency has by its own name.
-        let name = name.split_once('/').map_or(name, |(dependency, _)| dependency);
-        if let Some((name, enables)) = features.get_key_value(name)
-            && enabled.insert(name.as_str())
-        {
-            open.extend(enables.iter().map(String::as_str));
-        }
-    }
-    enabled
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,14 +121,6 @@ mod tests {
         let features = features(&[("a", &[]), ("b", &[]), ("default", &["b"])]);
         let expected = [Combination::None, Combination::One("a"), Combination::One("b"), Combination::All];
         assert_eq!(combinations(&features), expected);
-    }
-
-    #[test]
-    fn a_feature_of_a_dependency_switches_on_the_dependency_unless_it_is_weak() {
-        let features =
-            features(&[("serde", &["dep:serde"]), ("strong", &["serde/std"]), ("weak", &["serde?/std"])]);
-        assert_eq!(enabled(&features, ["strong"]), ["serde", "strong"].into());
-        assert_eq!(enabled(&features, ["weak"]), ["weak"].into());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The kernel beside real peers: Jupyter's own client, test suite and notebook runner, in a Python environment of our own.
 
 use crate::{
-    ci::{Outcome, Stop},
+    outcome::{Outcome, Stop},
     process::{self, Limit},
     workspace::Workspace,
 };

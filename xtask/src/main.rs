@@ -1,18 +1,25 @@
 //! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
 //! jupyter` the kernel beside real peers.
 
-mod bench;
-mod ci;
+mod probe;
+mod process;
+
+mod outcome;
+mod workspace;
+
+mod libtest;
+mod report;
+
 mod deny;
 mod examples;
 mod features;
+mod imports;
 mod jupyter;
-mod libtest;
-mod process;
-mod report;
 mod steps;
 mod system;
-mod workspace;
+
+mod bench;
+mod ci;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

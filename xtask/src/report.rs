@@ -1,6 +1,6 @@
 //! The table at the end of a CI run.
 
-use crate::ci::{Outcome, Stop};
+use crate::outcome::{Outcome, Stop};
 use std::{fmt, time::Duration};
 
 /// One step and what it came to.

@@ -1,9 +1,9 @@
 //! The steps that are little more than one cargo command.
 
 use crate::{
-    ci::{Outcome, Stop},
     libtest,
-    process::{self, Failure, Limit},
+    outcome::{Outcome, Stop},
+    process::{self, Limit},
     workspace::Workspace,
 };
 use std::process::Command;
@@ -84,10 +84,4 @@ fn needs(workspace: &Workspace, cargo_command: &str, install: &str) -> Outcome {
         return Ok(());
     }
     Err(Stop::Skipped(format!("cargo {cargo_command} is not installed: {install}")))
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure.to_string())
-    }
 }

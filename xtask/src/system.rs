@@ -3,7 +3,8 @@
 //! On a Debian machine, and as root, it is installed. Elsewhere what needs it is left out, and this step says so.
 
 use crate::{
-    ci::{Outcome, Stop},
+    outcome::{Outcome, Stop},
+    probe::{answers, has_display, has_glib},
     process::{self, Limit},
     workspace::Workspace,
 };
@@ -64,17 +65,6 @@ pub(crate) fn run(_workspace: &Workspace) -> Outcome {
     Err(Stop::Skipped(format!("{}: {install}", still.join("; "))))
 }
 
-/// Whether the feature `glib` can be built.
-pub(crate) fn has_glib() -> bool {
-    answers("pkg-config", &["--exists", "glib-2.0"])
-}
-
-/// Whether there can be a window.
-pub(crate) fn has_display() -> bool {
-    // Xvfb has no flag that only answers; its wrapper does.
-    answers("xvfb-run", &["--help"]) && answers("xauth", &["version"])
-}
-
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").stderr(Stdio::null()).output();
     output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
@@ -84,10 +74,4 @@ fn apt(args: &[&str]) -> Outcome {
     let mut command = Command::new("apt-get");
     command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
     Ok(process::run(command, Limit::BUILD)?)
-}
-
-fn answers(program: &str, args: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    let status = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|status| status.success())
 }

@@ -1,9 +1,9 @@
 //! The workspace as `cargo metadata` tells of it.
 
-use crate::{features, system};
+use crate::probe;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     ffi::OsString,
     path::PathBuf,
@@ -27,6 +27,8 @@ pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) features: Features,
     pub(crate) examples: Vec<String>,
+    /// The root files of the library and the programs.
+    pub(crate) roots: Vec<PathBuf>,
 }
 
 /// The names of features, each with what it switches on.
@@ -61,7 +63,7 @@ impl Workspace {
     /// A cargo over the whole workspace with every feature that this machine can build. `last` comes behind those.
     pub(crate) fn cargo_with(&self, args: &[&str], last: &[&str]) -> Command {
         let mut command = self.cargo(args);
-        if system::has_glib() {
+        if probe::has_glib() {
             command.arg("--all-features");
         } else {
             command.args(["--features", &self.features_without("glib").join(",")]);
@@ -74,8 +76,7 @@ impl Workspace {
     fn features_without(&self, feature: &str) -> Vec<String> {
         let of = |package: &Package| -> Vec<String> {
             let names = package.features.keys().filter(|name| *name != "default");
-            let without =
-                names.filter(|name| !features::enabled(&package.features, [name.as_str()]).contains(feature));
+            let without = names.filter(|name| !enabled(&package.features, [name.as_str()]).contains(feature));
             without.map(|name| format!("{}/{name}", package.name)).collect()
         };
         self.packages.iter().flat_map(of).collect()
@@ -107,16 +108,44 @@ impl Package {
         let features = package["features"].as_object()?.iter().map(|(name, enables)| {
             Some((name.clone(), enables.as_array()?.iter().map(text).collect::<Option<_>>()?))
         });
-        let is_example = |target: &&Value| {
-            target["kind"].as_array().is_some_and(|kinds| kinds.contains(&"example".into()))
+        let targets = package["targets"].as_array()?;
+        let of_kind = |wanted: &'static [&'static str]| {
+            let is_wanted = |target: &&Value| {
+                target["kind"].as_array().is_some_and(|kinds| {
+                    kinds.iter().any(|kind| kind.as_str().is_some_and(|kind| wanted.contains(&kind)))
+                })
+            };
+            targets.iter().filter(is_wanted)
         };
-        let examples = package["targets"].as_array()?.iter().filter(is_example);
         Some(Self {
             name: text(&package["name"])?,
             features: features.collect::<Option<_>>()?,
-            examples: examples.map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            roots: of_kind(&["lib", "proc-macro", "bin"])
+                .map(|target| Some(target["src_path"].as_str()?.into()))
+                .collect::<Option<_>>()?,
         })
     }
+}
+
+/// The features of this crate that `names` switch on, themselves among them.
+pub(crate) fn enabled<'a>(
+    features: &'a Features,
+    names: impl IntoIterator<Item = &'a str>,
+) -> BTreeSet<&'a str> {
+    let mut enabled = BTreeSet::new();
+    let mut open: Vec<&str> = names.into_iter().collect();
+    while let Some(name) = open.pop() {
+        // An entry is another feature, `dep:crate`, `crate?/feature`, or `crate/feature`, which also switches on the
+        // feature that an optional dependency has by its own name.
+        let name = name.split_once('/').map_or(name, |(dependency, _)| dependency);
+        if let Some((name, enables)) = features.get_key_value(name)
+            && enabled.insert(name.as_str())
+        {
+            open.extend(enables.iter().map(String::as_str));
+        }
+    }
+    enabled
 }
 
 /// Cargo says in `CARGO` which one it is; a bare `cargo` could be one of another toolchain.
@@ -133,15 +162,18 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn features(entries: &[(&str, &[&str])]) -> Features {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        entries.iter().map(|(name, enables)| ((*name).to_owned(), owned(enables))).collect()
+    }
+
     #[test]
     fn what_cannot_be_built_is_left_out() {
-        let package = |name: &str, features: &[(&str, &[&str])]| Package {
+        let package = |name: &str, entries: &[(&str, &[&str])]| Package {
             name: name.into(),
-            features: features
-                .iter()
-                .map(|(name, on)| ((*name).to_owned(), on.iter().map(|on| (*on).to_owned()).collect()))
-                .collect(),
+            features: features(entries),
             examples: Vec::new(),
+            roots: Vec::new(),
         };
         let packages = vec![
             package("core", &[("glib", &["dep:glib"]), ("winit", &[]), ("gui", &["glib", "winit"])]),
@@ -152,7 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn features_and_examples_are_read_from_the_metadata() {
+    fn a_feature_of_a_dependency_switches_on_the_dependency_unless_it_is_weak() {
+        let features =
+            features(&[("serde", &["dep:serde"]), ("strong", &["serde/std"]), ("weak", &["serde?/std"])]);
+        assert_eq!(enabled(&features, ["strong"]), ["serde", "strong"].into());
+        assert_eq!(enabled(&features, ["weak"]), ["weak"].into());
+    }
+
+    #[test]
+    fn features_examples_and_roots_are_read_from_the_metadata() {
         let metadata = json!({
             "workspace_root": "/w",
             "target_directory": "/w/target",
@@ -160,8 +200,8 @@ mod tests {
                 "name": "core",
                 "features": { "tracing": ["dep:tracing"] },
                 "targets": [
-                    { "kind": ["lib"], "name": "core" },
-                    { "kind": ["example"], "name": "tour" },
+                    { "kind": ["lib"], "name": "core", "src_path": "/w/core/src/lib.rs" },
+                    { "kind": ["example"], "name": "tour", "src_path": "/w/core/examples/tour.rs" },
                 ],
             }],
         });
@@ -171,6 +211,7 @@ mod tests {
             name: "core".into(),
             features: [("tracing".into(), vec!["dep:tracing".into()])].into(),
             examples: vec!["tour".into()],
+            roots: vec!["/w/core/src/lib.rs".into()],
         };
         assert_eq!(workspace.packages, [package]);
         assert!(Workspace::from_metadata(&json!({ "workspace_root": "/w" })).is_none());

@@ -12,7 +12,10 @@ use caller::{Builder, Caller, testing::Running};
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
 
-use crate::loops::{ON_ASYNC_STD, ON_TOKIO};
+use crate::{
+    alone::ran_alone,
+    loops::{ON_ASYNC_STD, ON_TOKIO},
+};
 
 fn caller(builder: Builder) -> Running {
     Running(builder.spawn().unwrap())
@@ -66,6 +69,9 @@ fn settle(caller: &Caller, native: &'static str) {
 
 #[test]
 fn i7_a_caller_on_async_std() {
+    if ran_alone("idle::i7_a_caller_on_async_std") {
+        return;
+    }
     let caller = caller(Caller::builder().name("idle").backend(AsyncStd::new()));
     settle(&caller, "async-std");
     assert_idle(&["idle"]);
@@ -73,6 +79,9 @@ fn i7_a_caller_on_async_std() {
 
 #[test]
 fn i7_a_guest_of_tokios() {
+    if ran_alone("idle::i7_a_guest_of_tokios") {
+        return;
+    }
     let caller = caller(Caller::builder().name("idle").backend(AsyncStd::new()));
     settle(&caller, "async-std");
     let done = caller.call_using_backend(Tokio::new(), async || {
@@ -91,6 +100,9 @@ fn i7_a_guest_of_tokios() {
 
 #[test]
 fn i7_a_guest_of_async_stds() {
+    if ran_alone("idle::i7_a_guest_of_async_stds") {
+        return;
+    }
     let caller = caller(Caller::builder().name("idle").backend(Tokio::new()));
     settle(&caller, "tokio");
     let done = caller.call_using_backend(AsyncStd::new(), async || {
@@ -107,6 +119,9 @@ fn i7_a_guest_of_async_stds() {
 
 #[test]
 fn i7_under_a_host() {
+    if ran_alone("idle::i7_under_a_host") {
+        return;
+    }
     let on_tokio = caller(Caller::builder().name("idle-a").backend(AsyncStd::new()).host(ON_TOKIO));
     let on_async_std = caller(Caller::builder().name("idle-b").backend(Tokio::new()).host(ON_ASYNC_STD));
     settle(&on_tokio, "async-std");

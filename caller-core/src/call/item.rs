@@ -1,8 +1,11 @@
 //! What is queued for a scheduler.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
-use super::cell::{Home, Run, Woken};
+use super::{
+    cell::Woken,
+    running::{Lease, Run},
+};
 use crate::{
     backend::LocalFuture,
     error::{BoxError, Error, Kind},
@@ -19,9 +22,9 @@ pub(crate) enum Item {
     Later(Box<(Instant, Arc<dyn Run>)>),
     /// A call that comes with something that is dropped just before its outcome can be seen.
     Leased(Box<(Arc<dyn Run>, Lease)>),
-    /// A call whose future was made in the scheduler's thread and stays there. Only that thread queues it, and
-    /// only while its scheduler lives.
-    Local(Arc<dyn Run>),
+    /// The place of a call whose future was made in the scheduler's thread and stays there. Only that thread queues it,
+    /// and only while its scheduler lives.
+    Local(u32),
     /// A function that the scheduler calls itself.
     Direct(Box<dyn FnOnce() -> Option<UnobservedFailure> + Send>),
     /// A function whose future the scheduler awaits before it goes on with its queue.
@@ -42,9 +45,6 @@ impl UnobservedFailure {
     }
 }
 
-/// What a call has borrowed and gives back by dropping it.
-pub(crate) type Lease = Box<dyn Any + Send>;
-
 /// Where other threads reach a scheduler.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -59,6 +59,12 @@ impl Inbox {
         Self { items: RawQueue::new(), woken: Arc::new(RawQueue::new()) }
     }
 
+    /// How many new items are in it.
+    pub(crate) fn waiting(&self) -> usize {
+        // Without the lock where a glance says that there are none.
+        if self.items.looks_ready() { self.items.len() } else { 0 }
+    }
+
     /// Whether there may be something to do.
     pub(crate) fn looks_ready(&self) -> bool {
         self.items.looks_ready() || self.woken.looks_ready()
@@ -66,18 +72,10 @@ impl Inbox {
 }
 
 impl Item {
-    /// Refuses it in the thread of its scheduler, because the caller stops.
-    pub(crate) fn refuse(self, home: &dyn Home, reason: &str) {
-        match self {
-            Self::Local(call) => call.end(Some(home), reason),
-            other => other.reject(reason),
-        }
-    }
-
-    /// Refuses it in any thread, because the caller has stopped. A call that has not begun is cancelled.
+    /// Refuses it in any thread, because the caller stops. A call that has not begun is cancelled.
     pub(crate) fn reject(self, reason: &str) {
         match self {
-            Self::Call(call) | Self::Local(call) => {
+            Self::Call(call) => {
                 call.cancel(reason, true);
             }
             Self::Later(later) => {
@@ -88,6 +86,8 @@ impl Item {
                 drop(lease);
                 call.cancel(reason, true);
             }
+            // Its scheduler keeps it, and ends it.
+            Self::Local(_) => {}
             Self::Direct(function) => guard::discard(Place::FunctionDrop, function),
             Self::DirectAsync(function) => guard::discard(Place::FunctionDrop, function),
         }

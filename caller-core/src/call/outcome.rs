@@ -4,7 +4,9 @@ use crate::error::{BoxError, Result};
 
 /// How the output of a function becomes an outcome.
 pub(crate) trait Convert<O> {
+    /// The value of a call that ended well.
     type Value;
+    /// The value, or the error that the call failed with.
     fn convert(output: O) -> Result<Self::Value, BoxError>;
 }
 

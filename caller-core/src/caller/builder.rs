@@ -1,11 +1,12 @@
 //! The options of a caller.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use super::{
     inner::{Caller, Inner},
-    options::{Options, PoolSettings},
+    options::{CallerState, Options, PoolSettings},
     registry,
+    scope::StopOnDrop,
 };
 use crate::{
     backend::Backend,
@@ -41,7 +42,8 @@ impl Builder {
         Self { parent: Some(parent.clone()), ..Self::new() }
     }
 
-    /// Names it. Under a parent, the same name gives the same child.
+    /// Names it. Under a parent, the same name gives the same child, until that has stopped. A thread of its own bears
+    /// the name; where the operating system allows fewer bytes (Linux: 15), it shows the first of them.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -72,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// Makes it ignore a stop that is not forced.
+    /// Makes it ignore a stop that is not forced. A child does not inherit it; the stop of its parent ends it either way.
     pub fn protected(mut self, protected: bool) -> Self {
         self.protected = Some(protected);
         self
@@ -89,13 +91,15 @@ impl Builder {
     /// # Errors
     ///
     /// [`is_no_caller`](Error::is_no_caller) without a backend, [`is_zero_limit`](Error::is_zero_limit) with a pool
-    /// of no workers, [`is_mismatch`](Error::is_mismatch) with a host whose guest the backend cannot be, and those of
-    /// [`Caller::child`] for a child.
+    /// of no workers, [`is_mismatch`](Error::is_mismatch) with a host whose guest the backend cannot be,
+    /// [`is_start`](Error::is_start) with a NUL byte in the name, or if the backend panics when it is asked for its clock,
+    /// and those of [`Caller::child`] for a child.
     pub fn build(self) -> Result<Caller> {
         self.find_or_make().map(|(caller, _new)| caller)
     }
 
-    /// Makes it and starts it in a thread of its own. It can be called at once.
+    /// Makes it and starts it in a thread of its own. It can be called at once. A child of this name that was only built is
+    /// started.
     ///
     /// # Errors
     ///
@@ -103,13 +107,25 @@ impl Builder {
     /// cannot be made later is the error of every call.
     pub fn spawn(self) -> Result<Caller> {
         let (caller, new) = self.find_or_make()?;
-        if new {
-            caller.start()?;
+        // A new one that cannot be started would be found by its name, and its calls would wait for ever.
+        let stop = new.then(|| StopOnDrop::new(&caller));
+        if new || caller.state() == CallerState::Initial {
+            match caller.start() {
+                // Somebody else was asked for the same child, and was faster.
+                Err(error) if !new && matches!(error.kind(), Kind::AlreadyStarted(_)) => {}
+                started => started?,
+            }
         }
+        stop.into_iter().for_each(StopOnDrop::disarm);
         Ok(caller)
     }
 
     pub(super) fn find_or_make(self) -> Result<(Caller, bool)> {
+        if let Some(name) = self.name.as_ref().filter(|name| name.contains('\0')) {
+            let source = "the operating system allows no NUL byte in the name of a thread; leave it out";
+            let source = io::Error::new(io::ErrorKind::InvalidInput, source);
+            return Err(Error::new(Kind::Start { name: name.clone(), source }));
+        }
         let inherited = self.parent.as_ref().map(|parent| &parent.0);
         let Some(backend) = self.backend.clone().or_else(|| inherited.map(|parent| parent.backend.clone()))
         else {
@@ -128,7 +144,7 @@ impl Builder {
             return Err(Error::new(Kind::ZeroLimit { what: "the limit of the worker pool" }));
         }
         let options = Options { protected: self.protected.unwrap_or(false), pool };
-        let fresh = Inner::new(self.name.clone(), backend, self.host.clone(), options, self.parent.as_ref());
+        let fresh = Inner::new(self.name.clone(), backend, self.host.clone(), options, self.parent.as_ref())?;
         match &self.parent {
             Some(parent) => {
                 let (child, new) = parent.0.adopt(self.name.as_deref(), fresh)?;

@@ -31,7 +31,11 @@ impl Caller {
         })
     }
 
-    /// The caller of the main thread: the one that std names `main`.
+    /// The caller of the main thread of the process.
+    ///
+    /// On Linux the ids of process and thread say which that is. Elsewhere it is the thread that std names `main`, and a
+    /// thread that the program itself spawned under that name is taken for it; threads of callers never are, whatever
+    /// their names.
     ///
     /// # Errors
     ///
@@ -59,7 +63,8 @@ impl Caller {
         registry::all()
     }
 
-    /// Stops all callers, the youngest first; the protected ones only with `force`. It returns at once.
+    /// Stops all callers, the youngest first; the protected ones only with `force`. It returns at once. Callers that
+    /// are made meanwhile may be missed, unless they are children.
     pub fn stop_all(force: bool) {
         for caller in registry::all().into_iter().rev() {
             if force {
@@ -130,18 +135,18 @@ impl Caller {
         self.0.children()
     }
 
-    /// Its child of this name, in a thread of its own, with its backend and options. The same name gives the same
-    /// child.
+    /// Its child of this name, in a thread of its own, with its backend and pool settings. The same name gives the same
+    /// child: one that was only built is started, and one that stops is given until it has stopped.
     ///
     /// # Errors
     ///
     /// [`is_closed`](Error::is_closed) if this caller stops; [`is_mismatch`](Error::is_mismatch) if the child has
-    /// other options; [`is_start`](Error::is_start) if there is no thread to be had.
+    /// other options; [`is_start`](Error::is_start) if there is no thread to be had, or the name has a NUL byte.
     pub fn child(&self, name: impl Into<String>) -> Result<Self> {
         self.child_builder().name(name).spawn()
     }
 
-    /// A new child without a name, in a thread of its own, with its backend and options.
+    /// A new child without a name, in a thread of its own, with its backend and pool settings.
     ///
     /// # Errors
     ///
@@ -151,7 +156,8 @@ impl Caller {
         self.child_builder().spawn()
     }
 
-    /// Makes a child with other options. What is not set is inherited.
+    /// Makes a child with other options. The backend and the pool settings are inherited where they are not set.
+    /// Protection and host are not: a child of a protected caller can be stopped, and has a thread of its own.
     pub fn child_builder(&self) -> Builder {
         Builder::child_of(self)
     }
@@ -164,7 +170,7 @@ impl Caller {
     /// [`is_mismatch`](Error::is_mismatch) if it was started before, [`is_closed`](Error::is_closed) if it was
     /// stopped before, [`is_start`](Error::is_start) if there is no thread to be had.
     pub fn start(&self) -> Result<()> {
-        self.0.clone().start_thread()
+        self.0.start_thread()
     }
 
     /// Asks it to stop, unless it is protected, and returns its state at once.
@@ -173,32 +179,40 @@ impl Caller {
     /// future is dropped in the caller's thread. [`stopped`](Self::stopped) says when all of that is done.
     pub fn stop(&self) -> CallerState {
         if !self.is_protected() {
-            self.0.clone().begin_stop();
+            self.0.begin_stop();
         }
         self.state()
     }
 
     /// Asks it to stop even if it is protected.
     pub fn force_stop(&self) -> CallerState {
-        self.0.clone().begin_stop();
+        self.0.begin_stop();
         self.state()
     }
 
     /// The moment it began to run calls. It also comes when the caller stops without having begun: nobody waits
     /// for ever.
     pub fn started(&self) -> Moment {
-        Moment::new(self.0.started.clone(), self.0.id)
+        Moment::new(self.0.end.started.clone(), self.0.id)
     }
 
-    /// The moment a stop was asked for.
+    /// The moment a stop was asked for. A body that serves until somebody stops its caller awaits this.
     pub fn stopping(&self) -> Moment {
-        Moment::new(self.0.stopping.clone(), self.0.id)
+        Moment::new(self.0.end.stopping.clone(), self.0.id)
     }
 
     /// The moment everything has ended: children, queues, calls, and the runtime if it was made for the caller.
-    /// Every pending of it is done then.
+    /// Every pending of it is done then. It comes once, whether or not handles are left.
+    ///
+    /// It does not wait for the body of a [`scope`](Self::scope), [`enter`](Self::enter) or
+    /// [`run`](crate::Builder::run), which may end after it, and with it the runtime that a run has made. But only the end
+    /// of the body stops a caller that nobody else stops. So where the body awaits this moment of its own caller, the stop
+    /// begins there, as if the body had ended: calls are cancelled, the moment comes, and the body goes on. To wait until
+    /// somebody else stops the caller, await [`stopping`](Self::stopping).
+    ///
+    /// A call of the caller that awaits it is cancelled by the stop, as every other.
     pub fn stopped(&self) -> Moment {
-        Moment::new(self.0.stopped.clone(), self.0.id)
+        Moment::of_end(self.0.end.stopped.clone(), self.0.id)
     }
 
     /// Whether another backend can be its guest.

@@ -1,26 +1,38 @@
 //! What a caller is made of.
 
 use std::{
-    any::Any,
     fmt,
     hash::{Hash, Hasher},
+    io,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread::ThreadId,
 };
 
-use super::options::{CallerState, Options};
+use super::{
+    ending::Ending,
+    options::{CallerState, Options},
+    pool::Pool,
+};
 use crate::{
-    backend::Backend, call::Inbox, caller_id::CallerId, fn_queue::Queues, host::Host, sync::Flag,
+    backend::Backend,
+    call::Inbox,
+    caller_id::CallerId,
+    error::{Error, Kind, Result},
+    fn_queue::Queues,
+    guard,
+    host::Host,
+    sync::Flag,
     timer::Timers,
 };
 
 /// Belongs to one thread, and runs functions there from any other.
 ///
 /// It is a cheap handle: `Clone`, `Send`, `Sync`, equal and hashed by identity. Dropping the last handle stops
-/// nothing: a caller runs on, as a thread does, until it, its parent or its scope ends.
+/// nothing: a caller runs on, as a thread does, until it, its parent or its scope ends. A caller that was built and
+/// never started ends with its last handle: its calls are cancelled, and its children are stopped.
 #[derive(Clone)]
 pub struct Caller(pub(crate) Arc<Inner>);
 
@@ -38,12 +50,6 @@ impl Hash for Caller {
     }
 }
 
-/// Something that a verb attaches to a caller, and that ends before its calls do.
-pub(crate) trait Attached: Any + Send + Sync {
-    /// Ends it: the caller stops, for this reason.
-    fn stop(&self, reason: &str);
-}
-
 /// A caller, behind its handles.
 pub(crate) struct Inner {
     pub(crate) id: CallerId,
@@ -56,49 +62,71 @@ pub(crate) struct Inner {
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) timers: Arc<Timers>,
     pub(super) thread: OnceLock<(ThreadId, String)>,
-    pub(super) started: Arc<Flag>,
-    pub(super) stopping: Arc<Flag>,
-    pub(super) stopped: Arc<Flag>,
+    pub(super) end: Arc<End>,
     protected: AtomicBool,
     /// It was started implicitly and not entered: it ends whenever the runtime around it does.
     unmanaged: AtomicBool,
-    /// A copy of `Life::state`, to be read without the lock.
-    state: AtomicU8,
-    life: Mutex<Life>,
-    /// The worker pool, once there is one.
-    pub(crate) pool: OnceLock<Arc<dyn Attached>>,
+    /// The reason why it could not run, if it could not.
+    pub(super) trouble: OnceLock<String>,
+    /// The children that have not ended. Lock order: before `Ending::steps`.
+    pub(super) children: Mutex<Vec<Caller>>,
+    /// The workers of `to_thread`.
+    pub(crate) pool: Pool<Caller>,
     /// The queues of functions.
     pub(crate) queues: Queues,
 }
 
-pub(super) struct Life {
-    pub(super) state: CallerState,
-    /// Somebody has the right to run it.
-    pub(super) claimed: bool,
-    pub(super) children: Vec<Caller>,
-    /// How many children are off the list and have not said yet that they stopped.
-    pub(super) leaving: usize,
-    /// Its own part has ended: what is left to wait for is children.
-    pub(super) ended: bool,
-    /// It was taken off the lists of callers.
-    pub(super) forgotten: bool,
-    /// Why it could not start, if it could not.
-    pub(super) trouble: Option<String>,
+/// The end of a caller, and everything that is needed to tell it. It outlives the handles: whoever is the last to end
+/// holds a `Part`, and a part holds this.
+pub(super) struct End {
+    pub(super) id: CallerId,
+    pub(super) ending: Ending,
+    pub(super) started: Arc<Flag>,
+    pub(super) stopping: Arc<Flag>,
+    pub(super) stopped: Arc<Flag>,
+    pub(super) timers: Arc<Timers>,
+    /// The parent, whose end comes after this one, and its part that this child is. None without a parent, and once the
+    /// end was told.
+    pub(super) parent: Mutex<Option<(Weak<Inner>, Part)>>,
 }
 
+/// Something that the end of a caller waits for, until it is dropped.
+pub(crate) struct Part(pub(super) Option<Arc<End>>);
+
 impl Inner {
+    /// # Errors
+    ///
+    /// `is_start` if the backend has no clock, because it panicked.
     pub(super) fn new(
         name: Option<String>,
         backend: Arc<dyn Backend>,
         host: Option<Arc<dyn Host>>,
         options: Options,
         parent: Option<&Caller>,
-    ) -> Arc<Self> {
+    ) -> Result<Arc<Self>> {
         let id = CallerId::next();
-        let clock = backend.clock();
-        Arc::new(Self {
+        let name = name.unwrap_or_else(|| format!("caller-{id}"));
+        let clock = match guard::run(|| backend.clock()) {
+            Ok(clock) => clock,
+            Err(panic) => {
+                let source =
+                    io::Error::other(format!("the clock of its backend panicked: {}", panic.message()));
+                return Err(Error::new(Kind::Start { name, source }));
+            }
+        };
+        let timers = Arc::new(Timers::new(clock));
+        let end = End {
             id,
-            name: name.unwrap_or_else(|| format!("caller-{id}")),
+            ending: Ending::new(),
+            started: Arc::default(),
+            stopping: Arc::default(),
+            stopped: Arc::default(),
+            timers: timers.clone(),
+            parent: Mutex::default(),
+        };
+        Ok(Arc::new(Self {
+            id,
+            name,
             backend,
             protected: AtomicBool::new(options.protected),
             unmanaged: AtomicBool::new(false),
@@ -106,43 +134,27 @@ impl Inner {
             options,
             parent: parent.map(|parent| Arc::downgrade(&parent.0)),
             inbox: Arc::new(Inbox::new()),
-            timers: Arc::new(Timers::new(clock)),
+            timers,
             thread: OnceLock::new(),
-            started: Arc::default(),
-            stopping: Arc::default(),
-            stopped: Arc::default(),
-            state: AtomicU8::new(CallerState::Initial as u8),
-            life: Mutex::new(Life {
-                state: CallerState::Initial,
-                claimed: false,
-                children: Vec::new(),
-                leaving: 0,
-                ended: false,
-                forgotten: false,
-                trouble: None,
-            }),
-            pool: OnceLock::new(),
+            end: Arc::new(end),
+            trouble: OnceLock::new(),
+            children: Mutex::default(),
+            pool: Pool::new(options.pool),
             queues: Queues::default(),
-        })
+        }))
     }
 
-    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The list of children, locked.
+    pub(super) fn lock_children(&self) -> MutexGuard<'_, Vec<Caller>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_state(&self, life: &mut Life, state: CallerState) {
-        life.state = state;
-        // Release pairs with the acquire of `state`.
-        self.state.store(state as u8, Ordering::Release);
+    pub(super) fn children(&self) -> Vec<Caller> {
+        self.lock_children().clone()
     }
 
     pub(super) fn state(&self) -> CallerState {
-        match self.state.load(Ordering::Acquire) {
-            0 => CallerState::Initial,
-            1 => CallerState::Running,
-            2 => CallerState::Stopping,
-            _ => CallerState::Stopped,
-        }
+        self.end.ending.state()
     }
 
     pub(super) fn is_protected(&self) -> bool {
@@ -167,19 +179,27 @@ impl Inner {
     }
 
     pub(crate) fn stop_reason(&self) -> String {
-        match &self.life().trouble {
+        match self.trouble.get() {
             Some(trouble) => format!("the caller {:?} could not run: {trouble}", self.name),
             None => format!("the caller {:?} has stopped", self.name),
         }
     }
 
     /// Whether this is a child of that one.
-    pub(crate) fn parent_is(&self, parent: &Weak<Inner>) -> bool {
-        self.parent.as_ref().is_some_and(|known| known.ptr_eq(parent))
+    pub(crate) fn is_child_of(&self, parent: &Arc<Inner>) -> bool {
+        self.parent.as_ref().is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(parent)))
     }
 
-    pub(super) fn children(&self) -> Vec<Caller> {
-        self.life().children.clone()
+    /// Holds up the end of this caller. None if it has ended.
+    pub(crate) fn hold_up_end(&self) -> Option<Part> {
+        self.end.ending.add().then(|| Part::of(&self.end))
+    }
+}
+
+impl Part {
+    /// A part that was added before.
+    pub(super) fn of(end: &Arc<End>) -> Self {
+        Self(Some(end.clone()))
     }
 }
 

@@ -1,72 +1,82 @@
-//! How a caller goes from one state to the next.
+//! How a caller goes from one state to the next. `ending` draws the states.
 //!
-//! ```text
-//!  Initial ──start, enter──▶ Running ──begin_stop──▶ Stopping ──finish──▶ Stopped
-//!     └───────────────────begin_stop───────────────────────────────────────▲
-//! ```
+//! `Ending` counts what the end of a caller waits for. Each of these is a `Part`, and dropping the last one tells the
+//! end: the parts of the caller itself (`Finish`, or the stop of a caller that nobody runs), its children, and calls on
+//! their way to a worker. A part holds the `End`, not the caller, so no step depends on a handle.
 
 use std::{
     future::poll_fn,
+    io, mem,
     pin::{Pin, pin},
     rc::Rc,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     task::{Context as TaskContext, Poll},
     thread,
 };
 
 use super::{
-    inner::{Caller, Inner, Life},
+    ending::Claimed,
+    inner::{Caller, End, Inner, Part},
     options::CallerState,
+    pool::Rest,
     registry,
 };
 use crate::{
     backend::{LocalFuture, Runtime},
-    blocked, caller_id,
+    blocked,
+    call::Inbox,
+    caller_id,
     error::{Error, Kind, Result},
-    host,
+    fn_queue::Queues,
+    guard::{self, Panic},
+    host, report,
+    root::Root,
     scheduler::{Owner, Scheduler},
     sync::Moment,
-    timer,
+    this_thread, timer,
 };
 
 impl Inner {
     /// Takes in a child that was just made, or finds the one that has its name. A name is given once.
     pub(super) fn adopt(self: &Arc<Self>, name: Option<&str>, fresh: Arc<Self>) -> Result<(Caller, bool)> {
-        let mut life = self.life();
-        if matches!(life.state, CallerState::Stopping | CallerState::Stopped) {
-            drop(life);
-            return Err(Caller(self.clone()).closed());
-        }
+        let mut children = self.lock_children();
         if let Some(name) = name
-            && let Some(known) = life.children.iter().find(|child| child.name() == name)
+            && let Some(known) = children.iter().find(|child| child.name() == name)
+            && !self.is_over()
         {
             return Ok((known.clone(), false));
         }
+        // Under the lock of the list: a stop, which has the state changed before it looks at the list, finds the child.
+        if !self.end.ending.add_child() {
+            drop(children);
+            return Err(Caller(self.clone()).closed());
+        }
+        let part = Part::of(&self.end);
+        *fresh.end.parent.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::downgrade(self), part));
         let child = Caller(fresh);
-        life.children.push(child.clone());
-        drop(life);
+        children.push(child.clone());
+        drop(children);
         registry::add(&child);
         Ok((child, true))
     }
 
+    /// Whether a stop has begun.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state(), CallerState::Stopping | CallerState::Stopped)
+    }
+
     /// Claims the right to run it: once, and not after a stop.
-    fn claim(&self) -> Result<()> {
-        let mut life = self.life();
-        match life.state {
-            CallerState::Initial if !life.claimed => {
-                life.claimed = true;
-                Ok(())
-            }
-            CallerState::Initial | CallerState::Running => {
-                Err(Error::new(Kind::AlreadyStarted(self.name.clone())))
-            }
-            CallerState::Stopping | CallerState::Stopped => Err(self.closed_before(&life)),
+    fn claim(self: &Arc<Self>) -> Result<Finish> {
+        match self.end.ending.claim() {
+            Ok(()) => Ok(Finish(self.clone())),
+            Err(Claimed::Before) => Err(Error::new(Kind::AlreadyStarted(self.name.clone()))),
+            Err(Claimed::Stopped) => Err(self.closed_before()),
         }
     }
 
-    fn closed_before(&self, life: &Life) -> Error {
-        let reason = match &life.trouble {
-            Some(trouble) => format!("the caller {:?} could not run: {trouble}", self.name),
+    fn closed_before(&self) -> Error {
+        let reason = match self.trouble.get() {
+            Some(_) => self.stop_reason(),
             None => {
                 format!("the caller {:?} was stopped, and cannot be started again; build another", self.name)
             }
@@ -74,20 +84,27 @@ impl Inner {
         Error::new(Kind::Closed { reason })
     }
 
+    /// The error of a caller that could not be started.
+    pub(super) fn not_started(&self, source: io::Error) -> Error {
+        Error::new(Kind::Start { name: self.name.clone(), source })
+    }
+
     /// Begins to run in this thread, inside a runtime that the caller shares with others.
     pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Settled> {
         let finish = self.take_thread()?;
         let scheduler = self.run_here(runtime, false)?;
-        Ok(Settled { scheduler, _finish: finish })
+        Ok(Settled { scheduler: Some(scheduler), finish: Some(finish) })
     }
 
     /// Takes this thread for it, and the right to run it.
     pub(super) fn take_thread(self: &Arc<Self>) -> Result<Finish> {
-        if let Some(other) = registry::here() {
-            return Err(Error::new(Kind::ThreadTaken(other.name().to_owned())));
+        match registry::look() {
+            Ok(None) => self.claim(),
+            Ok(Some(other)) => Err(Error::new(Kind::ThreadTaken(other.name().to_owned()))),
+            Err(_ending) => Err(self.not_started(io::Error::other(
+                "this thread is ending, and its thread-locals are being destroyed; start it before, or elsewhere",
+            ))),
         }
-        self.claim()?;
-        Ok(Finish(self.clone()))
     }
 
     /// Begins to run in this thread, which is the caller's from now on.
@@ -96,188 +113,284 @@ impl Inner {
         runtime: Rc<dyn Runtime>,
         own_thread: bool,
     ) -> Result<Scheduler> {
-        let mut life = self.life();
-        if life.state != CallerState::Initial {
-            return Err(self.closed_before(&life));
+        if !self.end.ending.run() {
+            return Err(self.closed_before());
         }
-        self.set_state(&mut life, CallerState::Running);
         let current = thread::current();
         let name = current.name().unwrap_or("unnamed").to_owned();
         let _first = self.thread.set((current.id(), name));
-        drop(life);
         registry::settle(&Caller(self.clone()));
         timer::set_here(Some(self.timers.clone()));
-        self.started.set();
+        self.end.started.set();
         let (inbox, timers) = (self.inbox.clone(), self.timers.clone());
         Ok(Scheduler::new(inbox, timers, runtime, self.clone(), own_thread))
     }
 
-    pub(super) fn start_thread(self: Arc<Self>) -> Result<()> {
+    pub(super) fn start_thread(self: &Arc<Self>) -> Result<()> {
         if let Some(host) = &self.host
             && host.needs_main_thread()
         {
             return Err(Error::new(Kind::MainThread(host.name().to_owned())));
         }
-        self.claim()?;
-        let mut builder = thread::Builder::new().name(self.name.clone());
-        if let Some(bytes) = self.backend.stack_size() {
-            builder = builder.stack_size(bytes);
-        }
-        let inner = self.clone();
-        builder.spawn(move || inner.run_thread()).map(drop).map_err(|source| {
-            let name = self.name.clone();
-            self.fail(source.to_string());
-            Error::new(Kind::Start { name, source })
-        })
+        // Shared with the thread, which may not come to be; then the reason is recorded before the caller ends.
+        let finish = Arc::new(Mutex::new(Some(self.claim()?)));
+        let take =
+            |finish: &Mutex<Option<Finish>>| finish.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let begun = finish.clone();
+        let spawned = guard::run(|| {
+            let mut builder = thread::Builder::new().name(self.name.clone());
+            if let Some(bytes) = self.backend.stack_size() {
+                builder = builder.stack_size(bytes);
+            }
+            builder.spawn(move || {
+                if let Some(finish) = take(&begun) {
+                    finish.0.clone().run_thread(finish);
+                }
+            })
+        });
+        let failed = match spawned {
+            Ok(Ok(_detached)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(panic) => io::Error::other(panicked(&panic)),
+        };
+        self.fail(failed.to_string());
+        drop(take(&finish));
+        Err(self.not_started(failed))
     }
 
     /// The whole life of a thread of its own.
-    fn run_thread(self: Arc<Self>) {
-        let finish = Finish(self.clone());
-        match &self.host {
-            // Its loop is not begun for nothing.
-            Some(_) if self.state() != CallerState::Initial => {}
-            Some(host) => {
-                let inner = self.clone();
-                let root = |runtime| -> LocalFuture<'static> {
-                    Box::pin(async move { inner.run_root(Ok(runtime), false).await })
-                };
-                if let Err(error) = host::run_under(host, &self.backend, root) {
-                    self.fail(error.to_string());
+    fn run_thread(self: Arc<Self>, finish: Finish) {
+        this_thread::mark_spawned();
+        // Stopped meanwhile: no runtime is made, and no loop begun, for nothing.
+        if !self.is_over() {
+            let inner = self.clone();
+            let trouble = match &self.host {
+                Some(host) => {
+                    let root = |runtime| -> LocalFuture<'static> {
+                        Box::pin(async move { inner.run_root(runtime, false).await })
+                    };
+                    match guard::run(|| host::run_under(host, &self.backend, root)) {
+                        Ok(ran) => ran.err().map(|error| error.to_string()),
+                        Err(panic) => Some(format!("the loop of its host panicked: {}", panic.message())),
+                    }
                 }
-            }
-            None => {
-                let inner = self.clone();
-                let root = async move { inner.run_root(inner.backend.runtime(), true).await };
-                if let Err(error) = self.backend.run(Box::pin(root)) {
-                    self.fail(format!("its runtime could not be made: {error}"));
+                None => {
+                    let root: LocalFuture<'static, Result<()>> = Box::pin(async move {
+                        inner.run_root(inner.backend.runtime()?, true).await;
+                        Ok(())
+                    });
+                    match self.in_runtime(root) {
+                        Ok(ran) => ran.err().map(|error| error.to_string()),
+                        Err(error) => Some(error.to_string()),
+                    }
                 }
-            }
+            };
+            trouble.into_iter().for_each(|trouble| self.fail(trouble));
         }
         drop(finish);
     }
 
-    async fn run_root(self: &Arc<Self>, runtime: Result<Rc<dyn Runtime>>, own_thread: bool) {
-        match runtime.and_then(|runtime| self.run_here(runtime, own_thread)) {
-            Ok(scheduler) => scheduler.await,
-            Err(error) if error.is_closed() => {}
-            Err(error) => self.fail(error.to_string()),
+    async fn run_root(self: &Arc<Self>, runtime: Rc<dyn Runtime>, own_thread: bool) {
+        // A caller that was stopped meanwhile has nothing to run.
+        if let Ok(scheduler) = self.run_here(runtime, own_thread) {
+            scheduler.await;
         }
     }
 
-    /// It cannot run: whoever asks hears why.
-    fn fail(self: &Arc<Self>, trouble: String) {
-        self.life().trouble = Some(trouble);
-        self.clone().begin_stop();
-        self.finish();
+    /// Drives a future to its end in a runtime of the backend that is made for it.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime could not be made, or ended before the future did.
+    pub(super) fn in_runtime<T: 'static>(&self, future: LocalFuture<'static, T>) -> io::Result<T> {
+        let root = Root::new(future);
+        let ran = guard::run(|| self.backend.run(root.driven()));
+        let ended = root.end();
+        let failed = match ran {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(io::Error::other(format!("its runtime could not be made: {error}"))),
+            Err(panic) => Some(io::Error::other(panicked(&panic))),
+        };
+        match (ended, failed) {
+            (Some(Ok(output)), failed) => {
+                if let Some(error) = failed {
+                    report::failure(&self.name, "its runtime", &error.to_string());
+                }
+                Ok(output)
+            }
+            (Some(Err(panic)), _) => Err(io::Error::other(panicked(&panic))),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(io::Error::other("its runtime returned before the caller had ended")),
+        }
     }
 
-    /// Begins the stop, once, in any thread.
-    pub(super) fn begin_stop(self: Arc<Self>) {
-        let mut life = self.life();
-        let was = life.state;
-        if matches!(was, CallerState::Stopping | CallerState::Stopped) {
-            return;
+    /// Records why it cannot run. Every call hears it when the caller ends, which is for the holder of its `Finish` to do.
+    pub(super) fn fail(&self, trouble: String) {
+        let _first = self.trouble.set(trouble);
+    }
+
+    /// Begins the stop of this caller and of its children, once, in any thread.
+    pub(super) fn begin_stop(self: &Arc<Self>) {
+        if !self.is_over() {
+            stop_all(vec![Caller(self.clone())]);
         }
-        self.set_state(&mut life, CallerState::Stopping);
-        let children = life.children.clone();
-        drop(life);
-        self.stopping.set();
+    }
+
+    /// Begins its own stop, and adds the children to those that are to be stopped.
+    fn begin_own_stop(&self, others: &mut Vec<Caller>) {
+        let Some(unclaimed) = self.end.ending.stop() else { return };
+        // Until this is dropped, the end is not told: the moments come in order.
+        let _stop = Part::of(&self.end);
+        let own = unclaimed.then(|| Part::of(&self.end));
+        others.extend(self.children());
+        self.end.stopping.set();
         // From here on nothing new is taken; the scheduler, if there is one, hears of it by this.
         self.inbox.items.close();
-        for child in children {
-            child.force_stop();
-        }
-        if was == CallerState::Initial {
-            // A thread that is about to run it will find it stopped.
-            self.finish();
+        if let Some(own) = own {
+            self.refuse_all();
+            drop(own);
         }
     }
 
-    /// Ends what verbs have attached.
-    fn stop_attached(&self, reason: &str) {
-        if let Some(pool) = self.pool.get() {
-            pool.stop(reason);
-        }
+    /// Refuses everything that is still asked of it.
+    fn refuse_all(&self) {
+        let reason = self.stop_reason();
+        refuse(&self.inbox, &reason);
+        self.stop_surroundings(&reason);
+    }
+
+    /// Ends its pool and its queues.
+    fn stop_surroundings(&self, reason: &str) {
+        self.refuse_rest(self.pool.close(reason), reason);
         self.queues.stop(reason);
     }
 
-    /// Refuses whatever is still asked of it.
-    fn refuse_all(&self, reason: &str) {
-        for item in self.inbox.items.close_and_drain() {
-            item.reject(reason);
+    fn refuse_rest(&self, rest: Rest<Caller>, reason: &str) {
+        if let Some(sweep) = rest.sweep {
+            self.timers.remove(sweep);
         }
-        self.stop_attached(reason);
-    }
-
-    /// Its own part has ended.
-    pub(super) fn finish(self: &Arc<Self>) {
-        let reason = self.stop_reason();
-        self.refuse_all(&reason);
-        self.life().ended = true;
-        self.finish_if_alone();
-    }
-
-    /// It has stopped once its own part has ended and its children have stopped.
-    fn finish_if_alone(self: &Arc<Self>) {
-        let mut life = self.life();
-        if !life.ended || !life.children.is_empty() || life.leaving > 0 || life.forgotten {
-            return;
+        // The workers are children, which stop with this caller.
+        drop(rest.idle);
+        for call in rest.waiting {
+            call.cancel(reason, true);
         }
-        life.forgotten = true;
-        drop(life);
+    }
+}
+
+fn panicked(panic: &Panic) -> String {
+    format!("its backend panicked: {}", panic.message())
+}
+
+fn refuse(inbox: &Inbox, reason: &str) {
+    for item in inbox.items.close_and_drain() {
+        item.reject(reason);
+    }
+}
+
+/// Stops callers and all of their children. A loop, since generations may be many.
+fn stop_all(mut callers: Vec<Caller>) {
+    while let Some(caller) = callers.pop() {
+        caller.0.begin_own_stop(&mut callers);
+    }
+}
+
+impl End {
+    /// Tells the end. The part of the parent that this child was comes out.
+    fn tell(&self) -> Option<Part> {
         // Nobody finds it any more, and then it has stopped.
         self.timers.close();
         registry::remove(self.id);
         blocked::forget(self.id);
-        let parent = self.parent.as_ref().and_then(Weak::upgrade);
-        let left = parent.as_ref().map(|parent| {
-            let mut life = parent.life();
-            life.leaving += 1;
-            let at = life.children.iter().position(|child| child.id() == self.id);
-            at.map(|at| life.children.swap_remove(at))
-        });
-        drop(left);
-        self.set_state(&mut self.life(), CallerState::Stopped);
+        let parent = self.parent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((parent, _)) = &parent
+            && let Some(parent) = Weak::upgrade(parent)
+        {
+            let mut children = parent.lock_children();
+            let at = children.iter().position(|child| child.id() == self.id);
+            let left = at.map(|at| children.swap_remove(at));
+            drop(children);
+            drop(left);
+        }
+        self.ending.end();
         self.started.set();
         self.stopped.set();
         // The parent's moment comes after the child's.
-        if let Some(parent) = parent {
-            parent.life().leaving -= 1;
-            parent.finish_if_alone();
+        parent.map(|(_, part)| part)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let mut next = self.0.take();
+        // A loop, since generations may be many: a child's end may be the last part of its parent's.
+        while let Some(end) = next {
+            next = end.ending.let_go().then(|| end.tell()).flatten().and_then(|mut parent| parent.0.take());
         }
     }
 }
 
 impl Drop for Inner {
-    /// Who runs is held by its thread, so this one has ended, or was built and never ran. What was asked of that will
-    /// never happen.
+    /// A caller that runs is held by its thread, so this one has ended, or it was built and never ran. What was asked of
+    /// that will never happen.
     fn drop(&mut self) {
-        registry::remove(self.id);
-        if self.state() != CallerState::Initial {
+        if self.end.ending.stop().is_none() {
             return;
         }
+        let (stop, own) = (Part::of(&self.end), Part::of(&self.end));
         let reason = format!("the caller {:?} was dropped before it was started", self.name);
-        self.refuse_all(&reason);
-        for child in self.children() {
-            child.force_stop();
-        }
-        self.timers.close();
+        let rest = self.pool.close(&reason);
+        self.end.stopping.set();
+        let left = Unstarted {
+            children: mem::take(self.children.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            inbox: self.inbox.clone(),
+            queues: mem::take(&mut self.queues),
+            waiting: rest.waiting,
+            reason,
+            parts: [stop, own],
+        };
+        // A call to it may hold the last handle of the next such caller, and so on.
+        guard::nested(left, Unstarted::end);
     }
 }
 
-/// Whatever happens, the caller's own part has ended when this is dropped, in its thread. Where the runtime was made for the
-/// caller, that is when the runtime is gone: until then, what its tasks do as they are dropped is done in a caller's thread.
+/// What is left of a caller that was never started, and has no handles any more.
+struct Unstarted {
+    children: Vec<Caller>,
+    inbox: Arc<Inbox>,
+    queues: Queues,
+    waiting: Vec<super::pool::Call>,
+    reason: String,
+    parts: [Part; 2],
+}
+
+impl Unstarted {
+    fn end(self) {
+        let Self { children, inbox, queues, waiting, reason, parts } = self;
+        stop_all(children);
+        refuse(&inbox, &reason);
+        for call in waiting {
+            call.cancel(&reason, true);
+        }
+        queues.stop(&reason);
+        drop(parts);
+    }
+}
+
+/// The caller's own part of its end. It ends when this is dropped, in its thread if it has one. Where the runtime was made
+/// for the caller, that is when the runtime is gone: until then, the destructors of its tasks run in a caller's thread.
 pub(super) struct Finish(Arc<Inner>);
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        self.0.clone().begin_stop();
-        if caller_id::here() == Some(self.0.id) {
+        let inner = &self.0;
+        // Dropped last, also if something below panics.
+        let _own = Part::of(&inner.end);
+        inner.begin_stop();
+        if caller_id::here() == Some(inner.id) {
             timer::set_here(None);
             registry::leave();
         }
-        self.0.finish();
+        inner.refuse_all();
     }
 }
 
@@ -285,15 +398,21 @@ impl Drop for Finish {
 /// stops the caller there and then.
 pub(super) struct Settled {
     // In this order: the scheduler drops every future in its thread before the rest is refused from anywhere.
-    scheduler: Scheduler,
-    _finish: Finish,
+    scheduler: Option<Scheduler>,
+    finish: Option<Finish>,
 }
 
 impl Future for Settled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.scheduler.poll_turn(cx)
+        let polled = self.scheduler.as_mut().map_or(Poll::Ready(()), |scheduler| scheduler.poll_turn(cx));
+        if polled.is_ready() {
+            // Whoever polls this may keep it, for instance until the body of a scope has ended.
+            self.scheduler = None;
+            self.finish = None;
+        }
+        polled
     }
 }
 
@@ -303,25 +422,25 @@ impl Owner for Inner {
     }
 
     fn is_stopping(&self) -> bool {
-        matches!(self.state(), CallerState::Stopping | CallerState::Stopped)
+        self.is_over()
     }
 
     fn begin_stop(self: Arc<Self>) {
-        Self::begin_stop(self);
+        Self::begin_stop(&self);
     }
 
     fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static> {
         let reason = self.stop_reason();
-        self.stop_attached(&reason);
+        self.stop_surroundings(&reason);
         let children = self.children();
         Box::pin(async move {
             let all = async {
                 for child in children {
-                    Moment::new(child.0.stopped.clone(), child.id()).await;
+                    Moment::new(child.0.end.stopped.clone(), child.id()).await;
                 }
             };
             let mut all = pin!(all);
-            // A child whose thread is blocked on a call of ours would never stop, unless that call ends.
+            // A child whose thread is blocked on a call of this caller would never stop, unless that call ends.
             let until_all_or_blocked = |cx: &mut TaskContext<'_>| match all.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),
                 Poll::Pending => blocked::poll_blocked_on(self.id, cx),

@@ -4,10 +4,14 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError, Weak},
+    thread::AccessError,
 };
 
 use super::inner::{Caller, Inner};
-use crate::caller_id::{self, CallerId};
+use crate::{
+    caller_id::{self, CallerId},
+    this_thread,
+};
 
 static CALLERS: Mutex<Callers> = Mutex::new(Callers { known: BTreeMap::new(), main: None });
 
@@ -26,14 +30,20 @@ thread_local! {
 
 /// The caller of this thread.
 pub(crate) fn here() -> Option<Caller> {
-    HERE.try_with(|here| here.borrow().clone()).ok().flatten()
+    look().ok().flatten()
+}
+
+/// The caller of this thread. The error is that the thread ends, and the value that says so was destroyed.
+pub(super) fn look() -> Result<Option<Caller>, AccessError> {
+    HERE.try_with(|here| here.borrow().clone())
 }
 
 /// Gives this thread to a caller.
 pub(super) fn settle(caller: &Caller) {
-    let _nobody = HERE.try_with(|here| here.replace(Some(caller.clone())));
+    let before = HERE.try_with(|here| here.replace(Some(caller.clone())));
+    drop(before);
     caller_id::set_here(Some(caller.id()));
-    if std::thread::current().name() == Some("main") {
+    if this_thread::is_main() {
         callers().main = Some(caller.id());
     }
 }

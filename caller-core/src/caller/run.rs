@@ -1,16 +1,18 @@
 //! A caller that has this thread while a body of code runs: with a runtime of its own, or under a host.
 
-use std::{panic::resume_unwind, rc::Rc, thread};
+use std::{cell::Cell, panic::resume_unwind, rc::Rc, thread};
 
 use super::{
     builder::Builder,
     inner::Caller,
+    lifecycle::Finish,
     registry::here,
     scope::{Body, StopOnDrop},
 };
 use crate::{
     backend::{Backend, LocalFuture, Runtime},
     error::{Error, Kind, Result},
+    guard,
     host::{self, Host},
 };
 
@@ -48,8 +50,10 @@ impl Builder {
     /// # Errors
     ///
     /// Those of [`build`](Self::build). [`is_mismatch`](Error::is_mismatch) if this thread has a caller, a host or a
-    /// runtime already, or if the host needs the main thread and this is another; [`is_host`](Error::is_host) if the host's
-    /// loop failed, or ended before the body did; [`is_start`](Error::is_start) if the runtime cannot be made.
+    /// runtime already, if the host needs the main thread and this is another, or if the parent has a child of this name
+    /// that runs (one that was only built is run); [`is_host`](Error::is_host) if the host's loop failed, or ended before
+    /// the body did; [`is_start`](Error::is_start) if the runtime cannot be made, panics, or returns before the body has
+    /// ended, and in the destructor of a thread-local, once the thread has let go of what this needs.
     ///
     /// # Panics
     ///
@@ -57,7 +61,7 @@ impl Builder {
     pub fn run<R: 'static>(self, body: impl AsyncFnOnce(Caller) -> R + 'static) -> Result<R> {
         let (caller, new) = self.find_or_make()?;
         // One that could not run would be found by its name, and its calls would wait for ever.
-        let _stop = new.then(|| StopOnDrop(&caller));
+        let _stop = new.then(|| StopOnDrop::new(&caller));
         caller.run(body)
     }
 }
@@ -65,46 +69,47 @@ impl Builder {
 impl Caller {
     fn run<R: 'static>(&self, body: impl AsyncFnOnce(Self) -> R + 'static) -> Result<R> {
         let backend = &self.0.backend;
-        if here().is_none() && backend.runtime().is_ok() {
+        if here().is_none() && matches!(guard::run(|| backend.runtime().is_ok()), Ok(true)) {
             return Err(Error::new(Kind::RuntimeRuns(backend.name().to_owned())));
         }
         if let Some(host) = &self.0.host {
             host::check_here(&**host)?;
         }
-        let finish = self.0.take_thread()?;
-        let caller = self.clone();
+        let finish = Rc::new(Cell::new(Some(self.0.take_thread()?)));
+        let (caller, inside) = (self.clone(), finish.clone());
         let ended = match &self.0.host {
             Some(host) => {
                 let program = |runtime| -> LocalFuture<'static, _> {
-                    Box::pin(async move { caller.run_body(runtime, body).await })
+                    Box::pin(async move { caller.run_body(runtime, body, inside).await })
                 };
                 host::run_under(host, backend, program).flatten()
             }
             None => {
-                let mut ended = None;
-                let root = async {
-                    ended = Some(match backend.runtime() {
-                        Ok(runtime) => caller.run_body(runtime, body).await,
-                        Err(error) => Err(error),
-                    });
-                };
-                match backend.run(Box::pin(root)) {
-                    Ok(()) => ended.unwrap_or_else(|| Err(self.closed())),
-                    Err(source) => Err(Error::new(Kind::Start { name: self.name().to_owned(), source })),
-                }
+                let root: LocalFuture<'static, _> = Box::pin(async move {
+                    let runtime = caller.0.backend.runtime()?;
+                    caller.run_body(runtime, body, inside).await
+                });
+                self.0.in_runtime(root).map_err(|source| self.0.not_started(source)).flatten()
             }
         };
-        // The runtime is gone; and then it has stopped.
-        drop(finish);
+        // The runtime is gone; and then it has stopped, once its children have.
+        drop(finish.take());
+        let stopped = self.stopped();
+        if !stopped.is_past() {
+            stopped.blocking()?;
+        }
         ended.map(|ended| ended.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
+    /// Runs the body beside the scheduler. If the scheduler ends first, the caller has ended under the body.
     async fn run_body<R>(
         &self,
         runtime: Rc<dyn Runtime>,
         body: impl AsyncFnOnce(Self) -> R,
+        finish: Rc<Cell<Option<Finish>>>,
     ) -> Result<thread::Result<R>> {
         let scheduler = self.0.run_here(runtime, false)?;
-        self.beside(scheduler, Body::new(body(self.clone()))).await
+        let body = Body::new(self, body(self.clone()));
+        Ok(self.beside(scheduler, body, || drop(finish.take())).await)
     }
 }

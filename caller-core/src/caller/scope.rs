@@ -15,7 +15,8 @@ use crate::{
     backend::{Backend, LocalFuture},
     context::Context,
     error::{Error, Kind, Result},
-    guard,
+    guard::{self, Place},
+    this_thread, timer,
     wake::Flagged,
 };
 
@@ -26,6 +27,10 @@ impl Caller {
     /// The future is not `Send`, so it is awaited where the thread stays the same: in the root future of any
     /// runtime (that of `#[tokio::main]`, whatever the flavor), or in a local task.
     ///
+    /// The body itself is not a call. A forced stop ends the caller and its calls under the body, which goes on: its
+    /// later calls are errors. [`stopped`](Self::stopped) does not wait for the body. Where the body awaits `stopped` of
+    /// this very caller, the stop begins there, as if the body had ended.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future stops the caller at once: every call is cancelled, and its future dropped.
@@ -33,7 +38,8 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_no_caller`](crate::Error::is_no_caller) if no runtime of this kind surrounds it;
-    /// [`is_mismatch`](crate::Error::is_mismatch) if this thread has a caller.
+    /// [`is_mismatch`](crate::Error::is_mismatch) if this thread has a caller; [`is_start`](crate::Error::is_start) in the
+    /// destructor of a thread-local, once the thread has let go of what this needs.
     pub async fn scope<R>(backend: impl Backend, body: impl AsyncFnOnce(Self) -> R) -> Result<R> {
         Self::builder().backend(backend).scope(body).await
     }
@@ -50,8 +56,8 @@ impl Caller {
             // Started implicitly: its scheduler runs in a task beside us.
             self.0.protect();
             self.0.set_unmanaged(false);
-            let stop = StopOnDrop(self);
-            let result = Body::new(body(self.clone())).await;
+            let stop = StopOnDrop::new(self);
+            let result = Body::new(self, body(self.clone())).await;
             drop(stop);
             self.stopped().await;
             return Ok(result.unwrap_or_else(|payload| resume_unwind(payload)));
@@ -62,19 +68,22 @@ impl Caller {
         }
         let runtime = self.0.backend.runtime()?;
         let settled = self.0.settle(runtime)?;
-        let ended = self.beside(settled, Body::new(body(self.clone()))).await?;
+        let ended = self.beside(settled, Body::new(self, body(self.clone())), || ()).await;
         self.stopped().await;
         Ok(ended.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 
-    /// Runs the body beside the scheduler, until both have ended. A panic of the body is its result.
+    /// Runs the body beside the scheduler, until both have ended. A panic of the body is its result. If the scheduler
+    /// ends first, `ended_first` is called once.
     pub(super) async fn beside<F: Future>(
         &self,
-        mut scheduler: impl Future<Output = ()> + Unpin,
+        scheduler: impl Future<Output = ()> + Unpin,
         body: Body<F>,
-    ) -> Result<thread::Result<F::Output>> {
+        ended_first: impl FnOnce(),
+    ) -> thread::Result<F::Output> {
         self.0.protect();
         let mut body = pin!(body);
+        let (mut scheduler, mut ended_first) = (Some(scheduler), Some(ended_first));
         let mut result = None;
         poll_fn(|cx| {
             if result.is_none()
@@ -83,15 +92,28 @@ impl Caller {
                 result = Some(value);
                 self.force_stop();
             }
-            let ended = Pin::new(&mut scheduler).poll(cx).is_ready();
-            if ended && result.is_some() { Poll::Ready(()) } else { Poll::Pending }
+            let polled = match &mut scheduler {
+                Some(scheduler) => guard::run(|| Pin::new(scheduler).poll(cx)),
+                None => Ok(Poll::Ready(())),
+            };
+            if matches!(polled, Ok(Poll::Pending)) {
+                return Poll::Pending;
+            }
+            if let Err(panic) = polled {
+                // Calls do not panic here: this was the runtime.
+                guard::report_panic(Place::Runtime, &panic);
+                self.0.fail(format!("its runtime panicked: {}", panic.message()));
+            }
+            guard::discard(Place::Runtime, scheduler.take());
+            match result.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    ended_first.take().into_iter().for_each(|ended_first| ended_first());
+                    Poll::Pending
+                }
+            }
         })
-        .await;
-        drop(scheduler);
-        match result {
-            Some(ended) => Ok(ended),
-            None => Err(self.closed()),
-        }
+        .await
     }
 
     /// Starts a caller in this thread, in a task of the runtime that surrounds it: what a backend that can spawn
@@ -127,51 +149,102 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build) and of [`Caller::scope`].
+    /// Those of [`build`](Self::build) and of [`Caller::scope`]; [`is_mismatch`](crate::Error::is_mismatch) if its parent
+    /// has a child of this name that runs. One that was only built is entered.
     pub async fn scope<R>(self, body: impl AsyncFnOnce(Caller) -> R) -> Result<R> {
-        self.build()?.enter(body).await
+        let (caller, new) = self.find_or_make()?;
+        // A child that could not run would be found by its name, and its calls would wait for ever.
+        let _stop = new.then(|| StopOnDrop::new(&caller));
+        caller.enter(body).await
     }
 }
 
-pub(super) struct StopOnDrop<'a>(pub(super) &'a Caller);
+/// Stops a caller when it is dropped, unless it is disarmed.
+pub(super) struct StopOnDrop<'a>(Option<&'a Caller>);
+
+impl<'a> StopOnDrop<'a> {
+    pub(super) fn new(caller: &'a Caller) -> Self {
+        Self(Some(caller))
+    }
+
+    pub(super) fn disarm(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.force_stop();
+        if let Some(caller) = self.0 {
+            caller.0.begin_stop();
+        }
     }
 }
 
 /// The body of a scope: polled when it was woken, and not whenever the scheduler is; in a context of its own, as a
 /// call is. A panic in it is its result.
 pub(super) struct Body<F> {
-    future: Pin<Box<F>>,
+    caller: Caller,
+    /// None once it has ended.
+    future: Option<Pin<Box<F>>>,
     context: Context,
     wake: Arc<Flagged>,
 }
 
 impl<F> Body<F> {
-    pub(super) fn new(future: F) -> Self {
-        Self { future: Box::pin(future), context: Context::current(), wake: Flagged::new() }
+    pub(super) fn new(caller: &Caller, future: F) -> Self {
+        Self {
+            caller: caller.clone(),
+            future: Some(Box::pin(future)),
+            context: Context::current(),
+            wake: Flagged::new(),
+        }
+    }
+
+    /// Runs `act` in the context of the body.
+    fn run<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        let entered = mem::take(&mut self.context).enter();
+        let done = act(self);
+        self.context = entered.leave();
+        done
     }
 }
+
+impl<F> Unpin for Body<F> {}
 
 impl<F: Future> Future for Body<F> {
     type Output = thread::Result<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        this.wake.renew(cx.waker());
-        if !this.wake.take() {
+        self.wake.renew(cx.waker());
+        if !self.wake.take() {
             return Poll::Pending;
         }
-        let waker = Waker::from(this.wake.clone());
-        let entered = mem::take(&mut this.context).enter();
-        let polled = guard::run(|| this.future.as_mut().poll(&mut TaskContext::from_waker(&waker)));
-        this.context = entered.leave();
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic.into_payload())),
+        let waker = Waker::from(self.wake.clone());
+        let id = self.caller.id();
+        let (polled, awaits_end) = self.run(|this| {
+            let Some(future) = &mut this.future else { return (Ok(Poll::Pending), false) };
+            let _polling = timer::polling(waker.data());
+            let mut cx = TaskContext::from_waker(&waker);
+            this_thread::as_body_of(id, || guard::run(|| future.as_mut().poll(&mut cx)))
+        });
+        if awaits_end {
+            // The end would wait for the body's.
+            self.caller.0.begin_stop();
+        }
+        let ended = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic.into_payload()),
+        };
+        self.run(|this| guard::discard(Place::FutureDrop, this.future.take()));
+        Poll::Ready(ended)
+    }
+}
+
+impl<F> Drop for Body<F> {
+    fn drop(&mut self) {
+        if self.future.is_some() {
+            self.run(|this| guard::discard(Place::FutureDrop, this.future.take()));
         }
     }
 }

@@ -4,10 +4,11 @@ use std::{future::Future, panic::Location, sync::Arc, time::Duration};
 
 use super::inner::Caller;
 use crate::{
-    call::{self, Convert, Item, Plain, Run},
+    call::{self, Convert, FnJob, Item, Plain, Run, job},
     context::Context,
     error::{Error, Kind, Result},
     pending::{Pending, Take},
+    scheduler, timer,
 };
 
 impl Caller {
@@ -18,24 +19,18 @@ impl Caller {
         location: &'static Location<'static>,
         function: impl AsyncFnOnce() -> T + Send + 'static,
     ) -> Pending<T> {
-        self.submit::<N, Plain, _, _, _>(move || function(), None, context, location)
+        self.submit(job::<N, Plain, _>(move || function()), None, context, location)
     }
 
-    pub(crate) fn submit<N, C, M, F, T>(
+    /// Submits a function that makes a future.
+    pub(crate) fn submit<J: FnJob>(
         &self,
-        make: M,
+        job: J,
         delay: Option<Duration>,
         context: Context,
         location: &'static Location<'static>,
-    ) -> Pending<T>
-    where
-        N: 'static,
-        C: Convert<F::Output, Value = T> + 'static,
-        M: FnOnce() -> F + Send + 'static,
-        F: Future + 'static,
-        T: Send + 'static,
-    {
-        let (run, take) = call::call::<N, C, M, F, T>(make, context, location, Some(self.0.id));
+    ) -> Pending<J::Value> {
+        let (run, take) = call::call(job, context, location, Some(self.0.id));
         self.send(run, take, delay)
     }
 
@@ -47,11 +42,7 @@ impl Caller {
     ) -> Pending<T> {
         let item = match delay.filter(|delay| !delay.is_zero()) {
             None => Item::Call(run),
-            Some(delay) => match self.0.timers.now().checked_add(delay) {
-                Some(at) => Item::Later(Box::new((at, run))),
-                // A time that the clock cannot name never comes; a century is as good.
-                None => Item::Later(Box::new((self.0.timers.now() + CENTURY, run))),
-            },
+            Some(delay) => Item::Later(Box::new((timer::after(self.0.timers.now(), delay), run))),
         };
         self.enqueue(item);
         Pending::new(take)
@@ -80,13 +71,15 @@ impl Caller {
         if !self.is_running() {
             return Err(self.closed());
         }
-        let (run, take) = call::local_call::<N, C, F, T>(make(), Context::current(), location, self.0.id);
+        let (context, future) = (Context::current(), make());
+        let made = scheduler::with_home(|home| {
+            call::local_call::<N, C, F>(future, context, location, self.0.id, home)
+        });
+        let Some((key, take)) = made else { return Err(self.closed()) };
         // The stop of a caller is begun by any thread; a local call that comes too late is dropped here, by its own.
-        if let Err(Item::Local(run)) = self.0.inbox.items.push(Item::Local(run)) {
-            run.end(None, &self.0.stop_reason());
+        if self.0.inbox.items.push(Item::Local(key)).is_err() {
+            scheduler::refuse(key, &self.0.stop_reason());
         }
         Ok(Pending::new(take))
     }
 }
-
-const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

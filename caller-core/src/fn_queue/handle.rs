@@ -2,12 +2,16 @@
 
 use std::{
     fmt,
-    future::poll_fn,
-    sync::{Arc, PoisonError},
-    task::Poll,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 
-use super::queue::{AnyQueue, FnQueue, QueueItem};
+use super::{
+    queue::{AnyQueue, FnQueue, QueueItem},
+    room::Waiting,
+};
 use crate::{
     error::{Error, Result},
     pending::PendingHandle,
@@ -92,39 +96,19 @@ impl<A: Send + 'static> Queue<A> {
         self.inner().push(QueueItem::new(argument)).map_err(|(item, error)| (item.argument, error))
     }
 
-    /// Queues a call when there is room.
+    /// Queues a call when there is room: first come, first served.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it ended, the call is not queued, and its argument is dropped.
+    /// Dropped before it ended, the call is not queued, and its argument is dropped. The next one who waits has its
+    /// place.
     ///
     /// # Errors
     ///
     /// [`is_closed`](Error::is_closed) if it was closed or its caller stopped, and
     /// [`is_self_wait`](Error::is_self_wait) in an item of this queue when there is no room; with the argument.
-    pub async fn call_when_room(&self, argument: A) -> Result<(), (A, Error)> {
-        let mut argument = Some(argument);
-        poll_fn(|cx| {
-            let Some(given) = argument.take() else { return Poll::Ready(Ok(())) };
-            let given = match self.call(given) {
-                Err((given, error)) if error.is_full() => given,
-                other => return Poll::Ready(other),
-            };
-            if let Some(Err(error)) = self.inner().pending.get().map(PendingHandle::check_self_wait) {
-                return Poll::Ready(Err((given, error)));
-            }
-            // Registered first, tried again then: an item that begins in between wakes us.
-            let waker = cx.waker().clone();
-            self.inner().room.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
-            match self.call(given) {
-                Err((given, error)) if error.is_full() => {
-                    argument = Some(given);
-                    Poll::Pending
-                }
-                other => Poll::Ready(other),
-            }
-        })
-        .await
+    pub fn call_when_room(&self, argument: A) -> CallWhenRoom<'_, A> {
+        CallWhenRoom { queue: self, argument: Some(argument), waiting: None }
     }
 
     /// How many items wait.
@@ -165,5 +149,54 @@ impl<A: Send + 'static> fmt::Debug for Queue<A> {
             .field("len", &self.len())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()
+    }
+}
+
+/// Queues a call when there is room; made by [`Queue::call_when_room`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct CallWhenRoom<'a, A: Send + 'static> {
+    queue: &'a Queue<A>,
+    /// None once the call was queued, or its argument came back.
+    argument: Option<A>,
+    waiting: Waiting,
+}
+
+impl<A: Send + 'static> Unpin for CallWhenRoom<'_, A> {}
+
+impl<A: Send + 'static> Future for CallWhenRoom<'_, A> {
+    type Output = Result<(), (A, Error)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { queue, argument, waiting } = &mut *self;
+        let queue = queue.inner();
+        let taken = match &queue.room {
+            // Nobody has to wait for a place in it after the call has ended.
+            Some(room) if argument.is_some() => {
+                let check = || queue.pending.get().map_or(Ok(()), PendingHandle::check_self_wait);
+                let taken = ready!(room.poll_take(waiting, cx, check));
+                room.leave(waiting);
+                taken
+            }
+            _ => Ok(()),
+        };
+        let Some(argument) = argument.take() else { return Poll::Ready(Ok(())) };
+        Poll::Ready(match taken {
+            Ok(()) => queue.put(QueueItem::new(argument)).map_err(|(item, error)| (item.argument, error)),
+            Err(error) => Err((argument, error)),
+        })
+    }
+}
+
+impl<A: Send + 'static> Drop for CallWhenRoom<'_, A> {
+    fn drop(&mut self) {
+        if let Some(room) = &self.queue.inner().room {
+            room.leave(&mut self.waiting);
+        }
+    }
+}
+
+impl<A: Send + 'static> fmt::Debug for CallWhenRoom<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallWhenRoom").field("queue", self.queue).finish_non_exhaustive()
     }
 }

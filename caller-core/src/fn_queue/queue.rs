@@ -2,20 +2,23 @@
 
 use std::{
     any::Any,
-    mem,
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Waker,
 };
 
+use super::{
+    room::{Room, closed},
+    running::Running,
+};
 use crate::{
     context::Context,
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     guard::{self, Place},
     pending::PendingHandle,
     queue::RawQueue,
+    sync::AsyncEvent,
 };
 
 pub(crate) struct QueueItem<A> {
@@ -32,68 +35,81 @@ impl<A> QueueItem<A> {
 pub(crate) struct FnQueue<A> {
     pub(crate) items: RawQueue<QueueItem<A>>,
     pub(crate) pending: OnceLock<PendingHandle>,
-    pub(crate) bound: usize,
-    /// Items that have not begun, of a queue that is bounded. Another is not counted there, since its producers and
-    /// its consumer would fight for the count.
-    waiting: AtomicUsize,
     /// Items that the consumer has taken and that have not begun.
     in_hand: CachePadded<AtomicUsize>,
-    /// Those who wait for room.
-    pub(crate) room: Mutex<Vec<Waker>>,
+    /// None in a queue without a bound, whose producers and consumer would fight for the count.
+    pub(crate) room: Option<Room>,
     /// Whether the object that the function belongs to has gone.
     pub(crate) gone: OnceLock<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// The ends of the queues that were found by the same key before, and whose items may still run.
+    pub(crate) before: Vec<AsyncEvent>,
+    /// Set when no item of this queue runs any more, and none ever will.
+    ended: AsyncEvent,
 }
 
 impl<A: Send + 'static> FnQueue<A> {
-    pub(crate) fn new(bound: usize) -> Self {
+    pub(crate) fn new(bound: usize, before: Vec<AsyncEvent>) -> Self {
         Self {
             items: RawQueue::new(),
             pending: OnceLock::new(),
-            bound,
-            waiting: AtomicUsize::new(0),
             in_hand: CachePadded(AtomicUsize::new(0)),
-            room: Mutex::default(),
+            room: (bound != usize::MAX).then(|| Room::new(bound)),
             gone: OnceLock::new(),
+            before,
+            ended: AsyncEvent::new(),
         }
+    }
+
+    /// The hold of the one call that serves it.
+    pub(crate) fn begin_serving(&self) -> Arc<Running> {
+        Running::new(self.ended.clone())
     }
 
     /// Puts an item in. It comes back, with the error, if the queue has ended or is full.
     pub(crate) fn push(&self, item: QueueItem<A>) -> Result<(), (QueueItem<A>, Error)> {
-        if self.bound == usize::MAX {
-            return self.items.push(item).map_err(|item| (item, Error::closed("the queue was closed")));
+        if let Some(room) = &self.room
+            && let Err(error) = room.try_take()
+        {
+            // A queue that has ended is closed first and full second.
+            return Err((item, if self.is_over() { closed() } else { error }));
         }
-        // AcqRel pairs with `begin`: whoever sees room sees that the item before has begun. In one step, since a count
-        // that is too high for a moment would send others away for whom there is room.
-        let more = |count| (count < self.bound).then_some(count + 1);
-        if self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
-            return Err((item, Error::new(Kind::Full(self.bound))));
-        }
+        self.put(item)
+    }
+
+    /// Puts an item into a place that was taken for it. It comes back, with the error, if the queue has ended.
+    pub(super) fn put(&self, item: QueueItem<A>) -> Result<(), (QueueItem<A>, Error)> {
         self.items.push(item).map_err(|item| {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            (item, Error::closed("the queue was closed"))
+            self.free_place();
+            (item, closed())
         })
+    }
+
+    fn free_place(&self) {
+        if let Some(room) = &self.room {
+            room.free();
+        }
     }
 
     /// An item begins, and `left` are in the hand of the consumer: there is room for another.
     pub(crate) fn begin(&self, left: usize) {
         // For texts: nothing is published through it.
         self.in_hand.0.store(left, Ordering::Relaxed);
-        if self.bound != usize::MAX {
-            self.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.wake_room();
-        }
+        self.free_place();
     }
 
-    pub(crate) fn wake_room(&self) {
-        let room = mem::take(&mut *self.room.lock().unwrap_or_else(PoisonError::into_inner));
-        room.into_iter().for_each(guard::wake);
+    /// How many items the consumer could take now.
+    pub(crate) fn waiting(&self) -> usize {
+        // Without the lock where a glance says that there are none.
+        if self.items.looks_ready() { self.items.len() } else { 0 }
     }
 
     /// Ends it: what waits never runs.
     pub(crate) fn end(&self) {
         let rest = self.items.close_and_drain();
         self.in_hand.0.store(0, Ordering::Relaxed);
-        self.wake_room();
+        if let Some(room) = &self.room {
+            room.close();
+        }
         for item in rest {
             guard::discard(Place::ArgumentDrop, item);
         }
@@ -112,6 +128,8 @@ pub(crate) trait AnyQueue: Any + Send + Sync {
     fn close(&self, reason: &str, closed: bool);
     /// Whether it takes nothing any more.
     fn is_over(&self) -> bool;
+    /// Set when no item of it runs any more, and none ever will.
+    fn ended(&self) -> &AsyncEvent;
 }
 
 impl<A: Send + 'static> AnyQueue for FnQueue<A> {
@@ -138,5 +156,9 @@ impl<A: Send + 'static> AnyQueue for FnQueue<A> {
         self.items.is_stopped()
             || self.pending.get().is_some_and(|pending| pending.is_cancelled() || pending.is_done())
             || self.gone.get().is_some_and(|gone| gone())
+    }
+
+    fn ended(&self) -> &AsyncEvent {
+        &self.ended
     }
 }

@@ -5,15 +5,17 @@ use std::{
     future::poll_fn,
     mem,
     panic::resume_unwind,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context as TaskContext, Poll},
+    task::{Context as TaskContext, Poll, Waker},
 };
 
-use super::{PendingGroup, Phase, State};
+use rustc_hash::FxHashSet;
+
+use super::{PendingGroup, Phase, State, Told};
 use crate::{
-    error::{BoxError, Error, Kind, Result},
-    guard::{self, Panic},
+    error::{BoxError, Error, Kind, Result, UserError},
+    guard::{self, Panic, Place},
     pending::{PendingHandle, current_pending},
     timer::Deadline,
     tracker::Tracker,
@@ -76,25 +78,24 @@ impl PendingGroup {
             // Registered before anything is looked at, so that no change is missed.
             self.register(cx);
             if self.is_cancelled() {
-                body.set(None);
+                self.drop_body(body.as_mut(), &mut ended);
             }
             if let Some(future) = body.as_mut().as_pin_mut() {
-                match guard::run(|| future.poll(cx)) {
+                match guard::run(|| future.poll(cx).map(|ended| ended.map_err(E::into))) {
                     Ok(Poll::Pending) => return Poll::Pending,
                     Ok(Poll::Ready(Ok(value))) => ended = Some(Ended::Value(value)),
                     Ok(Poll::Ready(Err(error))) => {
-                        let error = error.into();
-                        self.cancel(format!("the body of the group failed: {error}"));
-                        ended = Some(Ended::Failed(error));
+                        self.cancel(format!("the body of the group failed: {}", guard::text(&error)));
+                        ended = Some(Ended::Failed(error.into()));
                     }
                     Err(panic) => {
                         self.cancel("the body of the group panicked");
                         ended = Some(Ended::Panicked(panic));
                     }
                 }
-                body.set(None);
+                self.drop_body(body.as_mut(), &mut ended);
             }
-            if self.leave() {
+            if self.leave_body() {
                 return Poll::Ready(());
             }
             if self.is_cancelled() { patience.poll(cx).map(drop) } else { Poll::Pending }
@@ -103,8 +104,18 @@ impl PendingGroup {
         running.finish(ended)
     }
 
+    /// Drops the body. A panic of its destructor is one of the body.
+    fn drop_body<F, R>(&self, mut body: Pin<&mut Option<F>>, ended: &mut Option<Ended<R>>) {
+        let Err(panic) = guard::run(|| body.set(None)) else { return };
+        self.cancel("the body of the group panicked");
+        if matches!(ended, Some(Ended::Panicked(_))) {
+            return guard::report_panic(Place::FutureDrop, &panic);
+        }
+        guard::discard(Place::ResultDrop, ended.replace(Ended::Panicked(panic)));
+    }
+
     fn begin(self: &Arc<Self>) -> Result<RunningGroup> {
-        let (runner, parent) = (current_pending(), Self::current());
+        let (runner, around) = (current_pending(), Self::current());
         let mut state = self.state();
         if state.phase != Phase::Initial {
             return Err(Error::new(Kind::GroupRan));
@@ -114,35 +125,29 @@ impl PendingGroup {
         }
         state.phase = Phase::Running;
         state.runner = runner;
-        state.parent = parent.clone();
-        let early = state.members.all();
         drop(state);
-        if let Some(parent) = parent {
-            for member in &early {
-                parent.enlist(member);
-            }
-        }
+        self.settle(around);
         Ok(RunningGroup(self.clone()))
     }
 
-    fn register(&self, cx: &mut TaskContext<'_>) {
+    fn register(&self, cx: &TaskContext<'_>) {
         let waker = cx.waker().clone();
         let old = self.state().waker.replace(waker);
-        drop(old);
+        guard::discard_waker(old);
     }
 
     /// The body has ended. True if no member is left.
-    fn leave(&self) -> bool {
+    fn leave_body(&self) -> bool {
         let mut state = self.state();
         state.phase = Phase::Leaving;
-        state.members.is_empty()
+        !self.is_busy(&state)
     }
 }
 
 /// How a body ended that was not cut short.
 enum Ended<R> {
     Value(R),
-    Failed(BoxError),
+    Failed(UserError),
     Panicked(Panic),
 }
 
@@ -152,27 +157,29 @@ struct RunningGroup(Arc<PendingGroup>);
 impl RunningGroup {
     fn finish<R>(self, body: Option<Ended<R>>) -> Result<Option<R>> {
         let group = &self.0;
+        let left_behind: Vec<String> = group.pendings().iter().map(|pending| guard::text(pending)).collect();
         let mut state = group.state();
-        let (left, rest) = state.end();
+        let rest = state.end();
         let failures = mem::take(&mut state.failures);
         let cancelled = state.cancelled.clone();
         drop(state);
-        drop(rest);
-        let left_behind: Vec<String> = left.iter().map(ToString::to_string).collect();
-        group.let_go(left);
+        group.let_go(rest);
         let (value, body) = match body {
             Some(Ended::Panicked(panic)) => resume_unwind(panic.into_payload()),
-            Some(Ended::Failed(error)) => (None, Some(error.into())),
+            Some(Ended::Failed(error)) => (None, Some(error)),
             Some(Ended::Value(value)) => (Some(value), None),
             None => (None, None),
         };
-        if body.is_some() || !failures.is_empty() || !left_behind.is_empty() {
-            return Err(Error::new(Kind::Group { body, failures, left_behind }));
-        }
-        match cancelled {
-            Some(reasons) if group.mode().tells() => Err(Error::new(Kind::Cancelled { reasons })),
-            _ => Ok(value),
-        }
+        let error = if body.is_some() || !failures.is_empty() || !left_behind.is_empty() {
+            Kind::Group { body, failures, left_behind }
+        } else {
+            match cancelled {
+                Some(reasons) if group.mode().tells() => Kind::Cancelled { reasons },
+                _ => return Ok(value),
+            }
+        };
+        guard::discard(Place::ResultDrop, value);
+        Err(Error::new(error))
     }
 }
 
@@ -184,34 +191,46 @@ impl Drop for RunningGroup {
             return;
         }
         if group.options.shield {
-            state.phase = if state.members.is_empty() { Phase::Ended } else { Phase::Adrift };
+            state.phase = if group.is_busy(&state) { Phase::Adrift } else { Phase::Ended };
             let waker = state.waker.take();
             drop(state);
-            drop(waker);
+            guard::discard_waker(waker);
             return;
         }
         let told = state.cancel("the future that ran the group was dropped");
-        let (left, rest) = state.end();
+        let rest = state.end();
         drop(state);
-        drop(rest);
-        told.into_iter().for_each(super::Wakes::wake_all);
-        group.let_go(left);
+        told.into_iter().for_each(Told::tell);
+        group.let_go(rest);
     }
 }
 
+/// What a group that has ended lets go of, outside of its lock.
+struct Rest {
+    members: Vec<PendingHandle>,
+    runner: Option<PendingHandle>,
+    waker: Option<Waker>,
+}
+
 impl State {
-    /// Nothing is a member any more: gives those that were, and what is to be dropped outside of the lock.
-    fn end(&mut self) -> (Vec<PendingHandle>, impl Sized + use<>) {
+    /// It waits for nothing any more. Its members stay on its list if a group around it waits for them.
+    fn end(&mut self) -> Rest {
         self.phase = Phase::Ended;
-        let rest = (self.waker.take(), self.runner.take(), self.parent.take());
-        (self.members.take(), rest)
+        self.failed = FxHashSet::default();
+        let members = if self.tree.has_around() { Vec::new() } else { self.members.take() };
+        Rest { members, runner: self.runner.take(), waker: self.waker.take() }
     }
 }
 
 impl PendingGroup {
-    fn let_go(self: &Arc<Self>, members: Vec<PendingHandle>) {
+    fn let_go(self: &Arc<Self>, rest: Rest) {
+        let Rest { members, runner, waker } = rest;
+        guard::discard_waker(waker);
         for member in members {
             member.unkeep(self);
+            guard::discard(Place::ResultDrop, member);
         }
+        guard::discard(Place::ResultDrop, runner);
+        self.unsettle();
     }
 }

@@ -1,10 +1,11 @@
 //! The part that all pendings share: the state, the outcome, and those who wait.
 
 use std::{
+    mem,
     panic::Location,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     task::{self, Poll},
 };
@@ -16,45 +17,90 @@ use super::{
 use crate::{
     caller_id::CallerId,
     error::{Error, Kind, Result, Site},
+    guard::{self, Place},
     sys::{self, Mutex},
 };
 
-/// What every pending has, whatever its work.
-pub(crate) struct Core<T> {
+/// What every pending has. `W` is its work before it has begun.
+pub(crate) struct Core<W, T> {
     pub(crate) state: State,
-    guarded: Mutex<Guarded<T>>,
+    /// Where the scheduler keeps the call. It stands here since there is room beside the state.
+    key: AtomicU32,
+    guarded: Mutex<Guarded<W, T>>,
     location: &'static Location<'static>,
     /// The caller that runs the work. Zero for one made by hand, and for one that waits for a worker.
     caller: AtomicU64,
 }
 
-struct Guarded<T> {
-    outcome: Outcome<T>,
+struct Guarded<W, T> {
+    room: Room<W, T>,
     waiters: Waiters,
 }
 
-enum Outcome<T> {
-    None,
+/// The work first, the outcome later: never both, so they share their room.
+enum Room<W, T> {
+    Waiting(W),
+    /// Its scheduler has the work.
+    Empty,
     Ready(Result<T>),
     /// The owner has it. An error stays to be shown.
     Taken(Option<Error>),
 }
 
+impl<W, T> Drop for Guarded<W, T> {
+    /// The last reference is gone. Nobody took what is left.
+    fn drop(&mut self) {
+        match mem::replace(&mut self.room, Room::Empty) {
+            Room::Waiting(work) => guard::discard(Place::FunctionDrop, work),
+            Room::Ready(result) => guard::discard(Place::ResultDrop, result),
+            Room::Empty | Room::Taken(_) => {}
+        }
+        let waiters = mem::take(&mut self.waiters);
+        guard::discard(Place::WakerDrop, waiters);
+    }
+}
+
 /// What `cancel` leaves to do, outside of the lock.
-pub(crate) enum Cancelled {
+pub(crate) enum Cancelled<W> {
     /// It was done before: nothing.
     TooLate,
-    /// The work had no owner: it is ours to drop, and then to complete.
-    Claimed,
+    /// The work had not begun: it is to be dropped, and those who waited are to be told.
+    Done {
+        work: Option<W>,
+        waiters: Waiters,
+        /// Its scheduler keeps it until its time, and has to be told.
+        deferred: bool,
+    },
     /// Whoever runs the work has to be told, and those who wait for this moment.
     Asked(Option<Canceller>, Vec<task::Waker>),
 }
 
-impl<T> Core<T> {
-    pub(crate) fn new(state: State, location: &'static Location<'static>, caller: Option<CallerId>) -> Self {
-        let guarded = Guarded { outcome: Outcome::None, waiters: Waiters::default() };
-        let caller = AtomicU64::new(caller.map_or(0, CallerId::get));
-        Self { state, guarded: Mutex::new(guarded), location, caller }
+/// What `complete` leaves to do, outside of the lock.
+pub(crate) enum Completed<W, T> {
+    /// Those who waited are to be told. What cancelling has replaced, and what never began, is to be dropped.
+    Done { waiters: Waiters, hidden: Option<Result<T>>, work: Option<W> },
+    /// It was done before: the outcome comes back.
+    TooLate(Result<T>),
+}
+
+impl<W, T> Core<W, T> {
+    /// A pending whose work waits, or, without `work`, is kept by the scheduler of this thread.
+    pub(crate) fn new(
+        work: Option<W>,
+        location: &'static Location<'static>,
+        caller: Option<CallerId>,
+    ) -> Self {
+        let (state, room) = match work {
+            Some(work) => (State::waiting(), Room::Waiting(work)),
+            None => (State::started(), Room::Empty),
+        };
+        Self {
+            state,
+            key: AtomicU32::new(0),
+            guarded: Mutex::new(Guarded { room, waiters: Waiters::default() }),
+            location,
+            caller: AtomicU64::new(caller.map_or(0, CallerId::get)),
+        }
     }
 
     pub(crate) fn location(&self) -> &'static Location<'static> {
@@ -71,46 +117,84 @@ impl<T> Core<T> {
         self.caller.store(caller.get(), Ordering::Relaxed);
     }
 
-    /// Sets the outcome and takes out who is to be told. An outcome that comes too late is handed back; one that
-    /// comes after cancelling was asked for is replaced by the error that says so, and handed back too.
-    pub(crate) fn complete(&self, outcome: Result<T>, site: Site) -> (Option<Waiters>, Option<Result<T>>) {
+    /// Where its scheduler keeps it. It is known to whoever has seen the state change after `set_key`.
+    pub(crate) fn key(&self) -> u32 {
+        self.key.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_key(&self, key: u32) {
+        self.key.store(key, Ordering::Relaxed);
+    }
+
+    /// Takes the work to run it. None if it was cancelled before.
+    pub(crate) fn start(&self) -> Option<W> {
+        let mut guarded = sys::lock(&self.guarded);
+        if !self.state.start() {
+            return None;
+        }
+        match mem::replace(&mut guarded.room, Room::Empty) {
+            Room::Waiting(work) => Some(work),
+            room => {
+                guarded.room = room;
+                None
+            }
+        }
+    }
+
+    /// Sets the outcome and takes out those who are to be told. An outcome that comes after cancelling was asked for is
+    /// replaced by the error that says so.
+    pub(crate) fn complete(&self, outcome: Result<T>, site: impl FnOnce() -> Site) -> Completed<W, T> {
         let mut guarded = sys::lock(&self.guarded);
         if self.state.is_done() {
-            return (None, Some(outcome));
+            return Completed::TooLate(outcome);
         }
         let mut hidden = None;
         let closed = matches!(&outcome, Err(error) if error.is_closed());
-        guarded.outcome = Outcome::Ready(if self.state.is_cancelled() && !closed {
+        let outcome = if self.state.is_cancelled() && !closed {
             hidden = Some(outcome);
-            Err(cancelled(&guarded.waiters, site))
+            Err(cancelled(&guarded.waiters, site()))
         } else {
             outcome
-        });
-        let waiters = std::mem::take(&mut guarded.waiters);
-        self.state.finish();
-        (Some(waiters), hidden)
+        };
+        let is_cancelled = matches!(&outcome, Err(error) if error.is_cancelled());
+        let work = match mem::replace(&mut guarded.room, Room::Ready(outcome)) {
+            Room::Waiting(work) => Some(work),
+            _ => None,
+        };
+        let waiters = mem::take(&mut guarded.waiters);
+        self.state.finish(is_cancelled);
+        Completed::Done { waiters, hidden, work }
     }
 
     /// Asks to cancel; with `closed`, because what should have run the work stops.
-    pub(crate) fn cancel(&self, reason: &str, closed: bool) -> Cancelled {
+    pub(crate) fn cancel(&self, reason: &str, closed: bool, site: impl FnOnce() -> Site) -> Cancelled<W> {
         let mut guarded = sys::lock(&self.guarded);
         if self.state.is_done() {
             return Cancelled::TooLate;
         }
-        if !reason.is_empty() {
-            let extra = guarded.waiters.extra();
-            extra.add_reason(reason);
-            extra.closed |= closed;
-        }
-        match self.state.ask_cancel() {
-            Asked::Claimed => Cancelled::Claimed,
-            Asked::Running => match guarded.waiters.known() {
-                Some(_) => {
+        match self.state.cancel() {
+            Asked::Done { deferred } => {
+                let outcome = Err(Error::stopping(reason, closed, site()));
+                let work = match mem::replace(&mut guarded.room, Room::Ready(outcome)) {
+                    Room::Waiting(work) => Some(work),
+                    _ => None,
+                };
+                Cancelled::Done { work, waiters: mem::take(&mut guarded.waiters), deferred }
+            }
+            Asked::Running => {
+                if !reason.is_empty() {
                     let extra = guarded.waiters.extra();
-                    Cancelled::Asked(extra.canceller.clone(), extra.take_on_cancel())
+                    extra.add_reason(reason);
+                    extra.closed |= closed;
                 }
-                None => Cancelled::Asked(None, Vec::new()),
-            },
+                match guarded.waiters.known() {
+                    Some(_) => {
+                        let extra = guarded.waiters.extra();
+                        Cancelled::Asked(extra.canceller.clone(), extra.take_on_cancel())
+                    }
+                    None => Cancelled::Asked(None, Vec::new()),
+                }
+            }
         }
     }
 
@@ -125,8 +209,8 @@ impl<T> Core<T> {
         if !self.state.is_done() {
             return Err(Error::new(Kind::NotDone));
         }
-        Ok(match &sys::lock(&self.guarded).outcome {
-            Outcome::Ready(Err(error)) | Outcome::Taken(Some(error)) => Some(error.clone()),
+        Ok(match &sys::lock(&self.guarded).room {
+            Room::Ready(Err(error)) | Room::Taken(Some(error)) => Some(error.clone()),
             _ => None,
         })
     }
@@ -136,13 +220,13 @@ impl<T> Core<T> {
             return Err(Error::new(Kind::NotDone));
         }
         let mut guarded = sys::lock(&self.guarded);
-        let error = match &guarded.outcome {
-            Outcome::Ready(Err(error)) => Some(error.clone()),
-            Outcome::Taken(Some(error)) => return Err(error.clone()),
+        let error = match &guarded.room {
+            Room::Ready(Err(error)) => Some(error.clone()),
+            Room::Taken(Some(error)) => return Err(error.clone()),
             _ => None,
         };
-        match std::mem::replace(&mut guarded.outcome, Outcome::Taken(error)) {
-            Outcome::Ready(outcome) => outcome,
+        match mem::replace(&mut guarded.room, Room::Taken(error)) {
+            Room::Ready(outcome) => outcome,
             _ => Err(Error::new(Kind::Taken)),
         }
     }
@@ -160,12 +244,17 @@ impl<T> Core<T> {
     /// Has `waker` woken as the owner's, without taking the result. True if it is there already.
     pub(crate) fn watch(&self, waker: task::Waker) -> bool {
         let mut waker = Some(waker);
-        let old = self.waiters(|waiters| std::mem::replace(&mut waiters.owner, waker.take()));
-        old.is_none()
+        match self.waiters(|waiters| mem::replace(&mut waiters.owner, waker.take())) {
+            Some(old) => {
+                guard::discard_waker(old);
+                false
+            }
+            None => true,
+        }
     }
 
     pub(crate) fn forget_owner(&self) {
-        let _old = self.waiters(|waiters| waiters.owner.take());
+        guard::discard_waker(self.waiters(|waiters| waiters.owner.take()).flatten());
     }
 }
 
@@ -188,12 +277,15 @@ pub(crate) trait Take<T>: Observe {
 
 /// Gives a type with a `core` field of type `Core<T>` what `Take` asks for.
 macro_rules! take_from_core {
-    () => {
-        fn take(&self) -> $crate::error::Result<T> {
+    ($value:ty) => {
+        fn take(&self) -> $crate::error::Result<$value> {
             self.core.take()
         }
 
-        fn poll_take(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<$crate::error::Result<T>> {
+        fn poll_take(
+            &self,
+            cx: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<$crate::error::Result<$value>> {
             self.core.poll_take(cx)
         }
 

@@ -2,6 +2,7 @@
 
 use std::{
     any::TypeId,
+    borrow::Cow,
     fmt,
     future::Future,
     panic::Location,
@@ -84,7 +85,16 @@ impl PendingHandle {
 
     /// The name of the function that was called; a closure bears the name of what it stands in.
     pub fn function(&self) -> &'static str {
-        self.0.site().name()
+        self.0.site().function()
+    }
+
+    /// The name of the call: the one that it was given ([`Schedule::name`](crate::Schedule::name)), or that of its function.
+    pub fn name(&self) -> Cow<'static, str> {
+        let site = self.0.site();
+        match site.given {
+            Some(given) => Cow::Owned(given.as_ref().to_owned()),
+            None => Cow::Borrowed(site.function()),
+        }
     }
 
     /// Where the call was made.
@@ -344,7 +354,7 @@ pub struct CancelRequested {
 impl CancelRequested {
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
         let site = self.pending.0.site();
-        Timeout::new(self, deadline, None, Some(site))
+        Timeout::new(self, deadline, |_| None, Some(site))
     }
 
     timeout_by_wrapping!();

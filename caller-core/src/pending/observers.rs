@@ -7,7 +7,7 @@ use std::{
     hash::{Hash, Hasher},
     sync::Arc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{labels::Labels, state::State};
@@ -149,8 +149,6 @@ pub(crate) struct Extra {
     pub(crate) canceller: Option<Canceller>,
     /// How long the call may go on after cancelling was asked for.
     pub(crate) grace: Option<Duration>,
-    /// The end of that time, set when the call has seen that cancelling was asked for.
-    pub(crate) grace_ends: Option<Instant>,
     pub(crate) metadata: Labels,
     /// The queue in which it has its turn, or which it serves, by the key of that queue in its caller.
     pub(crate) queue: Option<(TypeId, usize)>,

@@ -3,7 +3,7 @@
 use std::{fmt, panic::Location, sync::Arc};
 
 use super::{
-    core::{Cancelled, Core, Pending, Take, take_from_core},
+    core::{Cancelled, Completed, Core, Pending, Take, take_from_core},
     handle::CancelRequested,
     observers::{Observe, PendingHandle, Waiters},
     state::State,
@@ -11,23 +11,25 @@ use super::{
 use crate::{
     caller_id::CallerId,
     error::{BoxError, Error, Kind, Result, Site},
-    guard,
+    guard::{self, Place},
 };
 
 /// A pending without work: somebody holds its resolver.
 struct ByHand<T> {
-    core: Core<T>,
+    core: Core<(), T>,
 }
 
 impl<T: Send + 'static> ByHand<T> {
+    /// The outcome comes back if it was done before.
     fn complete(self: &Arc<Self>, outcome: Result<T>) -> Result<(), Result<T>> {
-        let (waiters, back) = self.core.complete(outcome, self.site());
-        match waiters {
-            Some(waiters) => {
-                waiters.tell(|| PendingHandle::new(self.clone()));
+        match self.core.complete(outcome, || self.site()) {
+            Completed::Done { waiters, hidden, .. } => {
+                let this = self.clone();
+                waiters.tell(move || PendingHandle::new(this));
+                guard::discard(Place::ResultDrop, hidden);
                 Ok(())
             }
-            None => back.map_or(Ok(()), Err),
+            Completed::TooLate(outcome) => Err(outcome),
         }
     }
 }
@@ -38,7 +40,7 @@ impl<T: Send + 'static> Observe for ByHand<T> {
     }
 
     fn site(&self) -> Site {
-        Site { function: std::any::type_name::<Resolver<T>>(), location: self.core.location() }
+        Site::new(std::any::type_name::<Resolver<T>>(), self.core.location())
     }
 
     fn caller_id(&self) -> Option<CallerId> {
@@ -54,26 +56,23 @@ impl<T: Send + 'static> Observe for ByHand<T> {
     }
 
     fn cancel(self: Arc<Self>, reason: &str, closed: bool) -> bool {
-        match self.core.cancel(reason, closed) {
-            Cancelled::TooLate => false,
-            Cancelled::Claimed => {
-                // Whoever completes it first from here on, the outcome is that it was cancelled.
-                let _late = self.complete(Err(Error::stopping(reason, closed, self.site())));
-                true
-            }
+        match self.core.cancel(reason, closed, || self.site()) {
+            Cancelled::TooLate => return false,
+            Cancelled::Done { waiters, .. } => waiters.tell(move || PendingHandle::new(self)),
             Cancelled::Asked(canceller, wakers) => {
                 wakers.into_iter().for_each(guard::wake);
                 if let Some(canceller) = canceller {
-                    canceller(reason);
+                    guard::quietly(Place::Canceller, || canceller(reason));
+                    guard::discard(Place::Canceller, canceller);
                 }
-                true
             }
         }
+        true
     }
 }
 
 impl<T: Send + 'static> Take<T> for ByHand<T> {
-    take_from_core!();
+    take_from_core!(T);
 }
 
 /// Gives a [`Pending`] its result. Dropped without one, it leaves the pending abandoned: an error, never a hang.
@@ -90,7 +89,7 @@ impl<T: Send + 'static> Resolver<T> {
     /// Makes a pending, and the side that completes it.
     #[track_caller]
     pub fn new() -> (Self, Pending<T>) {
-        let core = Core::new(State::waiting(), Location::caller(), None);
+        let core = Core::new(Some(()), Location::caller(), None);
         let cell = Arc::new(ByHand { core });
         (Self(cell.clone()), Pending::new(cell))
     }
@@ -103,10 +102,11 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// The value comes back if the pending was done already.
     pub fn resolve(&self, value: T) -> Result<(), T> {
-        self.0.complete(Ok(value)).map_err(|back| match back {
-            Ok(value) => value,
-            Err(_) => unreachable!("a value went in"),
-        })
+        match self.0.complete(Ok(value)) {
+            Err(Ok(value)) => Err(value),
+            // What comes back is what went in: never an error.
+            Ok(()) | Err(Err(_)) => Ok(()),
+        }
     }
 
     /// Completes it with an error of the user's, which makes it failed. False if it was done already.

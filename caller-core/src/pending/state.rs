@@ -1,40 +1,43 @@
 //! The life of one call in one byte.
 //!
 //! ```text
-//!            start                    pause
-//!  WAITING ─────────▶ STARTED|RUNNING ─────▶ STARTED ──notify──▶ STARTED|NOTIFIED
-//!     │                  ▲      │                                     │
-//!     │                  └──────┼──────────────resume─────────────────┘
-//!     │ ask_cancel              │ finish
-//!     ▼                         ▼
-//!  CANCELLED ────finish─────▶ DONE
+//!            start                     pause
+//!  WAITING ─────────▶ STARTED|RUNNING ──────▶ STARTED ──notify──▶ STARTED|NOTIFIED
+//!     │                  ▲      │                                      │
+//!     │ cancel           └──────┼───────────────resume─────────────────┘
+//!     ▼                         ▼ finish
+//!  CANCELLED|DONE            DONE
 //! ```
 //!
-//! `start` and `ask_cancel` race for work that waits, and the first owns it. Later `ask_cancel` only adds
-//! CANCELLED. It runs under the lock of the pending, as `finish` does, so neither can miss the other; `notify`
-//! runs anywhere.
+//! STARTED, CANCELLED and DONE change under the lock of the pending, so none of `start`, `cancel` and `finish` can miss
+//! another. A call that waits is cancelled in one step; of one that has started, `cancel` sets CANCELLED, and its
+//! scheduler finishes it. NOTIFIED is set by any thread. RUNNING and DEFERRED belong to the scheduler.
 
 use crate::sys::{AtomicU8, Ordering};
 
-/// The work is its scheduler's, or a canceller's that was set by hand. Without it, whoever sets CANCELLED owns
-/// the work.
+/// The scheduler has the work, or a canceller that was set by hand decides.
 const STARTED: u8 = 1;
 /// The work is being polled in its thread.
 const RUNNING: u8 = 1 << 1;
-/// The work is to be polled (again), and is or will be on a list of its scheduler.
+/// The work wants to be polled (again), and is or will be on a list of its scheduler.
 const NOTIFIED: u8 = 1 << 2;
 /// Cancelling was asked for.
 const CANCELLED: u8 = 1 << 3;
 /// There is an outcome, and there will never be another.
 const DONE: u8 = 1 << 4;
-/// It has its turn in a queue; which, is known under the lock of the pending.
+/// It has its turn in a queue; which one, is known under the lock of the pending.
 const QUEUED: u8 = 1 << 5;
+/// The scheduler keeps it until its time comes.
+const DEFERRED: u8 = 1 << 6;
 
-/// What `ask_cancel` found.
+/// What `cancel` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// The work had no owner: it is now the asker's, to drop and to finish.
-    Claimed,
+    /// The work had not begun. It is done now.
+    Done {
+        /// The scheduler keeps it, and has to hear that it need not any longer.
+        deferred: bool,
+    },
     /// The work is somebody's, who has to be told.
     Running,
 }
@@ -43,24 +46,34 @@ pub(crate) enum Asked {
 pub(crate) struct State(AtomicU8);
 
 impl State {
-    /// No owner yet: a call in a queue, or a pending made by hand.
+    /// Not begun: a call in a queue, or a pending made by hand.
     pub(crate) fn waiting() -> Self {
         Self(AtomicU8::new(0))
     }
 
-    /// Owned by the scheduler of this thread from the beginning, and on its list.
+    /// Kept by the scheduler of this thread from the beginning, and on its list.
     pub(crate) fn started() -> Self {
         Self(AtomicU8::new(STARTED | NOTIFIED))
     }
 
-    /// Takes the work to run it. False if it was cancelled before.
+    /// Begins to run the work. False if it was cancelled before. Only under the lock of the pending.
     pub(crate) fn start(&self) -> bool {
-        // Acquire pairs with nothing but itself: the work came through the lock of a queue.
-        self.0.fetch_or(STARTED | RUNNING, Ordering::AcqRel) & (STARTED | CANCELLED | DONE) == 0
+        let waits = self.0.load(Ordering::Relaxed) & (STARTED | CANCELLED | DONE) == 0;
+        if waits {
+            self.0.fetch_or(STARTED | RUNNING, Ordering::AcqRel);
+        }
+        waits
     }
 
-    /// Leaves the work to a canceller set by hand. Only under the lock of the pending, and only when cancelling
-    /// was not asked for.
+    /// The scheduler keeps it until its time comes. False if it was cancelled before: whichever of this and `cancel` comes
+    /// second sees the other.
+    pub(crate) fn defer(&self) -> bool {
+        // Release pairs with the acquire of `cancel`, which then reads where the scheduler is reached.
+        self.0.fetch_or(DEFERRED, Ordering::AcqRel) & CANCELLED == 0
+    }
+
+    /// Leaves the decision to a canceller that was set by hand. Only under the lock of the pending, and only when
+    /// cancelling was not asked for.
     pub(crate) fn own(&self) {
         self.0.fetch_or(STARTED, Ordering::AcqRel);
     }
@@ -69,11 +82,17 @@ impl State {
         self.0.load(Ordering::Acquire) & STARTED != 0
     }
 
-    /// Goes on with work that was notified. Only its scheduler calls this, and only when it is not done.
-    pub(crate) fn resume(&self) {
-        // Acquire pairs with the release of `notify`: what the waker's thread wrote is seen by the poll.
+    /// Goes on with work that was notified. False if it was not: the notification was for what had its place before. Only
+    /// its scheduler calls this, and only when it is not done.
+    pub(crate) fn resume(&self) -> bool {
+        if self.0.load(Ordering::Relaxed) & NOTIFIED == 0 {
+            return false;
+        }
+        // Acquire pairs with the release of `notify`: what the waker's thread wrote is seen by the poll. Nobody else takes
+        // NOTIFIED away, so it is still set.
         let old = self.0.fetch_xor(NOTIFIED | RUNNING, Ordering::AcqRel);
         debug_assert_eq!(old & (NOTIFIED | RUNNING | DONE), NOTIFIED, "resumed in state {old:#b}");
+        true
     }
 
     /// The poll ended without an outcome. True if a notification came meanwhile, so that the work goes on a
@@ -83,23 +102,27 @@ impl State {
         self.0.fetch_and(!RUNNING, Ordering::AcqRel) & NOTIFIED != 0
     }
 
-    /// Wants the work polled. True if the caller has to put it on its scheduler's list.
+    /// Wants the work polled. True if it has to be put on its scheduler's list.
     pub(crate) fn notify(&self) -> bool {
         let old = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
         old & (RUNNING | NOTIFIED | DONE) == 0
     }
 
     /// Asks to cancel. Only under the lock of the pending, and only when it is not done.
-    pub(crate) fn ask_cancel(&self) -> Asked {
-        let old = self.0.fetch_or(CANCELLED, Ordering::AcqRel);
+    pub(crate) fn cancel(&self) -> Asked {
+        let waits = self.0.load(Ordering::Relaxed) & STARTED == 0;
+        let set = if waits { STARTED | CANCELLED | DONE } else { CANCELLED };
+        // Release pairs with the acquire of `is_done`, acquire with the release of `defer`.
+        let old = self.0.fetch_or(set, Ordering::AcqRel);
         debug_assert_eq!(old & DONE, 0, "cancelled after it was done");
-        if old & (STARTED | CANCELLED) == 0 { Asked::Claimed } else { Asked::Running }
+        if waits { Asked::Done { deferred: old & DEFERRED != 0 } } else { Asked::Running }
     }
 
-    /// There is an outcome now. Only under the lock of the pending, once.
-    pub(crate) fn finish(&self) {
+    /// There is an outcome now, which says whether it was cancelled. Only under the lock of the pending, once.
+    pub(crate) fn finish(&self, cancelled: bool) {
+        let set = STARTED | DONE | if cancelled { CANCELLED } else { 0 };
         // Release pairs with the acquire of `is_done`.
-        let old = self.0.fetch_or(STARTED | DONE, Ordering::Release);
+        let old = self.0.fetch_or(set, Ordering::Release);
         debug_assert_eq!(old & DONE, 0, "finished twice");
     }
 

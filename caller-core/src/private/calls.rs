@@ -4,7 +4,7 @@ use std::{panic::Location, time::Duration};
 
 use super::failed;
 use crate::{
-    call::{Fallible, Outcome, Plain, Unattended},
+    call::{Fallible, Outcome, Plain, Unattended, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Error, Kind, Result, name_of},
@@ -33,7 +33,7 @@ where
     T: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.submit::<F, Plain, _, _, _>(move || function(arguments), None, context, here)
+        caller.submit(job::<F, Plain, _>(move || function(arguments)), None, context, here)
     })
 }
 
@@ -46,7 +46,7 @@ where
     R::Value: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.submit::<F, Fallible, _, _, _>(move || function(arguments), None, context, here)
+        caller.submit(job::<F, Fallible, _>(move || function(arguments)), None, context, here)
     })
 }
 
@@ -58,7 +58,7 @@ where
     T: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.submit::<F, Plain, _, _, _>(move || function(arguments), Some(delay), context, here)
+        caller.submit(job::<F, Plain, _>(move || function(arguments)), Some(delay), context, here)
     })
 }
 
@@ -76,7 +76,7 @@ where
     R::Value: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.submit::<F, Fallible, _, _, _>(move || function(arguments), Some(delay), context, here)
+        caller.submit(job::<F, Fallible, _>(move || function(arguments)), Some(delay), context, here)
     })
 }
 
@@ -88,7 +88,7 @@ where
     T: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.lend_worker::<F, Plain, _, _, _>(move || function(arguments), context, here)
+        caller.lend_worker(job::<F, Plain, _>(move || function(arguments)), context, here)
     })
 }
 
@@ -101,7 +101,7 @@ where
     R::Value: Send + 'static,
 {
     tracked(caller, |caller, context, here| {
-        caller.lend_worker::<F, Fallible, _, _, _>(move || function(arguments), context, here)
+        caller.lend_worker(job::<F, Fallible, _>(move || function(arguments)), context, here)
     })
 }
 

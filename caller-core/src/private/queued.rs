@@ -5,7 +5,7 @@ use std::{future::pending, panic::Location, sync::Arc};
 
 use super::failed;
 use crate::{
-    call::{self, Convert, Fallible, Outcome, Plain, Unattended},
+    call::{self, Convert, Fallible, Outcome, Plain, Unattended, job},
     caller::Caller,
     context::Context,
     error::Result,
@@ -29,7 +29,7 @@ where
     Fut: Future + 'static,
     T: Send + 'static,
 {
-    let (call, take) = call::call::<F, C, M, Fut, T>(make, Context::current(), here, Some(caller.id()));
+    let (call, take) = call::call(job::<F, C, _>(make), Context::current(), here, Some(caller.id()));
     let turn = Turn::new(call, caller);
     // A queue that takes nothing drops the turn, which tells so.
     let _told = caller.queue_turn::<F>(object, gone, here, turn);

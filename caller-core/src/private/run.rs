@@ -11,6 +11,7 @@ use std::{
 use crate::{
     backend::Backend,
     caller::{Builder, Caller, callers_table},
+    this_thread,
 };
 
 /// How long a test may take that says nothing else.
@@ -46,6 +47,8 @@ pub fn test<R: Termination + 'static>(
     // Panics are then told with the name of the test, as they are without us.
     let here = thread::current().name().unwrap_or(&name).to_owned();
     let body = move || {
+        // It may bear the name of the main thread, where tests run there.
+        this_thread::mark_spawned();
         // A result need not be `Send`, so it is reported here.
         let builder = Caller::builder().name(name).backend(backend);
         let ran = catch_unwind(AssertUnwindSafe(|| main(builder, body).report()));

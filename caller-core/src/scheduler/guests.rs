@@ -4,24 +4,19 @@
 use std::{
     cell::RefCell,
     io, mem,
-    rc::{Rc, Weak},
+    rc::Rc,
     sync::Arc,
-    task::{Context as TaskContext, Wake, Waker},
+    task::{Context as TaskContext, Waker},
 };
 
-use super::Tasks;
 use crate::{
     backend::{Backend, Guest},
+    guard::{self, Place},
     wake::Flagged,
 };
 
-thread_local! {
-    /// The scheduler of this thread. It owns the guests: none lives in the thread-local.
-    static HERE: RefCell<Weak<Tasks>> = const { RefCell::new(Weak::new()) };
-}
-
 /// The guests of one scheduler.
-pub(super) struct Guests {
+pub(crate) struct Guests {
     known: RefCell<Vec<Known>>,
     /// How they say that they want to be driven: seen by a scheduler that watches, and told to one that sleeps.
     wake: Arc<Flagged>,
@@ -32,62 +27,41 @@ struct Known {
     guest: Rc<dyn Guest>,
 }
 
-/// Gives this thread to a scheduler.
-pub(super) fn settle(tasks: &Rc<Tasks>) {
-    HERE.set(Rc::downgrade(tasks));
-}
-
-/// The guest of this kind in this thread, started now if there is none.
-pub(crate) fn guest(backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
-    let Some(tasks) = HERE.with_borrow(Weak::upgrade) else {
-        return Err(io::Error::other("no caller runs in this thread"));
-    };
-    if let Some(known) = tasks.guests.find(&**backend) {
-        return Ok(known);
-    }
-    let fresh = backend.guest()?;
-    tasks.guests.known.borrow_mut().push(Known { backend: backend.clone(), guest: fresh.clone() });
-    if let Some(own) = &tasks.own {
-        // Started outside of the scheduler's turn, in which it is driven.
-        own.wake_scheduler();
-    }
-    Ok(fresh)
-}
-
 impl Guests {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { known: RefCell::default(), wake: Flagged::new() }
     }
 
     /// How many calls run in them: each has its guest for as long as it runs.
-    pub(super) fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.known.borrow().iter().map(|known| Rc::strong_count(&known.guest) - 1).sum()
     }
 
     /// Whether one of them wants to be driven.
-    pub(super) fn is_woken(&self) -> bool {
+    pub(crate) fn is_woken(&self) -> bool {
         !self.known.borrow().is_empty() && self.wake.is_woken()
     }
 
-    /// A call in one of them was polled outside of the scheduler's turn, which may watch for what comes of it.
-    pub(super) fn polled(&self) {
-        if self.calls() > 0 {
-            self.wake.wake_by_ref();
-        }
-    }
-
     /// Has the scheduler woken when they want to be driven. What was before is seen by `is_woken`.
-    pub(super) fn watch(&self, scheduler: &Waker) {
+    pub(crate) fn watch(&self, scheduler: &Waker) {
         self.wake.renew(scheduler);
     }
 
-    fn find(&self, backend: &dyn Backend) -> Option<Rc<dyn Guest>> {
-        let known = self.known.borrow();
-        known.iter().find(|known| known.backend.is_same(backend)).map(|known| known.guest.clone())
+    /// The guest of this kind, started now if there is none.
+    pub(crate) fn find_or_start(&self, backend: &Arc<dyn Backend>) -> io::Result<Rc<dyn Guest>> {
+        let backends: Vec<_> = self.known.borrow().iter().map(|known| known.backend.clone()).collect();
+        if let Some(at) = backends.iter().position(|known| known.is_same(&**backend))
+            && let Some(known) = self.known.borrow().get(at)
+        {
+            return Ok(known.guest.clone());
+        }
+        let fresh = backend.guest()?;
+        self.known.borrow_mut().push(Known { backend: backend.clone(), guest: fresh.clone() });
+        Ok(fresh)
     }
 
     /// Goes on with what the guests have to do. True if one of them wanted it.
-    pub(super) fn drive(&self) -> bool {
+    pub(crate) fn drive(&self) -> bool {
         // A guest that nobody asked for is not woken, and costs nothing.
         if self.known.borrow().is_empty() {
             return false;
@@ -101,16 +75,16 @@ impl Guests {
             let Some(guest) = self.known.borrow().get(at).map(|known| known.guest.clone()) else {
                 return woken;
             };
-            guest.drive(cx);
+            guard::quietly(Place::Runtime, || guest.drive(cx));
             at += 1;
         }
     }
 
     /// Ends them, the last one first.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut guests = mem::take(&mut *self.known.borrow_mut());
         while let Some(guest) = guests.pop() {
-            drop(guest);
+            guard::discard(Place::Runtime, guest);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     error::Result,
     guard,
     sys::{self, AtomicBool, Mutex, Ordering},
+    this_thread,
     timer::Deadline,
     wake::{Key, Timeout, Wakers, block_on, timeout_by_wrapping},
 };
@@ -98,7 +99,7 @@ impl WaitEvent {
     }
 
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
-        Timeout::new(self, deadline, None, None)
+        Timeout::new(self, deadline, |_| None, None)
     }
 
     timeout_by_wrapping!();
@@ -179,16 +180,22 @@ impl AsyncEvent {
 pub struct Moment {
     wait: WaitEvent,
     caller: CallerId,
+    /// It is the end of the caller.
+    is_end: bool,
 }
 
 impl Moment {
     pub(crate) fn new(flag: Arc<Flag>, caller: CallerId) -> Self {
-        Self { wait: WaitEvent::new(flag), caller }
+        Self { wait: WaitEvent::new(flag), caller, is_end: false }
+    }
+
+    /// The end of a caller. The body of the caller's own scope begins the stop by awaiting it.
+    pub(crate) fn of_end(flag: Arc<Flag>, caller: CallerId) -> Self {
+        Self { is_end: true, ..Self::new(flag, caller) }
     }
 
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
-        let caller = self.caller;
-        Timeout::new(self, deadline, Some(caller), None)
+        Timeout::new(self, deadline, |moment| (!moment.is_past()).then_some(moment.caller), None)
     }
 
     timeout_by_wrapping!();
@@ -217,6 +224,10 @@ impl Future for Moment {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.wait).poll(cx)
+        let polled = Pin::new(&mut self.wait).poll(cx);
+        if self.is_end && polled.is_pending() {
+            this_thread::awaits_end_of(self.caller);
+        }
+        polled
     }
 }

@@ -7,6 +7,7 @@
 pub mod calls;
 pub mod cancel;
 pub mod completed;
+pub mod ends;
 pub mod group;
 pub mod inspect;
 pub mod lifecycle;
@@ -14,8 +15,10 @@ pub mod lock;
 pub mod pending;
 pub mod pool;
 pub mod queued;
+pub mod room;
 pub mod single_queue;
 pub mod tracker;
+pub mod turns;
 pub mod wait;
 
 use std::{
@@ -27,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::wake::yield_now;
+use crate::{Caller, wake::yield_now};
 
 /// Stamps the suite for a [`Fixture`](crate::testing::Fixture): one `#[test]` for each of its functions.
 #[macro_export]
@@ -83,7 +86,12 @@ macro_rules! conformance {
             cal_15_protected_child_stops_with_its_parent
             cal_16_children_without_a_name
             cal_dropped_scope_stops_at_once
-            cal_stop_while_a_child_blocks_on_the_parent);
+            cal_stop_while_a_child_blocks_on_the_parent
+            cal_a_child_while_its_parent_stops
+            cal_a_name_that_is_taken
+            cal_what_cannot_run_leaves_no_child
+            cal_the_body_goes_on_behind_the_end
+            cal_serving_until_somebody_stops_it);
         $crate::__stamp!($fixture, calls:
             sch_01_verbs_from_here_and_elsewhere
             sch_02_not_before_its_time
@@ -102,7 +110,21 @@ macro_rules! conformance {
             thr_04_three_at_once_and_ten_idle
             thr_calls_beyond_the_limit_wait
             thr_own_workers_exceed_the_limit
-            thr_stop_while_calls_wait);
+            thr_stop_while_calls_wait
+            thr_cancelled_calls_wait_no_longer
+            thr_settings_at_their_limits);
+        $crate::__stamp!($fixture, ends:
+            a_stopped_caller_has_no_unfinished_calls
+            a_caller_that_is_stopped_before_it_ran_ends_its_calls_first
+            a_caller_without_handles_stops_when_its_last_child_has
+            the_moments_of_a_caller_that_never_ran_come
+            the_moments_of_a_parent_that_never_ran_come
+            stopped_comes_once_whoever_stops_it
+            the_body_of_a_scope_that_awaits_its_own_end_ends
+            the_body_of_a_run_that_awaits_its_own_end_ends
+            a_call_that_awaits_the_end_of_a_parent_ends
+            a_child_that_was_only_built_is_started_by_its_name
+            a_child_inherits_what_is_not_set);
         $crate::__stamp!($fixture, queued:
             que_01_one_at_a_time_in_order
             que_02_close_while_running
@@ -116,14 +138,21 @@ macro_rules! conformance {
             que_bounded
             que_bounded_under_pressure
             que_closed_caller
-            que_own_queue_is_an_error);
+            que_own_queue_is_an_error
+            que_02_a_call_behind_a_close_waits_for_the_one_that_runs
+            que_03_the_next_item_runs_whatever_panics
+            que_shares_with_unequal_rounds
+            que_bounded_first_come_first_served);
         $crate::__stamp!($fixture, completed:
             asc_01_in_order_of_completion
             asc_02_never_more_than_the_limit
             asc_03_failures_come_out_too
             asc_04_futures_and_streams
             asc_05_left_early
-            asc_zero_limit);
+            asc_zero_limit
+            asc_a_source_that_panics
+            asc_a_source_that_calls_its_caller
+            asc_left_with_a_canceller_that_panics);
         $crate::__stamp!($fixture, wait:
             wai_01_conditions
             wai_02_timeout
@@ -139,7 +168,8 @@ macro_rules! conformance {
             trk_01_activate_and_deactivate
             trk_02_in_the_set_until_done
             trk_03_one_current_of_each_type
-            trk_04_chosen_trackers);
+            trk_04_chosen_trackers
+            trk_a_tracker_that_panics);
         $crate::__stamp!($fixture, group:
             grp_01_ends_when_all_are_done
             grp_02_a_failing_member_ends_it
@@ -152,7 +182,10 @@ macro_rules! conformance {
             grp_09_nested
             grp_10_the_body_fails
             grp_left_behind
-            grp_by_hand);
+            grp_by_hand
+            grp_09_members_of_groups_inside
+            grp_an_error_whose_text_asks_the_group
+            grp_what_panics_around_it);
         $crate::__stamp!($fixture, lock:
             lck_01_event
             lck_01_countdown
@@ -171,6 +204,29 @@ macro_rules! conformance {
             ins_01_pending_texts
             ins_02_caller_texts
             ins_03_group_texts);
+        $crate::__stamp!($fixture, room:
+            a_full_queue_that_was_closed_says_that_it_is_closed
+            a_wait_for_room_ends_when_the_queue_is_closed
+            a_wait_for_room_ends_when_the_queue_is_cancelled
+            a_wait_for_room_ends_when_the_caller_stops
+            a_wait_for_room_in_a_closed_queue_ends_at_once
+            adding_while_the_queue_is_closed_ends
+            a_wait_for_room_that_is_dropped_leaves_nothing
+            a_wait_for_room_that_is_polled_again_keeps_one_waker
+            room_for_one_wakes_one
+            leaving_does_not_take_the_room_of_another);
+        $crate::__stamp!($fixture, turns:
+            an_item_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_cancel_waits_for_the_one_that_runs
+            an_item_of_a_method_behind_a_close_waits_for_the_one_that_runs
+            an_item_behind_a_close_waits_for_one_that_cleans_up
+            items_run_one_at_a_time_whoever_closes_the_queue
+            a_queue_that_feeds_itself_lets_others_have_their_turn
+            a_queue_that_feeds_itself_can_be_stopped
+            a_queue_that_feeds_itself_can_be_closed
+            a_bounded_queue_that_feeds_itself_lets_others_have_their_turn
+            no_kind_of_call_runs_far_ahead_of_the_others
+            no_queue_runs_far_ahead_of_another);
     };
 }
 
@@ -230,6 +286,18 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 /// What comes within a generous time.
 fn receive<T>(from: &mpsc::Receiver<T>) -> T {
     from.recv_timeout(LONG).expect("something should have come")
+}
+
+/// Holds up the thread of a caller until the sender is used or dropped.
+fn hold_up(caller: &Caller) -> mpsc::Sender<()> {
+    let (go_on, held_up) = mpsc::channel::<()>();
+    let (sender, begun) = mpsc::channel();
+    caller.call_direct(move || {
+        sender.send(()).unwrap();
+        let _dropped = held_up.recv_timeout(LONG);
+    });
+    receive(&begun);
+    go_on
 }
 
 /// An error as tests need one.

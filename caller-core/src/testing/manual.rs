@@ -43,14 +43,11 @@ struct Time {
     timers: Timers,
 }
 
-struct VirtualClock {
-    start: Instant,
-    gone_by: Mutex<Duration>,
-}
+struct VirtualClock(Mutex<Instant>);
 
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
-        timer::after(self.start, *self.gone_by.lock().unwrap_or_else(PoisonError::into_inner))
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,15 +59,15 @@ thread_local! {
 impl Manual {
     /// A backend with a clock of its own.
     pub fn new() -> Self {
-        let clock = Arc::new(VirtualClock { start: Instant::now(), gone_by: Mutex::default() });
+        let clock = Arc::new(VirtualClock(Mutex::new(Instant::now())));
         Self(Arc::new(Time { timers: Timers::new(clock.clone()), clock }))
     }
 
-    /// Moves the clock on by `time`, and wakes what is due by then. The clock stops about a century after its start.
+    /// Moves the clock on by `time`, but by no more than about a thousand years, and wakes what is due by then.
     pub fn advance(&self, time: Duration) {
-        let mut gone_by = self.0.clock.gone_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *gone_by = gone_by.saturating_add(time);
-        drop(gone_by);
+        let mut now = self.0.clock.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = timer::after(*now, time);
+        drop(now);
         self.0.timers.fire(Waker::noop());
     }
 

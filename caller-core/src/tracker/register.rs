@@ -1,7 +1,11 @@
 //! How the active trackers hear of a pending.
 
 use super::{Entry, selection::Trackers};
-use crate::{context::Context, pending::PendingHandle};
+use crate::{
+    context::Context,
+    guard::{self, Place},
+    pending::PendingHandle,
+};
 
 impl Context {
     /// The trackers of a call that is about to be made with it, if there are any.
@@ -9,7 +13,7 @@ impl Context {
         (!self.trackers().is_empty()).then(|| self.without_values())
     }
 
-    /// Tells the trackers that are active in it of a pending.
+    /// Tells the trackers that are active in it of a pending. It does not panic: a tracker that does is passed over.
     pub(crate) fn register(&self, pending: impl FnOnce() -> PendingHandle) {
         self.register_with(&Trackers::all(), pending);
     }
@@ -23,7 +27,7 @@ impl Context {
             if trackers.has(*of)
                 && let Some(entry) = value.downcast_ref::<Entry>()
             {
-                entry.tracker.track(&pending);
+                guard::quietly(Place::Tracker, || entry.tracker.track(&pending));
             }
         }
     }

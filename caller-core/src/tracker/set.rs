@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::members::Members;
 use crate::{
+    guard::{self, Place},
     pending::{Keeper, PendingHandle},
     sys::{self, Mutex, MutexGuard},
 };
@@ -72,7 +73,8 @@ impl SetInner {
 impl Keeper for SetInner {
     fn done(&self, pending: &PendingHandle) {
         let gone = self.members().remove(pending);
-        drop(gone);
+        // It may be the last handle, with the result.
+        guard::discard(Place::ResultDrop, gone);
     }
 }
 

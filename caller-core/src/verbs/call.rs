@@ -1,9 +1,9 @@
 //! `call_soon` and its kin: the verbs that hand a function to a caller.
 
-use std::{panic::Location, time::Duration};
+use std::{panic::Location, sync::Arc, time::Duration};
 
 use crate::{
-    call::{Fallible, Item, Plain, Unattended, UnobservedFailure},
+    call::{Fallible, Item, Named, Plain, Unattended, UnobservedFailure, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Result, name_of},
@@ -37,7 +37,7 @@ impl Caller {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Plain, _, _, _>(move || function(), None, Context::current(), Location::caller())
+        self.submit(job::<F, Plain, _>(move || function()), None, Context::current(), Location::caller())
     }
 
     /// As [`call_soon`](Self::call_soon), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -48,7 +48,19 @@ impl Caller {
         E: Into<BoxError> + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Fallible, _, _, _>(move || function(), None, Context::current(), Location::caller())
+        self.submit(job::<F, Fallible, _>(move || function()), None, Context::current(), Location::caller())
+    }
+
+    /// As [`call_soon`](Self::call_soon), under a name, which errors, traces and tables show instead of the name of the
+    /// function. For other verbs see [`schedule_call`](Self::schedule_call).
+    #[track_caller]
+    pub fn call_soon_named<F, T>(&self, name: impl Into<Arc<str>>, function: F) -> Pending<T>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let job = Named { job: job::<F, Plain, _>(move || function()), name: name.into() };
+        self.submit(job, None, Context::current(), Location::caller())
     }
 
     /// As [`call_soon`](Self::call_soon), but not before `delay` has gone by since now. Cancelled before it has begun,
@@ -60,7 +72,7 @@ impl Caller {
         T: Send + 'static,
     {
         let (context, here) = (Context::current(), Location::caller());
-        self.submit::<F, Plain, _, _, _>(move || function(), Some(delay), context, here)
+        self.submit(job::<F, Plain, _>(move || function()), Some(delay), context, here)
     }
 
     /// As [`call_later`](Self::call_later), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -72,7 +84,7 @@ impl Caller {
         T: Send + 'static,
     {
         let (context, here) = (Context::current(), Location::caller());
-        self.submit::<F, Fallible, _, _, _>(move || function(), Some(delay), context, here)
+        self.submit(job::<F, Fallible, _>(move || function()), Some(delay), context, here)
     }
 
     /// As [`call_soon`](Self::call_soon), in this caller's own thread, where the closure need not be `Send` either.

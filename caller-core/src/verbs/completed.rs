@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     fmt,
     future::Future,
+    panic::resume_unwind,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context as TaskContext, Poll, Wake, Waker},
@@ -17,7 +18,7 @@ use crate::{
     caller::Caller,
     context::Context,
     error::{Error, Kind, Result},
-    guard,
+    guard::{self, Panic, Place},
     pending::Pending,
 };
 
@@ -77,17 +78,24 @@ impl Caller {
     ///
     /// Dropping the stream cancels what is unfinished, unless [`cancel_unfinished`](AsCompleted::cancel_unfinished)
     /// says otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If the collection's iterator panics, the stream ends with that panic, behind the pendings that came before it.
     pub fn as_completed<P: IntoPending>(
         &self,
         items: impl IntoIterator<Item = P>,
     ) -> AsCompleted<P::Output, FromVec<P::Output>> {
-        let items: Vec<_> = items.into_iter().map(|item| item.into_pending(self)).collect();
-        AsCompleted::new(self, FromIter(items.into_iter()), usize::MAX)
+        let mut pendings = Vec::new();
+        let made = guard::run(|| items.into_iter().for_each(|item| pendings.push(item.into_pending(self))));
+        let mut completed = AsCompleted::new(self, FromIter(pendings.into_iter()), usize::MAX);
+        completed.panic = Mutex::new(made.err());
+        completed
     }
 
     /// As [`as_completed`](Self::as_completed), for an iterator that starts a call when it is asked for its next
     /// item. It is asked when one of at most ten unfinished calls is done; see
-    /// [`max_concurrent`](AsCompleted::max_concurrent).
+    /// [`max_concurrent`](AsCompleted::max_concurrent). An iterator that panics is dropped and asked no more.
     pub fn as_completed_lazy<I, P>(&self, items: I) -> AsCompleted<P::Output, FromIter<I::IntoIter>>
     where
         I: IntoIterator<Item = P>,
@@ -142,6 +150,11 @@ impl<S: Stream> Source for FromStream<S> {
 /// A stream of pendings that are done; made by [`Caller::as_completed`] and its kin.
 ///
 /// A call's own pending, which could never be done while the call waits for it, is given back at once as it is.
+///
+/// # Panics
+///
+/// If the source of the pendings panics, the source is dropped. The stream gives the pendings that came before, and then
+/// goes on with the panic, once.
 #[must_use = "streams do nothing unless polled"]
 pub struct AsCompleted<T: Send + 'static, S> {
     caller: Caller,
@@ -151,6 +164,9 @@ pub struct AsCompleted<T: Send + 'static, S> {
     unfinished: Slab<Pending<T>>,
     done: Arc<Done>,
     cancel_unfinished: bool,
+    /// What the source panicked with. The stream goes on with it when all that came before was given.
+    /// In a lock, so that the stream is `Sync`.
+    panic: Mutex<Option<Panic>>,
 }
 
 /// Which of the unfinished are done.
@@ -192,6 +208,14 @@ impl Wake for One {
 }
 
 impl<T: Send + 'static, S> AsCompleted<T, S> {
+    fn take_panic(&mut self) -> Option<Panic> {
+        self.panic.get_mut().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn end_source(&mut self) {
+        guard::discard(Place::Source, self.source.take());
+    }
+
     fn new(caller: &Caller, source: S, limit: usize) -> Self {
         Self {
             caller: caller.clone(),
@@ -200,6 +224,7 @@ impl<T: Send + 'static, S> AsCompleted<T, S> {
             unfinished: Slab::new(),
             done: Arc::default(),
             cancel_unfinished: true,
+            panic: Mutex::default(),
         }
     }
 
@@ -234,8 +259,8 @@ impl<T: Send + 'static, S> AsCompleted<T, S> {
     fn next_done(&mut self) -> Option<Pending<T>> {
         loop {
             let key = self.done.ready().keys.pop_front()?;
-            if let Some(pending) = self.unfinished.try_remove(key) {
-                return Some(pending);
+            if self.unfinished.get(key).is_some_and(Pending::is_done) {
+                return self.unfinished.try_remove(key);
             }
         }
     }
@@ -247,18 +272,26 @@ where
     T: Send + 'static,
     S: Source<Item: IntoPending<Output = T>>,
 {
-    /// Asks the source for as much as there is room for. Some if an item is to be given at once.
+    /// Polls the source up to the limit. Returns a pending that is to be given at once.
     fn take_in(&mut self, cx: &mut TaskContext<'_>) -> Option<Pending<T>> {
         while self.unfinished.len() < self.limit {
-            let item = match self.source.as_mut()?.poll_item(cx) {
-                Poll::Ready(Some(item)) => item,
-                Poll::Ready(None) => {
-                    self.source = None;
+            let source = self.source.as_mut()?;
+            let caller = &self.caller;
+            let polled =
+                guard::run(|| source.poll_item(cx).map(|item| item.map(|item| item.into_pending(caller))));
+            let pending = match polled {
+                Ok(Poll::Ready(Some(pending))) => pending,
+                Ok(Poll::Pending) => return None,
+                Ok(Poll::Ready(None)) => {
+                    self.end_source();
                     return None;
                 }
-                Poll::Pending => return None,
+                Err(panic) => {
+                    self.panic = Mutex::new(Some(panic));
+                    self.end_source();
+                    return None;
+                }
             };
-            let pending = item.into_pending(&self.caller);
             if pending.handle().check_self_wait().is_err() {
                 return Some(pending);
             }
@@ -292,12 +325,16 @@ where
             return Poll::Ready(Some(done));
         }
         if this.unfinished.is_empty() && this.source.is_none() {
+            // Once: the stream has ended after it.
+            if let Some(panic) = this.take_panic() {
+                resume_unwind(panic.into_payload());
+            }
             return Poll::Ready(None);
         }
         // Registered first, looked at again then: what is done in between wakes us, or is seen.
         let waker = cx.waker().clone();
         let old = this.done.ready().waker.replace(waker);
-        drop(old);
+        guard::discard_waker(old);
         match this.next_done() {
             Some(done) => Poll::Ready(Some(done)),
             None => Poll::Pending,
@@ -310,8 +347,14 @@ impl<T: Send + 'static, S> Drop for AsCompleted<T, S> {
         for pending in self.unfinished.drain() {
             pending.cell().forget_owner();
             if self.cancel_unfinished && !pending.is_done() {
-                pending.cancel("`as_completed` was left before it was done");
+                let cancel = || pending.cancel("`as_completed` was left before it was done");
+                guard::quietly(Place::Canceller, cancel);
             }
+            guard::discard(Place::ResultDrop, pending);
+        }
+        self.end_source();
+        if let Some(panic) = self.take_panic() {
+            guard::report_panic(Place::Source, &panic);
         }
     }
 }

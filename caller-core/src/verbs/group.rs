@@ -1,9 +1,9 @@
 //! The verbs of a group: those of its caller, whose calls are members.
 
-use std::{future::Future, panic::Location, sync::Arc};
+use std::{panic::Location, sync::Arc};
 
 use crate::{
-    call::{Convert, Fallible, Plain},
+    call::{Fallible, FnJob, Plain, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Result},
@@ -20,7 +20,7 @@ impl PendingGroup {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Plain, _, _, _>(move || function(), false, Location::caller())
+        self.submit(job::<F, Plain, _>(move || function()), false, Location::caller())
     }
 
     /// As [`call_soon`](Self::call_soon), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -31,7 +31,7 @@ impl PendingGroup {
         E: Into<BoxError> + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Fallible, _, _, _>(move || function(), false, Location::caller())
+        self.submit(job::<F, Fallible, _>(move || function()), false, Location::caller())
     }
 
     /// Runs an async function in a worker of the group's caller, as [`Caller::to_thread`] does.
@@ -41,7 +41,7 @@ impl PendingGroup {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Plain, _, _, _>(move || function(), true, Location::caller())
+        self.submit(job::<F, Plain, _>(move || function()), true, Location::caller())
     }
 
     /// As [`to_thread`](Self::to_thread), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -52,27 +52,20 @@ impl PendingGroup {
         E: Into<BoxError> + 'static,
         T: Send + 'static,
     {
-        self.submit::<F, Fallible, _, _, _>(move || function(), true, Location::caller())
+        self.submit(job::<F, Fallible, _>(move || function()), true, Location::caller())
     }
 
-    fn submit<N, C, M, F, T>(
+    fn submit<J: FnJob>(
         self: &Arc<Self>,
-        make: M,
+        job: J,
         in_worker: bool,
         location: &'static Location<'static>,
-    ) -> Pending<T>
-    where
-        N: 'static,
-        C: Convert<F::Output, Value = T> + 'static,
-        M: FnOnce() -> F + Send + 'static,
-        F: Future + 'static,
-        T: Send + 'static,
-    {
+    ) -> Pending<J::Value> {
         let context = Context::current().with_tracker(self);
         let caller = self.caller().cloned().map_or_else(Caller::current, Ok);
         match caller {
-            Ok(caller) if in_worker => caller.lend_worker::<N, C, M, F, T>(make, context, location),
-            Ok(caller) => caller.submit::<N, C, M, F, T>(make, None, context, location),
+            Ok(caller) if in_worker => caller.lend_worker(job, context, location),
+            Ok(caller) => caller.submit(job, None, context, location),
             Err(error) => {
                 let (resolver, pending) = Resolver::new();
                 resolver.fail_with(error);

@@ -96,7 +96,9 @@ where
             Some(guest) => guest.clone(),
             None => this.guest.insert(scheduler::guest(&this.backend)?).clone(),
         };
+        let mut entered = false;
         guest.enter(&mut || {
+            entered = true;
             if let Some(make) = this.make.take() {
                 let (output, call) = (this.output.clone(), Inside::new(make));
                 this.adopted = Some(guest.adopt(Box::pin(async move {
@@ -108,6 +110,10 @@ where
                 this.adopted = None;
             }
         });
+        if !entered {
+            // It would never be polled.
+            return Poll::Ready(Err(io::Error::other("its `enter` did not call the function")));
+        }
         match this.output.take() {
             Some(Ok(output)) => Poll::Ready(Ok(output)),
             // On to whoever polls the call, who knows what to do with it.
@@ -125,7 +131,9 @@ impl<M, T> Drop for InGuest<M, T> {
             // The guest may go on with other tasks of its own meanwhile, which are not this call. What is dropped has its
             // context with it.
             let outside = (Context::outside(), Current::none());
-            guest.enter(&mut || drop(adopted.take()));
+            guest.enter(&mut || guard::discard(Place::FutureDrop, adopted.take()));
+            // A guest that did not call it leaves it here.
+            guard::discard(Place::FutureDrop, adopted.take());
             drop(outside);
         }
     }

@@ -13,6 +13,7 @@ use crate::{
     context::Context,
     error::{Error, Kind, Result},
     fn_queue::{FnQueue, Key, Queue, QueueHandle, QueueItem, key, method_key},
+    guard::{self, Guarded, Place},
     pending::PendingHandle,
 };
 
@@ -20,7 +21,8 @@ impl Caller {
     /// Queues a call of `function`: the calls of one function on one caller run one at a time, in the order queued.
     ///
     /// The first call starts the queue, which stays until it is closed or the caller stops. A failure or panic is
-    /// reported with the caller's name, and the next item runs. Values of [`ContextVar`](crate::ContextVar)s are
+    /// reported with the caller's name, and the next item runs; so is a panic of a destructor, or of the error's text.
+    /// Items share the thread with the other calls of the caller, in proportion to how many wait. Values of [`ContextVar`](crate::ContextVar)s are
     /// those of the call that began the queue.
     ///
     /// The function's type is the key, so it must not capture anything, which is checked when it is compiled. For a
@@ -57,7 +59,7 @@ impl Caller {
             // A type without a size has one value: the first is as good as any.
             let Some(function) = function.take() else { return Err(self.closed()) };
             let serve = async move |argument| Some(function(argument).await);
-            Ok(start::<F, _, _>(self, queue, here, serve))
+            Ok(start::<F, _, _>(self, queue, queue.begin_serving(), here, serve))
         })
     }
 
@@ -80,6 +82,9 @@ impl Caller {
     }
 
     /// Closes the queue of a function: the item that runs is cancelled, the rest never run. False if there is none.
+    ///
+    /// The next call of the function begins a new queue, whose first item runs when the future of the cancelled one has
+    /// been dropped.
     pub fn queue_close<F, A, R>(&self, _function: F) -> bool
     where
         F: AsyncFn(A) -> R + 'static,
@@ -91,7 +96,8 @@ impl Caller {
     /// As [`queue_call`](Self::queue_call), for a method: the queue is that of `function` and `object` together.
     ///
     /// The object is held weakly by the queue, and strongly by the item that runs. When it has gone, its queue ends
-    /// at the next look: the next item, and whenever queues of this caller are made or asked for.
+    /// at the next look: at the next item, and when queues of this caller are asked for. Adding queues looks too, each
+    /// time while there are few, and from time to time while there are many.
     ///
     /// # Errors
     ///
@@ -111,8 +117,14 @@ impl Caller {
             let object = Arc::downgrade(object);
             let watched = object.clone();
             let _first = queue.gone.set(Box::new(move || watched.strong_count() == 0));
-            let serve = async move |argument| Some(function(object.upgrade()?, argument).await);
-            Ok(start::<F, _, _>(self, queue, here, serve))
+            let serve = async move |argument| match object.upgrade() {
+                Some(object) => Some(function(object, argument).await),
+                None => {
+                    guard::discard(Place::ArgumentDrop, argument);
+                    None
+                }
+            };
+            Ok(start::<F, _, _>(self, queue, queue.begin_serving(), here, serve))
         })
     }
 
@@ -169,15 +181,16 @@ impl Caller {
         let item = QueueItem { argument: turn, context: Context::new() };
         self.queue_item(key, item, |queue| {
             let _first = queue.gone.set(Box::new(gone.clone()));
-            let gone = gone.clone();
+            let (gone, running) = (gone.clone(), queue.begin_serving());
+            let hold = running.clone();
             let serve = async move |turn: Turn| {
                 if gone() {
                     return None;
                 }
-                turn.take().await;
+                turn.take(hold.clone()).await;
                 Some(())
             };
-            let pending = start::<F, _, _>(self, queue, location, serve);
+            let pending = start::<F, _, _>(self, queue, running, location, serve);
             pending.serve_queue(key);
             Ok(pending)
         })
@@ -230,9 +243,10 @@ impl Caller {
         A: Send + 'static,
         R: Unattended + 'static,
     {
-        let queue = Arc::new(FnQueue::new(bound));
-        let serve = async move |argument| Some(function(argument).await);
-        let pending = start::<F, _, _>(self, &queue, Location::caller(), serve);
+        let queue = Arc::new(FnQueue::new(bound, Vec::new()));
+        let function = Guarded::new(Place::FunctionDrop, function);
+        let serve = async move |argument| Some(function.get()?(argument).await);
+        let pending = start::<F, _, _>(self, &queue, queue.begin_serving(), Location::caller(), serve);
         let _first = queue.pending.set(pending);
         Queue::new(queue)
     }
@@ -251,6 +265,12 @@ impl Caller {
             if new {
                 let pending = start(&queue)?;
                 let _first = queue.pending.set(pending);
+                if queue.items.is_stopped()
+                    && let Some(pending) = queue.pending.get()
+                {
+                    // Closed before its pending was known: what runs of it is cancelled here.
+                    pending.cancel("the queue was closed");
+                }
             }
             match queue.push(item) {
                 Ok(()) => return Ok(()),

@@ -5,11 +5,12 @@ use std::{future::Future, panic::Location, sync::Arc, time::Duration};
 use super::guest::{Guested, InGuest};
 use crate::{
     backend::Backend,
-    call::{self, Convert, Fallible, Plain},
+    call::{self, Convert, Fallible, FnJob, Named, Plain, Run, job},
     caller::Caller,
+    caller_id::CallerId,
     context::Context,
     error::{BoxError, Result},
-    pending::Pending,
+    pending::{Pending, Take},
     tracker::Trackers,
 };
 
@@ -24,6 +25,7 @@ impl Caller {
             trackers: Trackers::all(),
             backend: None,
             metadata: Vec::new(),
+            name: None,
         }
     }
 }
@@ -39,6 +41,7 @@ pub struct Schedule<'a, F> {
     trackers: Trackers,
     backend: Option<Arc<dyn Backend>>,
     metadata: Vec<(String, String)>,
+    name: Option<Arc<str>>,
 }
 
 impl<F> Schedule<'_, F> {
@@ -66,6 +69,25 @@ impl<F> Schedule<'_, F> {
         self
     }
 
+    /// Gives the call a name, which errors, traces and tables show instead of the name of its function.
+    ///
+    /// ```
+    /// # use caller::{Caller, testing::Manual};
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// let failed = caller.schedule_call(async || Err::<(), _>("no such table")).name("query").try_submit()?;
+    /// let error = failed.wait_blocking().unwrap_err();
+    /// assert_eq!(error.name(), Some("query"));
+    /// assert!(error.to_string().starts_with("`query` ("));
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Puts a label on its pending.
     pub fn metadata(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.metadata.push((name.into(), value.to_string()));
@@ -84,7 +106,7 @@ impl<F> Schedule<'_, F> {
         T: Send + 'static,
     {
         let location = Location::caller();
-        self.submit_as::<Plain, _, _, _>(|function| move || function(), location)
+        self.submit_as::<Plain, _, _>(|function| move || function(), location)
     }
 
     /// Submits it; an `Err` makes the call failed.
@@ -100,22 +122,21 @@ impl<F> Schedule<'_, F> {
         T: Send + 'static,
     {
         let location = Location::caller();
-        self.submit_as::<Fallible, _, _, _>(|function| move || function(), location)
+        self.submit_as::<Fallible, _, _>(|function| move || function(), location)
     }
 
-    fn submit_as<C, M, Fut, T>(
+    fn submit_as<C, M, Fut>(
         self,
         make: impl FnOnce(F) -> M,
         location: &'static Location<'static>,
-    ) -> Result<Pending<T>>
+    ) -> Result<Pending<C::Value>>
     where
         F: 'static,
-        C: Convert<Fut::Output, Value = T> + 'static,
+        C: Convert<Fut::Output, Value: Send + 'static> + 'static,
         M: FnOnce() -> Fut + Send + 'static,
         Fut: Future + 'static,
-        T: Send + 'static,
     {
-        let Self { caller, function, delay, context, trackers, backend, metadata } = self;
+        let Self { caller, function, delay, context, trackers, backend, metadata, name } = self;
         let guest = match backend {
             Some(wanted) if wanted.name() != caller.backend().name() => {
                 caller.check_guest(&*wanted)?;
@@ -127,10 +148,10 @@ impl<F> Schedule<'_, F> {
         context.keep_trackers(|of| trackers.has(of));
         let (make, id) = (make(function), Some(caller.id()));
         let (run, take) = match guest {
-            None => call::call::<F, C, M, Fut, T>(make, context, location, id),
+            None => named(job::<F, C, _>(make), name, context, location, id),
             Some(backend) => {
                 let inside = move || InGuest::new(backend, make);
-                call::call::<F, Guested<C>, _, _, T>(inside, context, location, id)
+                named(job::<F, Guested<C>, _>(inside), name, context, location, id)
             }
         };
         let pending = Pending::new(take.clone());
@@ -140,5 +161,18 @@ impl<F> Schedule<'_, F> {
         }
         drop(pending);
         Ok(caller.send(run, take, delay))
+    }
+}
+
+fn named<J: FnJob>(
+    job: J,
+    name: Option<Arc<str>>,
+    context: Context,
+    location: &'static Location<'static>,
+    caller: Option<CallerId>,
+) -> (Arc<dyn Run>, Arc<dyn Take<J::Value>>) {
+    match name {
+        None => call::call(job, context, location, caller),
+        Some(name) => call::call(Named { job, name }, context, location, caller),
     }
 }

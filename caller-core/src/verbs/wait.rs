@@ -49,6 +49,11 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_self_wait`](crate::Error::is_self_wait) if one of them is the call that waits. A timeout is no error.
+    ///
+    /// # Panics
+    ///
+    /// If the iterator panics: once the pendings that came before are done. Polled again, the wait gives these. A wait that
+    /// ends earlier reports the panic.
     pub fn wait<P: IntoPending>(&self, items: impl IntoIterator<Item = P>) -> WaitMany<P::Output> {
         WaitMany {
             completed: Some(self.as_completed(items).cancel_unfinished(false)),

@@ -2,10 +2,16 @@
 
 mod conformance;
 mod errors;
+mod groups;
+mod hostile;
+mod limits;
 mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
 mod stress;
+mod support;
 mod texts;
 mod timeouts;
+mod timers;
+mod waiters;
 mod waiting;

@@ -1,5 +1,6 @@
 //! The behaviour of the tokio backend.
 
+mod alone;
 #[cfg(unix)]
 mod checksums;
 mod conformance;

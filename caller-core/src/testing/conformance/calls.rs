@@ -3,17 +3,129 @@
 use std::{
     cell::Cell,
     rc::Rc,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Trouble, receive, yield_now};
+use super::{LONG, Trouble, receive, yield_now};
 use crate::{Caller, Context, ContextVar, Pending, Resolver, current_pending, testing::Fixture};
+
+/// What a row means by "soon".
+pub(super) const SOON: Duration = Duration::from_millis(250);
+
+/// Asserts that something takes at least `time`, and ends soon after that. A machine that is busy is late at times, so the
+/// best of some tries counts.
+pub(super) fn on_time(what: &str, time: Duration, mut measure: impl FnMut() -> Duration) {
+    futures::executor::block_on(on_time_async(what, time, async || measure()));
+}
+
+pub(super) async fn on_time_async(what: &str, time: Duration, mut measure: impl AsyncFnMut() -> Duration) {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let took = measure().await;
+        assert!(took >= time, "{what} came after {took:?}, before its time of {time:?}");
+        best = best.min(took);
+        if best <= time + SOON {
+            return;
+        }
+    }
+    panic!("{what} came after {best:?} at best, long after its time of {time:?}");
+}
+
+/// Gives a caller some turns, in which it does what it can do by now.
+pub(super) fn turns(caller: &Caller) {
+    let turns = caller.call_soon(async || {
+        for _ in 0..4 {
+            yield_now().await;
+        }
+    });
+    turns.wait().timeout(LONG).blocking().expect("the caller goes on");
+}
+
+/// Listens to what is reported in the thread of a caller from now on: failures and panics that nobody waits for. Without
+/// the feature `tracing` they are lines on stderr, which nobody hears in the process that writes them.
+pub(super) struct Reports(#[cfg(feature = "tracing")] Arc<Mutex<Vec<String>>>);
+
+#[cfg(not(feature = "tracing"))]
+impl Reports {
+    pub(super) fn of(_caller: &Caller) -> Self {
+        Self()
+    }
+
+    pub(super) fn expect(&self, _texts: &[&[&str]]) {}
+}
+
+#[cfg(feature = "tracing")]
+impl Reports {
+    pub(super) fn of(caller: &Caller) -> Self {
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let listener = listener::Listener(lines.clone());
+        let (sender, listening) = mpsc::channel();
+        drop(caller.call_soon(async move || {
+            let _until_the_caller_stops = tracing::subscriber::set_default(listener);
+            sender.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }));
+        receive(&listening);
+        Self(lines)
+    }
+
+    /// There were so many reports, and each has all of its texts in it.
+    pub(super) fn expect(&self, texts: &[&[&str]]) {
+        let lines = self.0.lock().unwrap().clone();
+        assert_eq!(lines.len(), texts.len(), "{lines:#?}");
+        for (line, texts) in lines.iter().zip(texts) {
+            assert!(texts.iter().all(|text| line.contains(text)), "{line} should have {texts:?}");
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod listener {
+    use std::{
+        fmt::{Debug, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use tracing::{
+        Event, Level, Metadata, Subscriber,
+        field::{Field, Visit},
+        span::{Attributes, Id, Record},
+    };
+
+    /// Writes down the fields of each error.
+    pub(super) struct Listener(pub(super) Arc<Mutex<Vec<String>>>);
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            write!(self.0, "{field}={value:?} ").unwrap();
+        }
+    }
+
+    impl Subscriber for Listener {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::ERROR
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            let mut line = Line(String::new());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+}
 
 async fn add(a: u32, b: u32) -> u32 {
     a + b
@@ -51,19 +163,38 @@ pub fn sch_01_verbs_from_here_and_elsewhere<F: Fixture>() {
 }
 
 pub fn sch_02_not_before_its_time<F: Fixture>() {
+    /// When it begins, by the clock of its caller.
+    async fn begins() -> Instant {
+        Caller::current().unwrap().backend().clock().now()
+    }
+    type Verb = fn(&Caller, Duration) -> Pending<Instant>;
+    let verbs: [(&str, Verb); 4] = [
+        ("call_later", |caller, delay| caller.call_later(delay, begins)),
+        ("try_call_later", |caller, delay| {
+            caller.try_call_later(delay, async || Ok::<_, Trouble>(begins().await))
+        }),
+        ("submit", |caller, delay| caller.schedule_call(begins).delay(delay).submit().unwrap()),
+        ("try_submit", |caller, delay| {
+            let call = caller.schedule_call(async || Ok::<_, Trouble>(begins().await));
+            call.delay(delay).try_submit().unwrap()
+        }),
+    ];
     let fixture = F::new();
     let caller = fixture.caller();
+    let clock = caller.backend().clock();
     let delay = Duration::from_millis(20);
-    let ran = Arc::new(AtomicBool::new(false));
-    let begun = Instant::now();
-    let later = caller.call_later(delay, {
-        let ran = ran.clone();
-        async move || ran.store(true, Ordering::SeqCst)
-    });
-    caller.call_soon(async || ()).wait_blocking().unwrap();
-    assert!(begun.elapsed() >= delay || !ran.load(Ordering::SeqCst));
-    fixture.elapse(delay);
-    later.wait_blocking().unwrap();
+    for (name, verb) in verbs {
+        on_time(name, delay, || {
+            let submitted = clock.now();
+            let later = verb(&caller, delay);
+            // What is due at half its time begins then.
+            turns(&caller);
+            fixture.elapse(delay / 2);
+            turns(&caller);
+            fixture.elapse(delay / 2);
+            later.wait().timeout(LONG).blocking().unwrap() - submitted
+        });
+    }
     // Several, in the order of their times.
     let order = Arc::new(Mutex::new(Vec::new()));
     let calls = [30, 10, 20].map(|milliseconds| {
@@ -75,13 +206,18 @@ pub fn sch_02_not_before_its_time<F: Fixture>() {
     caller.call_soon(async || ()).wait_blocking().unwrap();
     fixture.elapse(Duration::from_millis(30));
     for call in calls {
-        call.wait_blocking().unwrap();
+        call.wait().timeout(LONG).blocking().unwrap();
     }
     assert_eq!(*order.lock().unwrap(), [10, 20, 30]);
 }
 
 pub fn sch_03_direct_calls_in_order<F: Fixture>() {
+    async fn failing_later() -> Result<(), Trouble> {
+        yield_now().await;
+        Err(Trouble)
+    }
     let caller = F::new().caller();
+    let reports = Reports::of(&caller);
     let own = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
     let (sender, order) = mpsc::channel();
     let send = |what: &'static str| {
@@ -115,6 +251,14 @@ pub fn sch_03_direct_calls_in_order<F: Fixture>() {
         }
     });
     caller.call_direct(send("behind it"));
+    caller.call_direct_async(failing_later);
+    caller.call_direct_async(async || {
+        yield_now().await;
+        if true {
+            panic!("on purpose too");
+        }
+    });
+    caller.call_direct_async(async || Ok::<(), Trouble>(()));
     let soon = caller.call_soon({
         let send = send("call_soon");
         async move || send()
@@ -126,6 +270,14 @@ pub fn sch_03_direct_calls_in_order<F: Fixture>() {
     seen.extend((0..3).map(|_| receive(&order)));
     let expected = ["failing", "panicking", "plain", "async begins", "async ends", "behind it", "call_soon"];
     assert_eq!(seen, expected.map(|what| (what, own)));
+    // Each failure is reported: where, what, and why.
+    let (name, why) = (caller.name(), Trouble.to_string());
+    reports.expect(&[
+        &[name, "sch_03_direct_calls_in_order", &why],
+        &[name, "call_direct", "on purpose"],
+        &[name, "failing_later", &why],
+        &[name, "call_direct", "on purpose too"],
+    ]);
 }
 
 pub fn sch_04_current_pending<F: Fixture>() {
@@ -149,7 +301,8 @@ pub fn sch_04_current_pending<F: Fixture>() {
 
 pub fn sch_05_context<F: Fixture>() {
     static COLOR: ContextVar<&str> = ContextVar::new();
-    let caller = F::new().caller();
+    let fixture = F::new();
+    let caller = fixture.caller();
     assert!(COLOR.set("outside").unwrap_err().is_mismatch());
     let (resolver, gate) = Resolver::<()>::new();
     let other = caller.0.clone();
@@ -167,10 +320,64 @@ pub fn sch_05_context<F: Fixture>() {
     resolver.resolve(()).unwrap();
     assert_eq!(call.wait_blocking().unwrap(), (Some("red"), Some("green"), Some("green")));
     assert_eq!(COLOR.get(), None);
+    // The submitter changes its value after it has submitted; each call sees what there was, through all of its polls, and
+    // what it sets itself the submitter never sees.
+    let this = caller.0.clone();
+    let submitter = caller.call_soon(async move || {
+        COLOR.set("red").unwrap();
+        let (resolver, gate) = Resolver::<()>::new();
+        let gate = gate.shared();
+        let watch = || {
+            let gate = gate.clone();
+            async move || {
+                let first = COLOR.get();
+                yield_now().await;
+                gate.await.unwrap();
+                let second = COLOR.get();
+                COLOR.set("green").unwrap();
+                yield_now().await;
+                (first, second, COLOR.get())
+            }
+        };
+        let calls = [
+            this.call_soon(watch()),
+            this.call_later(Duration::from_nanos(1), watch()),
+            this.schedule_call(watch()).submit().unwrap(),
+            this.to_thread(watch()),
+            this.call_soon_local(watch()).unwrap(),
+        ];
+        COLOR.set("blue").unwrap();
+        let later = this.call_soon(watch());
+        yield_now().await;
+        assert_eq!(COLOR.get(), Some("blue"));
+        resolver.resolve(()).unwrap();
+        let mut seen = Vec::new();
+        for call in calls.into_iter().chain([later]) {
+            seen.push(call.await.unwrap());
+            assert_eq!(COLOR.get(), Some("blue"));
+        }
+        seen
+    });
+    while submitter.handle().wait().timeout(Duration::from_millis(1)).blocking().is_err() {
+        fixture.elapse(Duration::from_millis(1));
+    }
+    let seen = submitter.wait_blocking().unwrap_or_else(|error| panic!("{error}"));
+    let (red, green, blue) = (Some("red"), Some("green"), Some("blue"));
+    assert_eq!(seen[..5], [(red, red, green); 5]);
+    assert_eq!(seen[5], (blue, blue, green));
+    // A context that is given is used instead, and neither the submitter nor the context sees what the call sets.
     let explicit = Context::new().with(&COLOR, "blue");
-    let call =
-        COLOR.sync_scope("red", || caller.schedule_call(async || COLOR.get()).context(explicit).submit());
-    assert_eq!(call.unwrap().wait_blocking().unwrap(), Some("blue"));
+    let set = async || (COLOR.get(), COLOR.set("green").is_ok());
+    let (call, still) = COLOR.sync_scope("red", || {
+        let call = caller.schedule_call(set).context(explicit.clone()).submit().unwrap();
+        (call.wait_blocking().unwrap(), COLOR.get())
+    });
+    assert_eq!((call, still), ((blue, true), red));
+    assert_eq!(explicit.run(|| COLOR.get()), blue);
+    let none = COLOR.sync_scope("red", || {
+        caller.schedule_call(async || COLOR.get()).context(Context::new()).submit().unwrap()
+    });
+    assert_eq!(none.wait_blocking().unwrap(), None);
     // A direct call has none of it.
     let (sender, direct) = mpsc::channel();
     COLOR.sync_scope("red", || caller.call_direct(move || sender.send(COLOR.get()).unwrap()));

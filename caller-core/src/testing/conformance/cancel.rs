@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Drops, LONG, receive};
-use crate::{Resolver, current_pending, testing::Fixture};
+use super::{Drops, LONG, calls::turns, receive};
+use crate::{Caller, PendingHandle, Resolver, current_pending, testing::Fixture};
 
 pub fn can_01_without_canceller<F: Fixture>() {
     let (resolver, mut pending) = Resolver::<u32>::new();
@@ -129,23 +129,65 @@ pub fn can_06_seen_inside_a_long_poll<F: Fixture>() {
 }
 
 pub fn can_grace_to_clean_up<F: Fixture>() {
-    let caller = F::new().caller();
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (call, steps, cleaned) = with_grace(&caller, LONG);
+    call.cancel("please");
+    assert_eq!(receive(&steps), "asked");
+    assert!(!call.is_done());
+    cleaned.resolve(()).unwrap();
+    assert_eq!(receive(&steps), "cleaned");
+    done(&call);
+    assert!(call.error().unwrap().unwrap().is_cancelled());
+
+    // The time runs out: the call is dropped then, and not before.
+    let grace = Duration::from_millis(20);
+    let (call, steps, _cleaned) = with_grace(&caller, grace);
+    let clock = caller.backend().clock();
+    let asked = clock.now();
+    call.cancel("please");
+    assert_eq!(receive(&steps), "asked");
+    // The time counts from the turn in which the caller hears of the cancel.
+    turns(&caller);
+    fixture.elapse(grace / 2);
+    turns(&caller);
+    assert!(!call.is_done() || clock.now() >= asked + grace);
+    fixture.elapse(grace / 2);
+    done(&call);
+    assert!(clock.now() >= asked + grace);
+    assert_eq!(receive(&steps), "dropped");
+    assert!(steps.try_recv().is_err());
+}
+
+/// A call that has begun and asked for time to clean up: its handle, what it does, and what its clean-up waits for.
+fn with_grace(
+    caller: &Caller,
+    grace: Duration,
+) -> (PendingHandle, mpsc::Receiver<&'static str>, Resolver<()>) {
+    struct Tells(mpsc::Sender<&'static str>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            // A test that has seen enough does not listen any more.
+            let _nobody = self.0.send("dropped");
+        }
+    }
     let (sender, steps) = mpsc::channel();
     let (resolver, cleaned) = Resolver::<()>::new();
-    let pending = caller.call_soon(async move || {
+    let call = caller.call_soon(async move || {
         let own = current_pending().unwrap();
-        own.grace(LONG);
+        own.grace(grace);
         sender.send("began").unwrap();
+        let tells = Tells(sender);
         own.cancel_requested().await;
-        sender.send("asked").unwrap();
-        cleaned.await.unwrap();
-        sender.send("cleaned").unwrap();
+        tells.0.send("asked").unwrap();
+        cleaned.wait().protect().await.unwrap();
+        tells.0.send("cleaned").unwrap();
     });
     assert_eq!(receive(&steps), "began");
-    pending.cancel("please");
-    assert_eq!(receive(&steps), "asked");
-    assert!(!pending.is_done());
-    resolver.resolve(()).unwrap();
-    assert_eq!(receive(&steps), "cleaned");
-    assert!(pending.wait_blocking().unwrap_err().is_cancelled());
+    (call.handle(), steps, resolver)
+}
+
+/// Waits until a pending is done, at most for `LONG`.
+fn done(pending: &PendingHandle) {
+    pending.wait().timeout(LONG).blocking().expect("the pending should be done");
 }

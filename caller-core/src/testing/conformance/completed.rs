@@ -1,11 +1,16 @@
 //! ASC: pendings in the order in which they are done.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
 };
 
-use futures::{StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 
 use super::Trouble;
 use crate::{Pending, Resolver, testing::Fixture};
@@ -106,4 +111,79 @@ pub fn asc_zero_limit<F: Fixture>() {
     let caller = F::new().caller();
     let none = caller.as_completed_lazy(Vec::<Pending<()>>::new());
     assert!(none.max_concurrent(0).unwrap_err().is_zero_limit());
+}
+
+/// An iterator of two items that panics at the third.
+fn two_and_a_panic<T>(items: [T; 2]) -> impl Iterator<Item = T> {
+    items.into_iter().chain(std::iter::once_with(|| panic!("an iterator, on purpose")))
+}
+
+/// What a stream gives until its end, and how often it panics on the way.
+async fn drain(mut stream: impl Stream<Item = Pending<u32>> + Unpin) -> (Vec<u32>, usize) {
+    let (mut given, mut panics) = (Vec::new(), 0);
+    loop {
+        let next = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| stream.poll_next_unpin(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(next)) => Poll::Ready(Some(next)),
+            Err(_) => Poll::Ready(None),
+        });
+        match next.await {
+            Some(Some(pending)) => given.push(pending.await.unwrap()),
+            Some(None) => break,
+            None => panics += 1,
+        }
+    }
+    given.sort_unstable();
+    (given, panics)
+}
+
+pub fn asc_a_source_that_panics<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let calls = || [1, 2].map(|number| caller.call_soon(async move || number));
+    fixture.block_on(async {
+        let expected = (vec![1, 2], 1);
+        assert_eq!(drain(caller.as_completed_lazy(two_and_a_panic(calls()))).await, expected);
+        let one = caller.as_completed_lazy(two_and_a_panic(calls())).max_concurrent(1).unwrap();
+        assert_eq!(drain(one).await, expected);
+        assert_eq!(drain(caller.as_completed_stream(stream::iter(two_and_a_panic(calls())))).await, expected);
+        assert_eq!(drain(caller.as_completed(two_and_a_panic(calls()))).await, expected);
+        // One that is left before the end, as a destructor does that runs while a panic unwinds.
+        let (resolver, pending) = Resolver::<u32>::new();
+        let mut left = caller.as_completed_lazy(two_and_a_panic([caller.call_soon(async || 1), pending]));
+        assert_eq!(left.next().await.unwrap().await.unwrap(), 1);
+        drop(left);
+        assert!(resolver.is_done());
+        // `wait` goes on with it when all is done, and gives that when it is polled again.
+        let mut wait = caller.wait(two_and_a_panic(calls()));
+        let first = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| wait.poll_unpin(cx))) {
+            Ok(polled) => polled.map(|waited| Some(waited.is_ok())),
+            Err(_) => Poll::Ready(None),
+        });
+        assert_eq!(first.await, None);
+        assert_eq!(wait.await.unwrap().done.len(), 2);
+    });
+}
+
+pub fn asc_a_source_that_calls_its_caller<F: Fixture>() {
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let calls = (0..100).map(|number| {
+        caller.call_direct(|| ());
+        drop(caller.queues());
+        caller.call_soon(async move || number)
+    });
+    let all = caller.as_completed_lazy(calls).max_concurrent(usize::MAX).unwrap();
+    assert_eq!(fixture.block_on(drain(all)), ((0..100).collect(), 0));
+}
+
+/// A canceller that panics when the stream is dropped keeps none of the others from being cancelled.
+pub fn asc_left_with_a_canceller_that_panics<F: Fixture>() {
+    let caller = F::new().caller();
+    let (resolvers, pendings) = several(3);
+    resolvers[0].set_canceller(|_| panic!("a canceller, on purpose")).unwrap();
+    let mut completed = caller.as_completed(pendings);
+    assert!(completed.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(completed);
+    assert!(resolvers.iter().all(Resolver::is_cancelled));
 }

@@ -1,15 +1,19 @@
 //! GRP: calls that belong together.
 
 use std::{
+    fmt,
     future::{Future, pending, poll_fn},
     pin::pin,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{Trouble, eventually, receive};
-use crate::{Caller, Error, GroupMode, Pending, PendingGroup, Resolver, current_pending, testing::Fixture};
+use super::{LONG, Trouble, calls::on_time_async, eventually, receive};
+use crate::{
+    Caller, DoneCallback, Error, GroupMode, Pending, PendingGroup, PendingHandle, Resolver, current_pending,
+    testing::Fixture,
+};
 
 const MODES: [GroupMode; 4] =
     [GroupMode::Lenient, GroupMode::AllOrError, GroupMode::AllOrNothing, GroupMode::Strict];
@@ -20,11 +24,26 @@ fn in_a_call<F: Fixture, T: Send + 'static>(body: impl AsyncFnOnce(Caller) -> T 
     let caller = fixture.caller();
     let this = caller.0.clone();
     let call = caller.call_soon(async move || body(this).await);
+    let until = Instant::now() + LONG;
     // No faster than the machine's clock, or a virtual one would run out of patience with what is about to end.
     while call.handle().wait().timeout(Duration::from_millis(1)).blocking().is_err() {
+        assert!(Instant::now() < until, "the body did not end");
         fixture.elapse(Duration::from_millis(1));
     }
     call.wait_blocking().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A call that never ends: in this caller's thread, and in a worker.
+fn endless(here: &Caller) -> [Pending<()>; 2] {
+    [here.call_soon(async || pending().await), here.to_thread(async || pending().await)]
+}
+
+/// They are done, since they were cancelled.
+async fn cancelled(members: impl IntoIterator<Item = PendingHandle>) {
+    for member in members {
+        member.wait().timeout(LONG).await.unwrap();
+        assert!(member.is_cancelled() && member.error().unwrap().unwrap().is_cancelled(), "{member}");
+    }
 }
 
 /// Polls a future once.
@@ -80,84 +99,129 @@ pub fn grp_01_ends_when_all_are_done<F: Fixture>() {
 
 pub fn grp_02_a_failing_member_ends_it<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
-        let (sender, dropped) = mpsc::channel::<()>();
+        let (sender, body) = mpsc::channel::<()>();
         let group = here.group().build();
+        let mut others = Vec::new();
         let error = group
             .run(async |group| {
                 let _until_dropped = sender;
-                drop(here.call_soon(async || pending::<()>().await));
-                drop(here.to_thread(async || pending::<()>().await));
+                others.extend(endless(&here));
                 drop(group.try_call_soon(async || Err::<(), _>(Trouble)));
                 pending::<()>().await;
             })
             .await
             .unwrap_err();
-        assert!(dropped.try_recv().is_err(), "the body was dropped");
+        assert_eq!(body.try_recv(), Err(mpsc::TryRecvError::Disconnected), "the body was dropped");
+        assert!(others.iter().all(Pending::is_done), "it ends when the others have");
+        cancelled(others.iter().map(Pending::handle)).await;
         assert!(error.is_failed() && !error.is_cancelled() && group.is_cancelled() && group.is_empty());
         assert_eq!(error.failures().len(), 1);
         assert_eq!(error.failures()[0].downcast_ref(), Some(&Trouble));
         assert_eq!(error.downcast_ref(), Some(&Trouble));
         assert!(error.to_string().contains(&Trouble.to_string()), "{error}");
-        // All failures come back together, a panic among them.
-        let (resolver, gate) = Resolver::<()>::new();
-        let gate = gate.shared();
-        let both = here
-            .group()
-            .run(async |_| {
-                for panics in [false, true] {
-                    let gate = gate.clone();
-                    let own = here.try_call_soon(async move || {
-                        current_pending().unwrap().grace(Duration::from_secs(20));
-                        gate.wait().protect().await.unwrap();
-                        assert!(!panics, "on purpose");
-                        Err::<(), _>(Trouble)
-                    });
-                    drop(own);
+        // All failures come back together. A member that fails before the group has heard of another failure is not
+        // cancelled by it: here the callbacks of one member make the next one fail, and come before the group's own.
+        let group = here.group().build();
+        let other = here.new_child().unwrap();
+        let error = group
+            .run(async |group| {
+                let (first, first_pending) = Resolver::<()>::new();
+                let (second, second_pending) = Resolver::<()>::new();
+                let (go_on, gate) = Resolver::<()>::new();
+                let third = other.call_soon(async move || {
+                    gate.await.unwrap();
+                    panic!("on purpose");
+                });
+                let (third, heard) = (third.handle(), group.clone());
+                second_pending.add_done_callback(&DoneCallback::new(move |_| {
+                    go_on.resolve(()).unwrap();
+                    eventually("the third failure", || !heard.pendings().contains(&third));
+                }));
+                first_pending
+                    .add_done_callback(&DoneCallback::new(move |_| assert!(second.fail("out of ink"))));
+                for member in [&first_pending, &second_pending] {
+                    group.add(&member.handle()).unwrap();
                 }
-                here.call_soon(async || ()).await.unwrap();
-                resolver.resolve(()).unwrap();
+                assert!(first.fail(Trouble));
                 pending::<()>().await;
             })
             .await
             .unwrap_err();
-        assert!(both.is_failed() && !both.failures().is_empty());
+        assert!(error.is_failed() && !error.is_cancelled() && group.is_empty());
+        let failures = error.failures();
+        assert_eq!(failures.len(), 3, "{error}");
+        assert!(failures[0].is_panic() && failures[0].to_string().contains("on purpose"), "{error}");
+        assert_eq!(failures[1].failure().unwrap().to_string(), "out of ink");
+        assert_eq!(failures[2].downcast_ref(), Some(&Trouble));
+        assert_eq!(error.downcast_ref(), Some(&Trouble));
+        let text = error.to_string();
+        let lines = ["on purpose", "out of ink", "the cat sat on the keyboard"];
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
     });
 }
 
 pub fn grp_03_dropped_or_timed_out<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
+        // Dropped while its body waits, and when that has ended and members have not.
+        for body_ends in [false, true] {
+            let group = here.group().build();
+            let (sender, body) = mpsc::channel::<()>();
+            let (_resolver, by_hand) = Resolver::<()>::new();
+            let members = {
+                let mut running = pin!(group.run(async |group| {
+                    let _until_dropped = sender;
+                    drop(endless(&here));
+                    group.add(&by_hand.handle()).unwrap();
+                    if !body_ends {
+                        pending::<()>().await;
+                    }
+                }));
+                for _ in 0..2 {
+                    assert!(once(running.as_mut()).await.is_pending());
+                    // In this turn, members begin.
+                    here.call_soon(async || ()).await.unwrap();
+                }
+                assert!(!group.is_cancelled());
+                group.pendings()
+            };
+            assert_eq!(members.len(), 3);
+            assert_eq!(body.try_recv(), Err(mpsc::TryRecvError::Disconnected), "the body was dropped");
+            assert!(group.is_empty() && group.pendings().is_empty() && group.is_cancelled());
+            assert!(members.iter().all(PendingHandle::is_cancelled));
+            cancelled(members).await;
+            assert!(group.add(&here.call_soon(async || ()).handle()).unwrap_err().is_closed());
+        }
+        // A future that was never polled ran nothing, so there is nothing to give up.
         let group = here.group().build();
-        let member = {
-            let mut made = None;
-            let mut running = pin!(group.run(async |_| {
-                made = Some(here.call_soon(async || pending::<()>().await));
-                pending::<()>().await;
-            }));
-            assert!(once(running.as_mut()).await.is_pending());
-            assert_eq!(group.len(), 1);
-            group.pendings().remove(0)
-        };
-        assert!(group.is_empty() && group.is_cancelled() && member.is_cancelled());
-        member.wait().await.unwrap();
+        let (_resolver, early) = Resolver::<()>::new();
+        group.add(&early.handle()).unwrap();
+        drop(group.run(async |_| ()));
+        assert!(!group.is_cancelled() && group.len() == 1 && !early.is_cancelled());
         // A call that runs one is cancelled: its timeout is that of a wait.
-        let (sender, members) = mpsc::channel();
+        let (sender, seen) = mpsc::channel();
         let this = here.clone();
         let call = here.call_soon(async move || {
+            let group = this.group().build();
+            let (running, seen_from_outside) = (group.clone(), sender.clone());
             let body = async |_group| {
-                sender.send(this.call_soon(async || pending::<()>().await).handle()).unwrap();
+                drop(endless(&this));
+                seen_from_outside.send((running.clone(), running.pendings())).unwrap();
                 pending::<()>().await;
             };
-            this.group().run(body).await.map(drop)
+            group.run(body).await.map(drop)
         });
-        let member = loop {
-            if let Ok(member) = members.try_recv() {
-                break member;
+        let (group, members) = loop {
+            if let Ok(seen) = seen.try_recv() {
+                break seen;
             }
             here.call_soon(async || ()).await.unwrap();
         };
+        assert_eq!((group.len(), members.len()), (2, 2));
+        let ended = call.handle();
         assert!(call.wait().timeout(Duration::from_millis(2)).await.unwrap_err().is_timeout());
-        member.wait().await.unwrap();
-        assert!(member.is_cancelled());
+        ended.wait().timeout(LONG).await.unwrap();
+        assert!(group.is_empty() && group.pendings().is_empty() && group.is_cancelled());
+        cancelled(members).await;
     });
 }
 
@@ -263,24 +327,44 @@ pub fn grp_06_cancelled_itself<F: Fixture>() {
 
 pub fn grp_07_timeout<F: Fixture>() {
     in_a_call::<F, _>(async |here| {
+        let clock = here.backend().clock();
+        let timeout = Duration::from_millis(20);
         for mode in MODES {
-            let group = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
-            let ended = group
-                .run(async |_| {
-                    drop(here.call_soon(async || pending::<()>().await));
-                    pending::<()>().await;
-                })
-                .await;
-            assert!(group.is_cancelled() && group.is_empty());
-            check_cancelled(mode, ended, "timed out");
+            on_time_async("the end of a group whose body waits", timeout, async || {
+                let group = here.group().mode(mode).timeout(timeout).build();
+                let begun = clock.now();
+                let ended = group
+                    .run(async |_| {
+                        drop(here.call_soon(async || pending::<()>().await));
+                        pending::<()>().await;
+                    })
+                    .await;
+                let took = clock.now() - begun;
+                assert!(group.is_cancelled() && group.is_empty());
+                check_cancelled(mode, ended, "timed out");
+                took
+            })
+            .await;
             // The body has ended, and a member goes on.
-            let late = here.group().mode(mode).timeout(Duration::from_millis(2)).build();
-            let ended = late.run(async |_| drop(here.call_soon(async || pending::<()>().await))).await;
-            match mode {
-                GroupMode::AllOrError | GroupMode::Strict => assert!(ended.unwrap_err().is_cancelled()),
-                _ => assert!(ended.unwrap().is_some()),
-            }
+            on_time_async("the end of a group whose member goes on", timeout, async || {
+                let group = here.group().mode(mode).timeout(timeout).build();
+                let begun = clock.now();
+                let ended = group.run(async |_| drop(here.call_soon(async || pending::<()>().await))).await;
+                let took = clock.now() - begun;
+                assert!(group.is_cancelled() && group.is_empty());
+                match mode {
+                    GroupMode::AllOrError | GroupMode::Strict => assert!(ended.unwrap_err().is_cancelled()),
+                    _ => assert!(ended.unwrap().is_some()),
+                }
+                took
+            })
+            .await;
         }
+        // One that ends in time is not cancelled, however long it lives afterwards.
+        let group = here.group().timeout(timeout).build();
+        assert_eq!(group.run(async |_| here.call_soon(async || 7).await.unwrap()).await.unwrap(), Some(7));
+        here.call_later(timeout * 2, async || ()).await.unwrap();
+        assert!(!group.is_cancelled());
     });
 }
 
@@ -450,4 +534,206 @@ pub fn grp_by_hand<F: Fixture>() {
     }));
     assert!(ended.unwrap().unwrap().wait_blocking().unwrap());
     eventually("the end of the caller's call", || caller.children().is_empty());
+}
+
+/// An error whose text asks the group of the call that failed.
+struct Asking(Arc<PendingGroup>);
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} left", self.0.len())
+    }
+}
+
+impl fmt::Display for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} left of {:?}, cancelled={}", self.0.len(), self.0, self.0.is_cancelled())
+    }
+}
+
+impl std::error::Error for Asking {}
+
+pub fn grp_an_error_whose_text_asks_the_group<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let error = here
+            .group()
+            .run(async |group: Arc<PendingGroup>| {
+                let asked = group.clone();
+                drop(group.try_call_soon(async move || Err::<(), _>(Asking(asked))));
+                pending::<()>().await;
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.failures().len(), 1);
+        assert!(error.to_string().contains("0 left"), "{error}");
+        let body = here.group().build();
+        let asked = body.clone();
+        let error = body.try_run(async move |_| Err::<(), _>(Asking(asked))).await.unwrap_err();
+        assert!(error.is_failed(), "{error}");
+    });
+}
+
+pub fn grp_what_panics_around_it<F: Fixture>() {
+    struct Mute;
+    impl fmt::Debug for Mute {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no words, on purpose")
+        }
+    }
+    impl fmt::Display for Mute {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no words, on purpose")
+        }
+    }
+    impl std::error::Error for Mute {}
+    /// Panics when it is dropped.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "drop, on purpose");
+        }
+    }
+    in_a_call::<F, _>(async |here| {
+        // A canceller, a future that is dropped, a text: the others are cancelled, the group ends, and has all failures.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        let by_hand = by_hand.handle();
+        resolver.set_canceller(|_| panic!("a canceller, on purpose")).unwrap();
+        let group = here.group().build();
+        group.add(&by_hand).unwrap();
+        let (sender, dropped) = mpsc::channel::<()>();
+        let error = group.run(async |group: Arc<PendingGroup>| {
+            drop(group.call_soon(async || Bomb));
+            drop(group.call_soon(async || {
+                let _bomb = Bomb;
+                pending::<()>().await;
+            }));
+            drop(group.call_soon(async move || {
+                let _until_dropped = sender;
+                pending::<()>().await;
+            }));
+            here.call_soon(async || ()).await.unwrap();
+            drop(group.try_call_soon(async || Err::<(), _>(Mute)));
+            while !by_hand.is_cancelled() {
+                here.call_soon(async || ()).wait().protect().await.unwrap();
+            }
+            pending::<()>().await;
+        });
+        let mut error = pin!(error);
+        let until = std::time::Instant::now() + super::LONG;
+        while !by_hand.is_cancelled() {
+            assert!(std::time::Instant::now() < until && once(error.as_mut()).await.is_pending());
+            let _cancelled = here.call_soon(async || ()).wait().protect().await;
+        }
+        assert!(resolver.resolve(()).is_ok());
+        let error = error.await.unwrap_err();
+        assert!(dropped.recv().is_err() && group.is_empty());
+        assert_eq!(error.failures().len(), 1);
+        // The destructor of its body.
+        let ended = here
+            .call_soon(async move || {
+                let this = Caller::current().unwrap();
+                let group = this.group().build();
+                let (outer, member) = (group.clone(), this.clone());
+                let run = group.run(async move |group| {
+                    let _bomb = Bomb;
+                    drop(member.call_soon(async || pending::<()>().await));
+                    group.cancel("enough");
+                    pending::<()>().await;
+                });
+                let panicked =
+                    futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(run)).await.is_err();
+                panicked && outer.is_empty()
+            })
+            .await;
+        assert!(ended.unwrap(), "a panic of its body goes on when the members have ended");
+    });
+}
+
+pub fn grp_09_members_of_groups_inside<F: Fixture>() {
+    in_a_call::<F, _>(async |here| {
+        let waits = || here.call_soon(async || pending::<()>().await).handle();
+        let outer = here.group().build();
+        let ended = outer
+            .run(async |outer| {
+                let first = waits();
+                let inner = here.group().build();
+                let (early, early_pending) = Resolver::<()>::new();
+                inner.add(&early_pending.handle()).unwrap();
+                let mut running = pin!(inner.run(async |_| {
+                    let second = waits();
+                    pending::<()>().await;
+                    second
+                }));
+                assert!(once(running.as_mut()).await.is_pending());
+                let third = waits();
+                let inside = inner.pendings();
+                assert!(inner.len() == 2 && inside[0] == early_pending.handle());
+                assert_eq!(outer.pendings(), [&[first.clone()], &inside[..], &[third.clone()]].concat());
+                assert_eq!(outer.len(), 4);
+                // Let go by the inner one, it is still the outer one's.
+                assert!(inner.remove(&inside[0]) && !inner.remove(&inside[0]));
+                assert!(inner.len() == 1 && outer.len() == 4 && outer.remove(&inside[0]));
+                assert!(inner.len() == 1 && outer.len() == 3 && !outer.remove(&inside[0]));
+                // Dropped, the inner one has no members; the outer one waits for them.
+                inner.add(&early_pending.handle()).unwrap();
+                early.set_canceller(|_| ()).unwrap();
+                first.cancel("enough");
+                first.wait().await.unwrap();
+                third.cancel("enough");
+                third.wait().await.unwrap();
+                outer.len()
+            })
+            .await;
+        assert_eq!(ended.unwrap(), Some(2));
+        // A member that goes on when the inner group has ended holds up the outer one, and its failure comes out of it.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        resolver.set_canceller(|_| ()).unwrap();
+        let by_hand = by_hand.handle();
+        let outer = here.group().build();
+        let mut running = pin!(outer.run(async |outer| {
+            let inner = here.group().cancellation_timeout(Duration::ZERO).build();
+            inner.add(&by_hand).unwrap();
+            inner.cancel("enough");
+            let left = inner.run(async |_| ()).await.unwrap_err();
+            assert_eq!(left.left_behind().len(), 1);
+            assert!(inner.is_empty() && inner.pendings().is_empty());
+            assert!(outer.len() == 1 && outer.pendings()[0] == by_hand);
+        }));
+        for _ in 0..10 {
+            assert!(once(running.as_mut()).await.is_pending());
+            here.call_soon(async || ()).await.unwrap();
+        }
+        assert_eq!(outer.pendings(), [by_hand.clone()]);
+        resolver.resolve(()).unwrap_or(());
+        assert_eq!(running.await.unwrap(), Some(()));
+        // A member by hand of both: one failure.
+        let (resolver, by_hand) = Resolver::<()>::new();
+        let by_hand = by_hand.handle();
+        let error = here
+            .group()
+            .run(async |outer| {
+                let failed = here
+                    .group()
+                    .run(async |inner| {
+                        outer.add(&by_hand).unwrap();
+                        inner.add(&by_hand).unwrap();
+                        assert!(outer.len() == 1 && inner.len() == 1);
+                        assert!(resolver.fail(Trouble));
+                        pending::<()>().await;
+                    })
+                    .await;
+                assert!(failed.unwrap_err().is_failed());
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(error.failures().len(), 1);
+        // One that is run in its own context has none around it.
+        let group = here.group().build();
+        let again = group.clone();
+        let ended = crate::Tracker::scope(&group, async {
+            again.run(async |_| here.call_soon(async || 7).await).await
+        })
+        .await;
+        assert_eq!(ended.unwrap().unwrap().unwrap(), 7);
+    });
 }

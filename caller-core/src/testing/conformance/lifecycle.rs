@@ -1,18 +1,49 @@
 //! CAL: how callers begin, are found, and end.
 
 use std::{
+    future::Future,
+    pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    task::Poll,
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::Duration,
 };
 
-use super::{Drops, LONG, eventually, receive, yield_now};
-use crate::{Caller, CallerState, Resolver, testing::Fixture};
+use super::{Drops, LONG, calls::turns, eventually, hold_up, receive, yield_now};
+use crate::{
+    Caller, CallerState, Moment, Pending, PendingHandle, Resolver,
+    testing::{Fixture, Manual, Running, probe::ends_soon},
+};
+
+/// A waker that looks at something at the very moment it is woken, in the thread that wakes it.
+struct Looks<F, T>(F, mpsc::Sender<T>);
+
+impl<F: Fn() -> T + Send + Sync + 'static, T: Send + 'static> Wake for Looks<F, T> {
+    fn wake(self: Arc<Self>) {
+        // A test that has failed does not listen any more.
+        let _nobody = self.1.send((self.0)());
+    }
+}
+
+/// What is so at the very moment that `moment` comes, which it has not yet.
+fn at<T: Send + 'static>(
+    mut moment: Moment,
+    look: impl Fn() -> T + Send + Sync + 'static,
+) -> (Moment, mpsc::Receiver<T>) {
+    let (sender, seen) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Looks(look, sender)));
+    assert!(Pin::new(&mut moment).poll(&mut Context::from_waker(&waker)).is_pending(), "it is past");
+    (moment, seen)
+}
+
+/// Waits until a caller has stopped, at most for `LONG`.
+fn stopped(caller: &Caller) {
+    eventually("the end of the caller", || caller.stopped().is_past());
+}
 
 pub fn cal_01_no_caller_outside_a_runtime<F: Fixture>() {
     let fixture = F::new();
@@ -118,24 +149,101 @@ pub fn cal_06_children_by_name<F: Fixture>() {
     assert_eq!(child.call_soon(async || Caller::current().unwrap()).wait_blocking().unwrap(), child);
     let error = parent.child_builder().name("db").protected(true).spawn().unwrap_err();
     assert!(error.is_mismatch() && error.to_string().contains("\"db\""), "{error}");
+    assert!(child.call_soon(async || F::is_current()).wait_blocking().unwrap(), "its parent's backend");
+    // One of its own, which its own children have from it.
+    let manual = Manual::new();
+    let other = parent.child_builder().name("other").backend(manual.clone()).spawn().unwrap();
+    let deeper = other.child("deeper").unwrap();
+    for caller in [&other, &deeper] {
+        assert!(caller.backend().is_same(&manual) && !caller.backend().is_same(&**parent.backend()));
+        let runs_on = caller.call_soon(async || Manual::is_current()).wait().timeout(LONG).blocking();
+        assert!(runs_on.unwrap(), "it runs on the backend that was named");
+    }
+    assert!(parent.backend().is_same(&fixture.backend()), "the parent keeps its own");
+    // The name finds it, with the backend named or not; another backend is another child's.
+    assert_eq!(parent.child("other").unwrap(), other);
+    assert_eq!(parent.child_builder().name("other").backend(manual).spawn().unwrap(), other);
+    let error = parent.child_builder().name("other").backend(Manual::new()).spawn().unwrap_err();
+    assert!(error.is_mismatch(), "{error}");
+    let error = parent.child_builder().name("db").backend(Manual::new()).spawn().unwrap_err();
+    assert!(error.is_mismatch(), "{error}");
+    assert_eq!(parent.children().len(), 2);
 }
 
 pub fn cal_07_children_stop_first<F: Fixture>() {
     let fixture = F::new();
-    let parent = fixture.caller();
-    let child = parent.child("child").unwrap();
-    let grandchild = child.child("grandchild").unwrap();
-    let worker = parent.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
-    let all = [child.clone(), grandchild, worker];
-    parent.stop();
-    parent.stopped().blocking().unwrap();
-    for caller in all {
-        assert_eq!(caller.state(), CallerState::Stopped, "{caller}");
-        assert!(caller.stopped().is_past());
+    for held in 0..4 {
+        // Stopped by another thread.
+        let parent = fixture.caller();
+        let mut family = Family::of(&parent, held, || {
+            parent.to_thread(async || Caller::current().unwrap()).wait().timeout(LONG).blocking().unwrap()
+        });
+        parent.stop();
+        family.ends();
+        // Left.
+        let left = fixture.block_on(async {
+            Caller::scope(fixture.backend(), async |parent| {
+                let worker = parent.to_thread(async || Caller::current().unwrap()).await.unwrap();
+                let mut family = Family::of(&parent, held, || worker);
+                thread::spawn(move || family.ends())
+            })
+            .await
+            .unwrap()
+        });
+        left.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
     }
-    assert!(parent.children().is_empty());
-    assert!(parent.child("child").unwrap_err().is_closed());
-    assert!(parent.new_child().unwrap_err().is_closed());
+}
+
+/// A caller with children, a grandchild and an idle worker.
+struct Family {
+    parent: Caller,
+    /// All but the parent. One of them is held up, and cannot stop before it is let go.
+    others: Vec<Caller>,
+    held: usize,
+    let_go: mpsc::Sender<()>,
+    /// Whether each of the others had stopped at the moment the parent had.
+    at_the_end: (Moment, mpsc::Receiver<Vec<CallerState>>),
+}
+
+impl Family {
+    fn of(parent: &Caller, held: usize, worker: impl FnOnce() -> Caller) -> Self {
+        let child = parent.child("child").unwrap();
+        let grandchild = child.child("grandchild").unwrap();
+        let others = vec![child, grandchild, parent.new_child().unwrap(), worker()];
+        assert_eq!(parent.workers(), (1, 1), "the worker is idle");
+        let (let_go, held_up) = mpsc::channel();
+        let (sender, holding) = mpsc::channel();
+        others[held].call_direct(move || {
+            sender.send(()).unwrap();
+            receive(&held_up);
+        });
+        receive(&holding);
+        let all = others.clone();
+        let states = move || all.iter().map(Caller::state).collect();
+        let at_the_end = at(parent.stopped(), states);
+        Self { parent: parent.clone(), others, held, let_go, at_the_end }
+    }
+
+    /// Sees it end: the parent last.
+    fn ends(&mut self) {
+        let Self { parent, others, held, .. } = self;
+        // The child of whom a grandchild is held up waits for it too.
+        let waits = |at: usize| at == *held || (at == 0 && *held == 1);
+        for (_, other) in others.iter().enumerate().filter(|(at, _)| !waits(*at)) {
+            stopped(other);
+        }
+        assert!(!parent.stopped().is_past(), "{} runs", others[*held]);
+        self.let_go.send(()).unwrap();
+        assert_eq!(receive(&self.at_the_end.1), [CallerState::Stopped; 4]);
+        stopped(parent);
+        assert!(
+            self.others.iter().all(|other| other.stopped().is_past() && Caller::by_id(other.id()).is_none())
+        );
+        assert!(parent.children().is_empty() && parent.workers() == (0, 0));
+        assert!(parent.child("child").unwrap_err().is_closed());
+        assert!(parent.new_child().unwrap_err().is_closed());
+        assert!(self.others[0].child("grandchild").unwrap_err().is_closed());
+    }
 }
 
 pub fn cal_07_calls_go_on_until_the_children_have_stopped<F: Fixture>() {
@@ -199,39 +307,91 @@ pub fn cal_08_protected<F: Fixture>() {
 
 pub fn cal_09_stop_cancels_and_tells<F: Fixture>() {
     let fixture = F::new();
-    let (caller, other) = (fixture.caller(), fixture.caller());
-    caller.started().blocking().unwrap();
-    let drops = Drops::default();
-    let held = drops.watch();
+    let (caller, other) = (Running(fixture.builder().build().unwrap()), fixture.caller());
+    let (drops, handles) = (Drops::default(), Arc::new(Mutex::new(Vec::new())));
+    // At each of the three moments, which of them are past, and which calls are done.
+    let look = || {
+        let (caller, handles, drops) = (caller.0.clone(), handles.clone(), drops.clone());
+        move || {
+            let past = [caller.started(), caller.stopping(), caller.stopped()].map(|moment| moment.is_past());
+            let handles: Vec<PendingHandle> = handles.lock().unwrap().clone();
+            (past, caller.state(), handles.iter().filter(|handle| handle.is_done()).count(), drops.count())
+        }
+    };
+    let started = at(caller.started(), look());
+    let stopping = at(caller.stopping(), look());
+    let at_the_end = at(caller.stopped(), look());
+    // They can be awaited from any thread, and waiters that give up take nobody's moment along.
+    let moments: [fn(&Caller) -> Moment; 3] = [Caller::started, Caller::stopping, Caller::stopped];
+    let waits: Vec<_> = moments
+        .iter()
+        .map(|moment| {
+            drop(moment(&caller));
+            let given_up = at(moment(&caller), || ());
+            let (this, that) = (caller.0.clone(), caller.0.clone());
+            let (moment, (sender, awaits)) = (*moment, mpsc::channel());
+            let cancelled = other.call_soon(async move || {
+                let mut wait = moment(&that);
+                let polled = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut wait).poll(cx))).await;
+                sender.send(polled.is_pending()).unwrap();
+                wait.await;
+            });
+            assert!(receive(&awaits));
+            cancelled.cancel_and_wait("given up").timeout(LONG).blocking().unwrap();
+            drop(given_up);
+            let awaited = other.call_soon(async move || moment(&this).await);
+            let this = caller.0.clone();
+            (awaited, thread::spawn(move || moment(&this).blocking()))
+        })
+        .collect();
+    // Calls of every kind are outstanding.
+    let call = |began: mpsc::Sender<()>| {
+        let held = drops.watch();
+        async move || {
+            let _held = held;
+            began.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+    };
     let (sender, began) = mpsc::channel();
-    let running = caller.call_soon(async move || {
-        let _held = held;
-        sender.send(()).unwrap();
-        std::future::pending::<()>().await;
-    });
-    let delayed = caller.call_later(Duration::from_secs(3600), async || ());
+    let hour = Duration::from_secs(3600);
+    let early = caller.call_later(hour, call(sender.clone()));
+    let running = caller.call_soon(call(sender.clone()));
+    assert_eq!(caller.state(), CallerState::Initial);
+    caller.start().unwrap();
+    let (past, state, done, _) = receive(&started.1);
+    assert_eq!((past, state, done), ([true, false, false], CallerState::Running, 0));
     receive(&began);
-    // Those who wait for a moment may come and go.
-    drop(caller.stopped());
-    let watched = caller.0.clone();
-    let order = other.call_soon(async move || {
-        watched.started().await;
-        watched.stopping().await;
-        let past = watched.stopped().is_past();
-        watched.stopped().await;
-        (past, watched.state())
+    let kept = caller.call_later(hour, call(sender.clone()));
+    turns(&caller);
+    // One that its scheduler has not seen yet: the thread is held up.
+    let (go_on, held_up) = mpsc::channel();
+    let (hold, holding) = mpsc::channel();
+    caller.call_direct(move || {
+        hold.send(()).unwrap();
+        receive(&held_up);
     });
+    receive(&holding);
+    let unseen = caller.call_later(hour, call(sender));
+    let calls = [early, running, kept, unseen];
+    handles.lock().unwrap().extend(calls.iter().map(Pending::handle));
     assert!(!caller.stopping().is_past() && !caller.stopped().is_past());
     caller.stop();
-    caller.stopped().blocking().unwrap();
-    assert!(caller.started().is_past() && caller.stopping().is_past());
-    assert_eq!(order.wait_blocking().unwrap().1, CallerState::Stopped);
-    assert_eq!(drops.count(), 1);
-    for call in [running, delayed] {
-        assert!(call.is_done(), "every pending is done when the caller has stopped");
+    let (past, state, ..) = receive(&stopping.1);
+    assert_eq!((past, state), ([true, true, false], CallerState::Stopping));
+    assert!(!calls[1].is_done() && drops.count() == 0, "its thread is held up");
+    go_on.send(()).unwrap();
+    assert_eq!(receive(&at_the_end.1), ([true; 3], CallerState::Stopped, 4, 4));
+    for (awaited, blocked) in waits {
+        awaited.wait().timeout(LONG).blocking().unwrap();
+        eventually("the end of a blocked thread", || blocked.is_finished());
+        blocked.join().unwrap().unwrap();
+    }
+    for call in calls {
         let error = call.wait_blocking().unwrap_err();
         assert!(error.is_cancelled() && error.is_closed(), "{error}");
     }
+    assert!(began.try_recv().is_err(), "what is delayed never runs");
 }
 
 pub fn cal_10_stopped_before_it_ran<F: Fixture>() {
@@ -373,4 +533,105 @@ pub fn cal_stop_while_a_child_blocks_on_the_parent<F: Fixture>() {
     parent.stop();
     parent.stopped().blocking().unwrap();
     assert!(blocked.is_done());
+}
+
+pub fn cal_a_child_while_its_parent_stops<F: Fixture>() {
+    let parent = F::new().caller();
+    let child = parent.child("child").unwrap();
+    let go_on = hold_up(&child);
+    parent.stop();
+    assert_eq!(parent.state(), CallerState::Stopping, "its child holds it up");
+    assert!(parent.child("child").unwrap_err().is_closed());
+    assert!(parent.new_child().unwrap_err().is_closed());
+    assert!(parent.child_builder().build().unwrap_err().is_closed());
+    assert!(parent.to_thread(async || ()).wait_blocking().unwrap_err().is_closed());
+    drop(go_on);
+    parent.stopped().blocking().unwrap();
+}
+
+pub fn cal_a_name_that_is_taken<F: Fixture>() {
+    let fixture = F::new();
+    let parent = fixture.caller();
+    let child = parent.child("db").unwrap();
+    let run = parent.child_builder().name("db").run(async |_| ());
+    assert!(run.unwrap_err().is_mismatch());
+    let scope = fixture.block_on(async { parent.child_builder().name("db").scope(async |_| ()).await });
+    assert!(scope.unwrap_err().is_mismatch());
+    assert_eq!(
+        child.call_soon(async || 1).wait_blocking().unwrap(),
+        1,
+        "the child that has the name goes on"
+    );
+    // One that was only built is run.
+    let built = parent.child_builder().name("built").build().unwrap();
+    let early = built.call_soon(async || 2);
+    let same = parent.child_builder().name("built").run(async move |caller: Caller| {
+        early.await.unwrap();
+        caller
+    });
+    assert_eq!(same.unwrap(), built);
+}
+
+pub fn cal_what_cannot_run_leaves_no_child<F: Fixture>() {
+    let parent = F::new().caller();
+    let name = "a\0b";
+    for error in [
+        parent.child(name).unwrap_err(),
+        parent.child_builder().name(name).build().unwrap_err(),
+        parent.child_builder().name(name).run(async |_| ()).unwrap_err(),
+    ] {
+        assert!(error.is_start() && error.to_string().contains("NUL"), "{error}");
+    }
+    // No runtime surrounds this.
+    let mut scope = Box::pin(parent.child_builder().name("scope").scope(async |_| ()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(matches!(scope.as_mut().poll(&mut cx), Poll::Ready(Err(_))));
+    assert_eq!(parent.children(), [], "none is left behind");
+}
+
+pub fn cal_the_body_goes_on_behind_the_end<F: Fixture>() {
+    async fn body(caller: Caller) -> Caller {
+        let never = caller.call_soon(async || std::future::pending::<()>().await);
+        caller.call_soon(async || ()).await.unwrap();
+        // It would come after the body: the stop begins here.
+        caller.stopped().await;
+        assert_eq!(caller.state(), CallerState::Stopped);
+        assert!(never.is_done() && never.await.unwrap_err().is_closed());
+        assert!(Caller::current().is_err(), "the thread is free");
+        caller
+    }
+    ends_soon("a scope in a scope that has ended", || {
+        let fixture = F::new();
+        let (one, two) = fixture.block_on(async {
+            Caller::scope(fixture.backend(), async |caller| {
+                let one = body(caller).await;
+                let two = Caller::scope(fixture.backend(), async |caller| body(caller).await).await.unwrap();
+                (one, two)
+            })
+            .await
+            .unwrap()
+        });
+        assert_ne!(one, two);
+    });
+    let ran = ends_soon("a run that has ended", || {
+        F::new().builder().run(async |caller: Caller| body(caller).await.id())
+    });
+    assert!(ran.is_ok());
+}
+
+pub fn cal_serving_until_somebody_stops_it<F: Fixture>() {
+    let fixture = F::new();
+    let (sender, begun) = mpsc::channel::<Caller>();
+    let stops = thread::spawn(move || {
+        let caller = receive(&begun);
+        assert_eq!(caller.call_soon(async || 1).wait_blocking().unwrap(), 1, "it serves");
+        caller.force_stop();
+    });
+    let ran = fixture.builder().run(async move |caller: Caller| {
+        sender.send(caller.clone()).unwrap();
+        caller.stopping().await;
+        caller.is_running()
+    });
+    assert!(!ran.unwrap());
+    stops.join().unwrap();
 }

@@ -15,14 +15,14 @@ use std::{
 
 use futures::{future::join, join};
 
-use super::{eventually, receive, yield_now};
+use super::{LONG, eventually, receive, yield_now};
 use crate::{AsyncEvent, AsyncLock, Caller, CountdownEvent, ReentrantAsyncLock, Resolver, testing::Fixture};
 
 /// Runs a body in a call of a fresh caller, and hands on what panics in it.
 fn in_a_call<F: Fixture>(body: impl AsyncFnOnce(Caller) + Send + 'static) {
     let caller = F::new().caller();
     let this = caller.0.clone();
-    let ran = caller.call_soon(async move || body(this).await).wait_blocking();
+    let ran = caller.call_soon(async move || body(this).await).wait().timeout(LONG).blocking();
     ran.unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -118,6 +118,32 @@ pub fn lck_02_one_at_a_time_in_order<F: Fixture>() {
     }
     assert_eq!(lock.count(), 0);
     assert_eq!(*lock.lock_blocking().unwrap(), [0, 1, 3, 4, 5]);
+    // The last that waits gives up: it is held as before, whoever asks next waits, and then it is free.
+    let guard = lock.lock_blocking().unwrap();
+    let ask = |on: &Caller| {
+        let lock = lock.clone();
+        let (sender, asked) = mpsc::channel();
+        let call = on.call_soon(async move || {
+            let mut take = pin!(lock.lock());
+            assert!(once(take.as_mut()).await.is_pending());
+            sender.send(()).unwrap();
+            take.await.map(|list| list.len()).unwrap()
+        });
+        receive(&asked);
+        call
+    };
+    for on in [&other, &caller] {
+        ask(on).cancel_and_wait("given up").timeout(LONG).blocking().unwrap();
+        assert!(lock.count() == 1 && lock.try_lock().is_none() && lock.try_with(|_| ()).is_none());
+    }
+    let next = ask(&other);
+    assert!(lock.count() == 1 && !next.is_done());
+    drop(guard);
+    assert_eq!(next.wait().timeout(LONG).blocking().unwrap(), 5);
+    let guard = lock.lock_blocking().unwrap();
+    ask(&other).cancel_and_wait("given up").timeout(LONG).blocking().unwrap();
+    drop(guard);
+    assert!(lock.count() == 0 && lock.try_lock().is_some());
 }
 
 pub fn lck_03_again_under_itself_is_an_error<F: Fixture>() {
@@ -390,6 +416,48 @@ pub fn lck_inherited_and_given_back<F: Fixture>() {
         *guard = 7;
         drop(guard);
         assert_eq!(call.await.unwrap().unwrap(), 7);
+        // So it is with the reentrant one: a call that was made under an earlier hold is not under a later one, be that a
+        // scope or a guard.
+        let lock = Arc::new(ReentrantAsyncLock::new(()));
+        for by_guard in [false, true] {
+            let (resolver, gate) = Resolver::<()>::new();
+            let late = lock.clone();
+            let make = async |()| {
+                here.call_soon(async move || {
+                    gate.await.unwrap();
+                    assert!(!late.is_in_context() && late.try_with(|()| ()).is_none());
+                    late.with(async |()| (late.is_in_context(), late.count())).await.unwrap()
+                })
+            };
+            let call = lock.with(async |_| make(()).await).await.unwrap();
+            let (release, released) = Resolver::<()>::new();
+            let (sender, has) = mpsc::channel();
+            let held = lock.clone();
+            let holder = here.call_soon(async move || {
+                let hold = async || {
+                    sender.send(()).unwrap();
+                    released.await.unwrap();
+                };
+                if by_guard {
+                    let _guard = held.lock().await.unwrap();
+                    hold().await;
+                } else {
+                    held.with(async |_| hold().await).await.unwrap();
+                }
+            });
+            while has.try_recv().is_err() {
+                yield_now().await;
+            }
+            resolver.resolve(()).unwrap();
+            for _ in 0..4 {
+                yield_now().await;
+            }
+            assert!(lock.count() == 1 && !call.is_done(), "it waits, as others do");
+            release.resolve(()).unwrap();
+            holder.await.unwrap();
+            assert_eq!(call.await.unwrap(), (true, 1));
+            assert_eq!(lock.count(), 0);
+        }
     });
 }
 

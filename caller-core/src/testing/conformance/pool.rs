@@ -3,11 +3,18 @@
 use std::{
     sync::{Arc, Barrier, Mutex, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::{LONG, Trouble, eventually, receive};
-use crate::{Caller, CallerState, PoolSettings, testing::Fixture};
+use super::{
+    LONG, Trouble,
+    calls::{on_time, turns},
+    eventually, receive,
+};
+use crate::{
+    Caller, CallerState, PoolSettings,
+    testing::{Fixture, Running},
+};
 
 pub fn thr_01_plain_and_async<F: Fixture>() {
     let fixture = F::new();
@@ -53,27 +60,71 @@ pub fn thr_02_one_worker_for_one_after_the_other<F: Fixture>() {
 
 pub fn thr_03_idle_workers_go<F: Fixture>() {
     let fixture = F::new();
-    let settings = PoolSettings::default().idle_time(Duration::from_millis(20));
-    let caller = fixture.builder().pool(settings).spawn().unwrap();
-    let worker = caller.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
-    // The caller plans the look at its idle workers in its own thread.
-    caller.call_soon(async || ()).wait_blocking().unwrap();
-    fixture.elapse(Duration::from_millis(20));
-    worker.stopped().blocking().unwrap();
-    eventually("the end of the worker", || caller.workers() == (0, 0));
-    caller.stop();
+    let idle_time = Duration::from_millis(20);
+    let settings = PoolSettings::default().idle_time(idle_time);
+    let caller = Running(fixture.builder().pool(settings).spawn().unwrap());
+    let clock = caller.backend().clock();
+    let run =
+        || caller.to_thread(async || Caller::current().unwrap()).wait().timeout(LONG).blocking().unwrap();
+    on_time("the end of an idle worker", idle_time, || {
+        let since = clock.now();
+        let worker = run();
+        // Nobody but the pool wakes the caller, which sleeps.
+        fixture.elapse(idle_time);
+        eventually("the end of an idle worker", || worker.stopped().is_past());
+        let took = clock.now() - since;
+        eventually("an empty pool", || caller.workers() == (0, 0) && caller.children().is_empty());
+        took
+    });
+    // No worker goes before its own time, and one that was used is young again.
+    let still_there = |worker: &Caller, since: Instant| {
+        turns(&caller);
+        let runs = worker.state() == CallerState::Running;
+        assert!(runs || clock.now() >= since + idle_time, "it was not idle for as long");
+        runs
+    };
+    let (go_on, held_up) = mpsc::channel::<()>();
+    let (sender, began) = mpsc::channel();
+    let busy = caller.to_thread(async move || {
+        sender.send(()).unwrap();
+        receive(&held_up);
+        Caller::current().unwrap()
+    });
+    receive(&began);
+    let first_since = clock.now();
+    let first = run();
+    fixture.elapse(idle_time / 2);
+    let reused = if still_there(&first, first_since) { run() == first } else { false };
+    let first_since = if reused { clock.now() } else { first_since };
+    fixture.elapse(idle_time / 2);
+    // It would be gone by now, if it had not been used.
+    still_there(&first, first_since);
+    let second_since = clock.now();
+    go_on.send(()).unwrap();
+    let second = busy.wait().timeout(LONG).blocking().unwrap();
+    assert_ne!(first, second);
+    fixture.elapse(idle_time / 2);
+    eventually("the end of the first", || first.stopped().is_past());
+    still_there(&second, second_since);
+    fixture.elapse(idle_time / 2);
+    eventually("the end of the second", || second.stopped().is_past());
+    eventually("an empty pool", || caller.workers() == (0, 0));
 }
 
 pub fn thr_03_idle_workers_stay<F: Fixture>() {
     let fixture = F::new();
     let settings = PoolSettings::default().idle_time(Duration::ZERO);
-    let caller = fixture.builder().pool(settings).spawn().unwrap();
-    let worker = caller.to_thread(async || Caller::current().unwrap()).wait_blocking().unwrap();
-    caller.call_soon(async || ()).wait_blocking().unwrap();
-    fixture.elapse(Duration::from_millis(30));
-    caller.call_soon(async || ()).wait_blocking().unwrap();
-    assert_eq!((worker.state(), caller.workers()), (CallerState::Running, (1, 1)));
-    caller.stop();
+    let caller = Running(fixture.builder().pool(settings).spawn().unwrap());
+    let run =
+        || caller.to_thread(async || Caller::current().unwrap()).wait().timeout(LONG).blocking().unwrap();
+    let worker = run();
+    for _ in 0..3 {
+        turns(&caller);
+        fixture.elapse(Duration::from_millis(10));
+        turns(&caller);
+        assert_eq!((worker.state(), caller.workers()), (CallerState::Running, (1, 1)));
+    }
+    assert_eq!(run(), worker);
 }
 
 pub fn thr_04_three_at_once_and_ten_idle<F: Fixture>() {
@@ -151,5 +202,40 @@ pub fn thr_stop_while_calls_wait<F: Fixture>() {
         assert!(call.is_done());
         let error = call.wait_blocking().unwrap_err();
         assert!(error.is_cancelled() && error.is_closed(), "{error}");
+    }
+}
+
+pub fn thr_cancelled_calls_wait_no_longer<F: Fixture>() {
+    let caller = F::new().builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let (sender, began) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = caller.to_thread(async move || {
+        sender.send(()).unwrap();
+        released.recv_timeout(LONG).unwrap();
+    });
+    receive(&began);
+    let waiting: Vec<_> = (0..10).map(|_| caller.to_thread(async || ())).collect();
+    assert_eq!(caller.0.pool.waiting(), 10);
+    waiting[1..].iter().for_each(|call| assert!(call.cancel("never mind")));
+    assert_eq!(caller.0.pool.waiting(), 1, "though no worker has come back");
+    release.send(()).unwrap();
+    busy.wait_blocking().unwrap();
+    for (at, call) in waiting.into_iter().enumerate() {
+        assert_eq!(call.wait_blocking().is_ok(), at == 0);
+    }
+    caller.stop();
+}
+
+pub fn thr_settings_at_their_limits<F: Fixture>() {
+    for (settings, idle) in [
+        (PoolSettings::default().max_idle(0), 0),
+        (PoolSettings::default().idle_time(Duration::MAX), 1),
+        (PoolSettings::default().limit(usize::MAX).max_idle(usize::MAX), 1),
+    ] {
+        let caller = F::new().builder().pool(settings).spawn().unwrap();
+        assert_eq!(caller.to_thread(async || 1).wait_blocking().unwrap(), 1);
+        assert_eq!(caller.workers(), (idle, idle));
+        caller.stop();
+        caller.stopped().blocking().unwrap();
     }
 }

@@ -1,18 +1,22 @@
 //! QUE: the queues of functions.
 
 use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    task::{Context, Poll},
     thread,
 };
 
-use super::{Trouble, eventually, receive};
+use super::{Trouble, calls::Reports, eventually, receive};
 use crate::{
     ContextVar, Pending, PendingGroup, PendingHandle, PendingSet, Queue, Resolver, Tracker, current_pending,
-    testing::Fixture,
+    private, testing::Fixture,
 };
 
 type Seen = mpsc::Sender<usize>;
@@ -128,21 +132,51 @@ pub fn que_02_a_call_behind_a_cancel_begins_a_new_queue<F: Fixture>() {
 pub fn que_03_failures_do_not_stop_it<F: Fixture>() {
     async fn picky((seen, number): (mpsc::Sender<u32>, u32)) -> Result<(), Trouble> {
         match number {
-            0 => Err(Trouble),
-            1 => panic!("on purpose"),
+            0 | 3 => Err(Trouble),
+            1 | 4 => panic!("on purpose, number {number}"),
             good => {
                 seen.send(good).unwrap();
                 Ok(())
             }
         }
     }
+    struct Clerk;
+    async fn picky_method(_: Arc<Clerk>, item: (mpsc::Sender<u32>, u32)) -> Result<(), Trouble> {
+        picky(item).await
+    }
     let caller = F::new().caller();
+    let reports = Reports::of(&caller);
     let (sender, seen) = mpsc::channel();
-    for number in 0..3 {
+    for number in 0..6 {
         caller.queue_call(picky, (sender.clone(), number)).unwrap();
     }
-    assert_eq!(receive(&seen), 2);
+    assert_eq!((receive(&seen), receive(&seen)), (2, 5));
     assert!(caller.queue_get(picky).is_some());
+    // So it is in a queue of a method, and in one of its own.
+    let clerk = Arc::new(Clerk);
+    for number in 0..3 {
+        caller.queue_method(picky_method, &clerk, (sender.clone(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 2);
+    assert!(caller.queue_get_method(picky_method, &clerk).is_some());
+    let queue = caller.queue(async |item| picky(item).await);
+    for number in 0..3 {
+        queue.call((sender.clone(), number)).unwrap();
+    }
+    assert_eq!(receive(&seen), 2);
+    assert!(!queue.is_closed());
+    // Each failure is reported: where, what, and why.
+    let (name, why) = (caller.name(), Trouble.to_string());
+    reports.expect(&[
+        &[name, "::picky", &why],
+        &[name, "::picky", "on purpose, number 1"],
+        &[name, "::picky", &why],
+        &[name, "::picky", "on purpose, number 4"],
+        &[name, "::picky_method", &why],
+        &[name, "::picky_method", "on purpose, number 1"],
+        &[name, "::que_03_failures_do_not_stop_it", &why],
+        &[name, "::que_03_failures_do_not_stop_it", "on purpose, number 1"],
+    ]);
 }
 
 pub fn que_04_object_dropped<F: Fixture>() {
@@ -353,4 +387,203 @@ pub fn que_bounded_under_pressure<F: Fixture>() {
     }
     all.sort_unstable();
     assert_eq!(all, (0..3 * EACH).collect::<Vec<_>>());
+}
+
+/// An error whose conversion, text or destructor panics.
+struct Nasty(&'static str);
+
+impl Nasty {
+    fn panic_in(&self, place: &str) {
+        assert!(self.0 != place || thread::panicking(), "{place}, on purpose");
+    }
+}
+
+impl fmt::Debug for Nasty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nasty")
+    }
+}
+
+impl fmt::Display for Nasty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.panic_in("text");
+        f.write_str("nasty")
+    }
+}
+
+impl std::error::Error for Nasty {}
+
+impl Drop for Nasty {
+    fn drop(&mut self) {
+        self.panic_in("drop");
+    }
+}
+
+/// Becomes an error by code that panics.
+struct Unfit;
+
+impl From<Unfit> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(_: Unfit) -> Self {
+        panic!("conversion, on purpose")
+    }
+}
+
+/// Panics when it is dropped.
+#[derive(Debug)]
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(thread::panicking(), "drop, on purpose");
+    }
+}
+
+pub fn que_03_the_next_item_runs_whatever_panics<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, seen) = mpsc::channel();
+    for place in ["text", "drop"] {
+        let to = sender.clone();
+        let queue = caller.queue(async move |number: usize| {
+            to.send(number).unwrap();
+            Err::<(), _>(Nasty(place))
+        });
+        (0..3).for_each(|number| queue.call(number).unwrap());
+        assert_eq!([receive(&seen), receive(&seen), receive(&seen)], [0, 1, 2], "{place} of an error");
+    }
+    let to = sender.clone();
+    let queue = caller.queue(async move |number: usize| {
+        to.send(number).unwrap();
+        Err::<(), _>(Unfit)
+    });
+    (0..3).for_each(|number| queue.call(number).unwrap());
+    assert_eq!([receive(&seen), receive(&seen), receive(&seen)], [0, 1, 2], "conversion of an error");
+    // A value of the result, an argument that the item keeps, and one that a future other than an async block keeps.
+    let to = sender.clone();
+    let queue = caller.queue(async move |number: usize| {
+        to.send(number).unwrap();
+        Ok::<_, Trouble>(Bomb)
+    });
+    (0..3).for_each(|number| queue.call(number).unwrap());
+    assert_eq!([receive(&seen), receive(&seen), receive(&seen)], [0, 1, 2], "drop of a value");
+    let to = sender.clone();
+    let queue = caller.queue(async move |(number, _bomb): (usize, Bomb)| to.send(number).unwrap());
+    (0..3).for_each(|number| queue.call((number, Bomb)).unwrap());
+    assert_eq!([receive(&seen), receive(&seen), receive(&seen)], [0, 1, 2], "drop of an argument");
+    struct Keeps<R>(Option<R>, Bomb);
+    impl<R: Unpin> Future for Keeps<R> {
+        type Output = R;
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+            self.0.take().map_or(Poll::Pending, Poll::Ready)
+        }
+    }
+    let to = sender.clone();
+    let queue = caller.queue(move |number: usize| {
+        to.send(number).unwrap();
+        Keeps(Some(()), Bomb)
+    });
+    (0..3).for_each(|number| queue.call(number).unwrap());
+    assert_eq!([receive(&seen), receive(&seen), receive(&seen)], [0, 1, 2], "drop of a future");
+    // Arguments of a closed queue, some in the hand of the consumer, and the function itself.
+    let held = Bomb;
+    let (to, (_resolver, gate)) = (sender.clone(), Resolver::<()>::new());
+    let gate = gate.shared();
+    let queue = caller.queue(async move |number_and_bomb: (usize, Bomb)| {
+        let _held = &held;
+        to.send(number_and_bomb.0).unwrap();
+        let _closed = gate.wait().protect().await;
+    });
+    (0..5).for_each(|number| queue.call((number, Bomb)).unwrap());
+    assert_eq!(receive(&seen), 0);
+    let pending = queue.pending().unwrap();
+    queue.close();
+    pending.wait().timeout(super::LONG).blocking().unwrap();
+    assert!(pending.error().unwrap().unwrap().is_cancelled());
+    assert_eq!(caller.call_soon(async || 7).wait().timeout(super::LONG).blocking().unwrap(), 7);
+}
+
+/// The call that a queue of calls whose results somebody waits for has begun goes on for a while when that is closed.
+pub fn que_02_a_call_behind_a_close_waits_for_the_one_that_runs<F: Fixture>() {
+    async fn one((inside, begun, gate): (Arc<AtomicUsize>, mpsc::Sender<usize>, Option<Pending<()>>)) {
+        let others = inside.fetch_add(1, Ordering::SeqCst);
+        begun.send(others).unwrap();
+        if let Some(gate) = gate {
+            let own = current_pending().unwrap();
+            own.grace(super::LONG);
+            own.cancel_requested().await;
+            gate.await.unwrap();
+        }
+        inside.fetch_sub(1, Ordering::SeqCst);
+    }
+    let caller = F::new().caller();
+    let inside = Arc::new(AtomicUsize::new(0));
+    let (sender, begun) = mpsc::channel();
+    let put =
+        |gate| private::queue_call_pending(Ok(caller.0.clone()), one, (inside.clone(), sender.clone(), gate));
+    let (resolver, gate) = Resolver::new();
+    let first = put(Some(gate));
+    assert_eq!(receive(&begun), 0);
+    assert!(private::queue_of_pending(Ok(caller.0.clone()), one).unwrap().close());
+    let second = put(None);
+    // Closed while it waits for the first, and there is a third then.
+    assert!(private::queue_of_pending(Ok(caller.0.clone()), one).unwrap().close());
+    let third = put(None);
+    for _ in 0..10 {
+        caller.call_soon(async || ()).wait_blocking().unwrap();
+    }
+    let early = begun.try_recv();
+    resolver.resolve(()).unwrap();
+    assert!(early.is_err(), "it ran while the one before cleaned up");
+    assert!(first.wait().timeout(super::LONG).blocking().unwrap_err().is_cancelled());
+    assert!(second.wait().timeout(super::LONG).blocking().unwrap_err().is_cancelled());
+    third.wait().timeout(super::LONG).blocking().unwrap();
+    assert_eq!(receive(&begun), 0);
+}
+
+pub fn que_shares_with_unequal_rounds<F: Fixture>() {
+    const ROUNDS: usize = 1000;
+    async fn step((done, kind): (Arc<[AtomicUsize; 2]>, usize)) {
+        done[kind].fetch_add(1, Ordering::SeqCst);
+    }
+    let caller = F::new().caller();
+    // Direct calls, and twice as many items of a queue.
+    let done = Arc::new([const { AtomicUsize::new(0) }; 2]);
+    let lead = Arc::new(AtomicUsize::new(0));
+    let go_on = super::hold_up(&caller);
+    for _ in 0..ROUNDS {
+        let (counts, lead) = (done.clone(), lead.clone());
+        caller.call_direct(move || {
+            let direct = counts[0].fetch_add(1, Ordering::SeqCst) + 1;
+            lead.fetch_max(direct.abs_diff(counts[1].load(Ordering::SeqCst) / 2), Ordering::SeqCst);
+        });
+        caller.queue_call(step, (done.clone(), 1)).unwrap();
+        caller.queue_call(step, (done.clone(), 1)).unwrap();
+    }
+    go_on.send(()).unwrap();
+    eventually("the end of the race", || done[0].load(Ordering::SeqCst) == ROUNDS);
+    let lead = lead.load(Ordering::SeqCst);
+    assert!(lead <= 3 * 64, "one kind was {lead} of {ROUNDS} rounds ahead of the other");
+}
+
+pub fn que_bounded_first_come_first_served<F: Fixture>() {
+    const WAITS: usize = 4000;
+    let caller = F::new().caller();
+    let (resolver, gate) = Resolver::<()>::new();
+    let gate = gate.shared();
+    let (sender, seen) = mpsc::channel();
+    let queue = caller
+        .bounded_queue(1, async move |number: usize| {
+            gate.wait().protect().await.unwrap();
+            sender.send(number).unwrap();
+        })
+        .unwrap();
+    let adding: Vec<_> = (0..WAITS)
+        .map(|number| {
+            let queue = queue.clone();
+            caller.call_soon(async move || queue.call_when_room(number).await.map_err(|(_, error)| error))
+        })
+        .collect();
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    resolver.resolve(()).unwrap();
+    assert_eq!((0..WAITS).map(|_| receive(&seen)).collect::<Vec<_>>(), (0..WAITS).collect::<Vec<_>>());
+    adding.into_iter().for_each(|call| call.wait_blocking().unwrap().unwrap());
 }

@@ -1,13 +1,16 @@
 //! SCQ: the single-consumer queue.
 
 use std::{
-    sync::{Arc, Mutex},
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, mpsc},
+    task::Poll,
     thread,
 };
 
 use futures::StreamExt;
 
-use super::LONG;
+use super::{LONG, receive};
 use crate::{SingleConsumerQueue, testing::Fixture};
 
 pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
@@ -20,7 +23,30 @@ pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
     let adding = queue.clone();
     thread::spawn(move || adding.extend([2, 3, 4])).join().unwrap();
     assert!(queue.extend([5, 6]));
-    assert_eq!(got.wait_blocking().unwrap(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(got.wait().timeout(LONG).blocking().unwrap(), [1, 2, 3, 4, 5, 6]);
+    // Each way of adding wakes a consumer that waits.
+    type Add = fn(&SingleConsumerQueue<u32>) -> bool;
+    let ways: [(&str, Add); 3] = [
+        ("push_back", |queue| queue.push_back(7)),
+        ("push_front", |queue| queue.push_front(7)),
+        ("extend", |queue| queue.extend([7])),
+    ];
+    for (name, add) in ways {
+        let queue = SingleConsumerQueue::new();
+        let consuming = queue.clone();
+        let (sender, waiting) = mpsc::channel();
+        let got = caller.call_soon(async move || {
+            let mut consumer = consuming.consume();
+            let mut next = pin!(consumer.next());
+            let polled = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await;
+            sender.send(polled.is_pending()).unwrap();
+            next.await
+        });
+        assert!(receive(&waiting));
+        thread::spawn(move || assert!(add(&queue))).join().unwrap();
+        let got = got.wait().timeout(LONG).blocking();
+        assert_eq!(got.unwrap_or_else(|error| panic!("{name}: {error}")), Some(7));
+    }
 }
 
 pub fn scq_02_second_consumer<F: Fixture>() {

@@ -176,3 +176,42 @@ pub fn trk_04_chosen_trackers<F: Fixture>() {
     let call = manager.sync_scope(|| caller.call_soon(run));
     call.wait().timeout(Duration::from_secs(20)).blocking().unwrap();
 }
+
+pub fn trk_a_tracker_that_panics<F: Fixture>() {
+    struct Broken;
+    impl Tracker for Broken {
+        fn track(&self, _: &PendingHandle) {
+            panic!("a tracker, on purpose");
+        }
+    }
+    let fixture = F::new();
+    let caller = fixture.caller();
+    let (this, (sender, dropped)) = (caller.0.clone(), mpsc::channel::<()>());
+    let call = caller.call_soon(async move || {
+        // Beside it, a tracker of each side of its place in the list.
+        let (broken, manager) = (Arc::new(Broken), Arc::new(Manager::default()));
+        let before = Arc::new(Auditor::default());
+        let ended = this.group().run(async |group| {
+            let calls = before.sync_scope(|| {
+                broken.sync_scope(|| {
+                    manager.sync_scope(|| {
+                        let local = this.call_soon_local(async move || {
+                            let _held = sender;
+                            7
+                        });
+                        [this.call_soon(async || 7), this.to_thread(async || 7), local.unwrap()]
+                    })
+                })
+            });
+            for call in calls {
+                let handle = call.handle();
+                let tracked = before.0.contains(&handle) && manager.0.contains(&handle);
+                assert!(tracked && group.pendings().contains(&handle) || handle.is_done());
+                assert_eq!(call.await.unwrap(), 7, "the call goes on");
+            }
+        });
+        ended.await.unwrap().is_some()
+    });
+    assert!(call.wait().timeout(super::LONG).blocking().unwrap(), "its group ends");
+    assert!(dropped.recv_timeout(super::LONG).is_err(), "the future of a local call is dropped");
+}

@@ -1,6 +1,7 @@
 //! The long-lived call that serves the queue of a function.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     future::poll_fn,
     panic::Location,
@@ -14,23 +15,23 @@ use crate::{
     caller::{Caller, Inner},
     context::Context,
     error::{Error, Kind, name_of as function_name},
-    fn_queue::{FnQueue, QueueItem},
+    fn_queue::{FnQueue, QueueItem, Running},
     group::PendingGroup,
-    guard::{self, Panic},
+    guard::{self, Panic, Place},
     pending::PendingHandle,
     queue::Pressure,
     report,
     tracker::Trackers,
+    turn,
     wake::yield_now,
 };
 
-/// After how many items a queue lets other calls of its caller have their turn.
-const BATCH: usize = 64;
-
-/// Starts the call that serves a queue. `serve` gives None when there is nothing to serve with any more.
+/// Starts the call that serves a queue. `serve` gives None when there is nothing to serve with any more. `running` is held
+/// until the last item of the queue has been dropped.
 pub(super) fn start<F, A, R>(
     caller: &Caller,
     queue: &Arc<FnQueue<A>>,
+    running: Arc<Running>,
     location: &'static Location<'static>,
     serve: impl AsyncFn(A) -> Option<R> + Send + 'static,
 ) -> PendingHandle
@@ -40,51 +41,46 @@ where
     R: Unattended + 'static,
 {
     /// However the call ends, the queue takes nothing more and forgets what waits.
-    struct EndOnDrop<A: Send + 'static>(Arc<FnQueue<A>>);
+    struct EndOnDrop<A: Send + 'static>(Arc<FnQueue<A>>, #[expect(dead_code, reason = "held")] Arc<Running>);
     impl<A: Send + 'static> Drop for EndOnDrop<A> {
         fn drop(&mut self) {
             self.0.end();
         }
     }
     let on_cancel = Arc::downgrade(queue);
-    let (queue, owner) = (EndOnDrop(queue.clone()), Arc::downgrade(&caller.0));
+    let (queue, owner) = (EndOnDrop(queue.clone(), running), Arc::downgrade(&caller.0));
     let pending = caller.call_soon_as::<F, _>(Context::current_of_queue(), location, async move || {
         let base = Context::current();
-        let mut batch = VecDeque::new();
+        let queue = &*queue.0;
+        // The items of one function run one at a time, whichever of its queues they are in.
+        for before in &queue.before {
+            before.wait().await;
+        }
+        let mut batch = Batch(VecDeque::new());
         let mut pressure = Pressure::default();
+        let share = Share::default();
         loop {
-            let some = poll_fn(|cx| queue.0.items.poll_batch(&mut batch, Some(cx.waker()))).await;
+            let some = poll_fn(|cx| share.seen(queue.items.poll_batch(&mut batch.0, Some(cx.waker())))).await;
             if !some {
                 return;
             }
-            pressure.took(batch.len());
-            let mut turn = 0;
-            while let Some(item) = batch.pop_front() {
-                queue.0.begin(batch.len());
-                let served = one(&serve, item, &base).await;
-                match served {
-                    Ok(Some(result)) => {
-                        if let Some(error) = result.into_failure() {
-                            let error = Error::new(Kind::Failed(error.into()));
-                            report::failure(&name_of(&owner), function_name::<F>(), &guard::text(&error));
-                        }
-                    }
-                    Ok(None) => return,
-                    Err(panic) => {
-                        let what = format!("caller {:?}: {}", name_of(&owner), function_name::<F>());
-                        report::panicked(&what, panic.message());
-                    }
-                }
-                if batch.is_empty() {
-                    pressure.glance(&queue.0.items);
-                }
-                turn += 1;
-                if turn % BATCH == 0 {
-                    yield_now().await;
-                }
-                if queue.0.pending.get().is_some_and(PendingHandle::is_cancelled) {
+            pressure.took(batch.0.len());
+            loop {
+                share.take_one(|| batch.0.len() + queue.waiting()).await;
+                if queue.pending.get().is_some_and(PendingHandle::is_cancelled) {
                     // Cancelling has not reached us yet: the rest never runs.
                     return;
+                }
+                let Some(item) = batch.0.pop_front() else { break };
+                queue.begin(batch.0.len());
+                match one(&serve, item, &base, &share).await {
+                    Ok(Some(result)) => report_failure::<F, R>(&owner, result),
+                    Ok(None) => return,
+                    Err(panic) => report_panic::<F>(&owner, &panic),
+                }
+                if batch.0.is_empty() {
+                    pressure.glance(&queue.items);
+                    break;
                 }
             }
         }
@@ -95,6 +91,44 @@ where
     // Once cancelling is asked for it takes nothing more, so that no call is lost to a queue that is about to end.
     pending.wake_on_cancel(Waker::from(Arc::new(End(on_cancel))));
     pending
+}
+
+/// Items that the consumer has taken. Those that never run are dropped one by one: the destructor of an argument may panic.
+struct Batch<A>(VecDeque<QueueItem<A>>);
+
+impl<A> Drop for Batch<A> {
+    fn drop(&mut self) {
+        for item in self.0.drain(..) {
+            guard::discard(Place::ArgumentDrop, item);
+        }
+    }
+}
+
+/// How many items may still be served in this poll of the serving call.
+#[derive(Default)]
+struct Share(
+    /// None in a poll that has served none yet.
+    Cell<Option<usize>>,
+);
+
+impl Share {
+    /// Looks whether the poll of the serving call ends here.
+    fn seen<T>(&self, polled: Poll<T>) -> Poll<T> {
+        if polled.is_pending() {
+            self.0.set(None);
+        }
+        polled
+    }
+
+    /// Takes the place of one item in this turn, or waits for the next turn. The share is one of `backlog` items.
+    async fn take_one(&self, backlog: impl Fn() -> usize) {
+        if self.0.get() == Some(0) {
+            yield_now().await;
+            self.0.set(None);
+        }
+        let left = self.0.get().unwrap_or_else(|| turn::share(backlog()));
+        self.0.set(Some(left.saturating_sub(1)));
+    }
 }
 
 /// Ends a queue when it is woken.
@@ -113,28 +147,51 @@ async fn one<A, R>(
     serve: &impl AsyncFn(A) -> Option<R>,
     item: QueueItem<A>,
     base: &Context,
+    share: &Share,
 ) -> Result<Option<R>, Panic> {
     let future = serve(item.argument);
     if item.context.is_empty() {
         // The usual item brings nothing of its own: it runs in the context of the queue's call, and what it sets there
         // is undone behind it.
-        let served = caught(future).await;
-        base.restore_here();
+        let served = caught(future, share).await;
+        guard::quietly(Place::ContextDrop, || base.restore_here());
         served
     } else {
-        caught(base.for_item(item.context).scope(future)).await
+        caught(base.for_item(item.context).scope(future), share).await
     }
 }
 
-/// The output of a future, or what it panicked with.
-async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match guard::run(|| future.as_mut().poll(cx)) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(payload) => Poll::Ready(Err(payload)),
+/// The output of a future, or what it panicked with. The future is dropped behind the boundary.
+async fn caught<F: Future>(future: F, share: &Share) -> Result<F::Output, Panic> {
+    let mut future = pin!(Some(future));
+    let output = poll_fn(|cx| {
+        let Some(future) = future.as_mut().as_pin_mut() else { unreachable!("it is dropped below") };
+        share.seen(match guard::run(|| future.poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        })
     })
-    .await
+    .await;
+    guard::quietly(Place::QueueItem, || future.set(None));
+    output
+}
+
+/// Reports the error of an item, if it has one.
+fn report_failure<F, R: Unattended>(owner: &Weak<Inner>, result: R) {
+    match guard::run(|| result.into_failure()) {
+        Ok(None) => {}
+        Ok(Some(error)) => {
+            let error = Error::new(Kind::Failed(error.into()));
+            report::failure(&name_of(owner), function_name::<F>(), &guard::text(&error));
+        }
+        Err(panic) => report_panic::<F>(owner, &panic),
+    }
+}
+
+/// Reports a panic of an item, or of the conversion of its error.
+fn report_panic<F>(owner: &Weak<Inner>, panic: &Panic) {
+    let what = format!("caller {:?}: {}", name_of(owner), function_name::<F>());
+    report::panicked(&what, panic.message());
 }
 
 fn name_of(owner: &Weak<Inner>) -> String {

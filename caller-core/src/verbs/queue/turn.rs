@@ -8,6 +8,7 @@ use std::{
 use crate::{
     call::{Item, Run},
     caller::{Caller, CallerState, Inner},
+    fn_queue::Running,
     pending::{Observe, PendingHandle},
 };
 
@@ -27,15 +28,19 @@ impl Turn {
         PendingHandle::new(self.call.clone()).join_queue(queue);
     }
 
-    /// Has the caller run it, and waits for its end. One that was cancelled meanwhile has no turn.
-    pub(crate) async fn take(self) {
+    /// Has the caller run it, and waits for its end. One that was cancelled meanwhile has no turn. Until it is done it
+    /// has a hold of its queue, also where the queue was closed.
+    pub(crate) async fn take(self, queue: Arc<Running>) {
         let call: Arc<dyn Observe> = self.call.clone();
         if call.state().is_done() {
             return;
         }
         let Some(caller) = self.caller.upgrade() else { return };
+        let call = PendingHandle::new(call);
+        queue.hold_until_done(&call);
+        drop(queue);
         Caller(caller).enqueue(Item::Call(self.call.clone()));
-        let _ended = PendingHandle::new(call).wait().await;
+        let _ended = call.wait().await;
     }
 }
 

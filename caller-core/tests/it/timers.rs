@@ -1,0 +1,177 @@
+//! Lists of deadlines, and the clocks they go by.
+
+use std::{
+    sync::{Arc, Mutex, mpsc},
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
+
+use caller::{Resolver, sleep_until, testing::Manual};
+use fastrand::Rng;
+
+use crate::support::{
+    LONG, Wakes, caller, eventually, in_a_call, in_time, on_time, poll, receive, turns, turns_of,
+};
+
+const STEP: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn each_of_many_is_woken_at_its_own_time() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let manual = Manual::new();
+    let clock = manual.clone();
+    in_a_call(&manual, async move |_| {
+        let mut rng = Rng::with_seed(seed);
+        let (_never, pending) = Resolver::<()>::new();
+        let handle = pending.handle();
+        // Many at one time, in no order; some are polled again by another task, and some give up.
+        let mut waits: Vec<_> = (0..200)
+            .map(|_| {
+                let after = rng.u32(1..40);
+                (after, Box::pin(handle.wait().timeout(STEP * after)), Wakes::new())
+            })
+            .collect();
+        let (old, old_waker) = Wakes::new();
+        for (_, wait, (_, waker)) in &mut waits {
+            if rng.bool() {
+                assert!(poll(wait, &old_waker).is_pending());
+            }
+            assert!(poll(wait, waker).is_pending());
+        }
+        let given_up: Vec<_> = (0..50).map(|_| waits.swap_remove(rng.usize(..waits.len())).2.0).collect();
+        for step in 1..=40 {
+            clock.advance(STEP);
+            turns().await;
+            for (after, wait, (wakes, waker)) in &mut waits {
+                assert_eq!(wakes.count(), usize::from(*after <= step), "of {after} after {step}");
+                if *after == step {
+                    assert!(matches!(poll(wait, waker), Poll::Ready(Err(error)) if error.is_timeout()));
+                }
+            }
+        }
+        assert!(given_up.iter().all(|wakes| wakes.count() == 0), "they have given up");
+        assert_eq!(old.count(), 0, "another task has taken over");
+    });
+}
+
+#[test]
+fn calls_of_one_time_begin_in_the_order_made() {
+    let manual = Manual::new();
+    let caller = caller(&manual);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let calls: Vec<_> = (0..100)
+        .map(|number| {
+            let order = order.clone();
+            caller.call_later(HOUR, async move || order.lock().unwrap().push(number))
+        })
+        .collect();
+    turns_of(&caller);
+    manual.advance(HOUR);
+    for call in calls {
+        call.wait().timeout(LONG).blocking().unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_earlier_deadline_is_heard_of_by_a_caller_that_sleeps() {
+    let manual = Manual::new();
+    let caller = caller(&manual);
+    let (sender, begun) = mpsc::channel();
+    for after in [HOUR, STEP, HOUR / 2, STEP * 2] {
+        let sender = sender.clone();
+        drop(caller.call_later(after, async move || sender.send(after).unwrap()));
+        turns_of(&caller);
+    }
+    for (advance, expected) in [(STEP, STEP), (STEP, STEP * 2), (HOUR / 2, HOUR / 2), (HOUR / 2, HOUR)] {
+        manual.advance(advance);
+        assert_eq!(receive(&begun), expected);
+        turns_of(&caller);
+        assert!(begun.try_recv().is_err());
+    }
+    // From another thread: a wait that is polled there by a caller of its own is that caller's.
+    let (_never, pending) = Resolver::<()>::new();
+    let other_time = Manual::new();
+    let other = crate::support::caller(&other_time);
+    let handle = pending.handle();
+    let mine = caller.call_soon({
+        let handle = handle.clone();
+        async move || handle.wait().timeout(STEP).await.unwrap_err()
+    });
+    let theirs = other.call_soon(async move || handle.wait().timeout(STEP).await.unwrap_err());
+    turns_of(&caller);
+    turns_of(&other);
+    manual.advance(HOUR);
+    assert!(mine.wait().timeout(LONG).blocking().unwrap().is_timeout());
+    turns_of(&other);
+    assert!(!theirs.is_done(), "each caller has a clock of its own");
+    other_time.advance(STEP);
+    assert!(theirs.wait().timeout(LONG).blocking().unwrap().is_timeout());
+}
+
+#[test]
+fn a_sleep_by_the_clock_of_the_machine() {
+    let time = Duration::from_millis(30);
+    on_time("the end of a sleep", time, || {
+        let at = Instant::now() + time;
+        in_time("a sleep", move || futures::executor::block_on(sleep_until(at)));
+        assert!(Instant::now() >= at);
+    });
+    // What is past is not waited for.
+    let (wakes, waker) = Wakes::new();
+    for at in [Instant::now(), Instant::now() - time] {
+        assert!(poll(&mut Box::pin(sleep_until(at)), &waker).is_ready());
+    }
+    assert_eq!(wakes.count(), 0);
+    // A later one does not hold up an earlier one, and neither does one that is dropped.
+    on_time("an earlier sleep", time, || {
+        let at = Instant::now();
+        let (wakes, waker) = Wakes::new();
+        let mut late = Box::pin(sleep_until(at + HOUR));
+        let mut dropped = Box::pin(sleep_until(at + time / 2));
+        assert!(poll(&mut late, &waker).is_pending() && poll(&mut dropped, &waker).is_pending());
+        drop(dropped);
+        in_time("an earlier sleep", move || futures::executor::block_on(sleep_until(at + time)));
+        assert_eq!(wakes.count(), 0);
+        assert!(poll(&mut late, &waker).is_pending());
+    });
+    // In many threads at once.
+    let threads: Vec<_> = (0..20)
+        .map(|at| {
+            let time = Duration::from_millis(10 + at % 5);
+            thread::spawn(move || {
+                let until = Instant::now() + time;
+                in_time("one of many sleeps", move || futures::executor::block_on(sleep_until(until)));
+                assert!(Instant::now() >= until);
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_thread_of_the_shared_list_goes_when_nothing_waits_and_comes_again() {
+    if std::env::var_os("NEXTEST").is_none() {
+        // Other tests in this process keep the thread busy.
+        return;
+    }
+    let sleep = || {
+        let at = Instant::now() + Duration::from_millis(5);
+        in_time("a sleep", move || futures::executor::block_on(sleep_until(at)));
+    };
+    let threads = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.filter(|name| name.trim() == "caller-timer").count()
+    };
+    for _ in 0..3 {
+        sleep();
+        eventually("the end of the thread", || threads() == 0);
+    }
+}

@@ -1,0 +1,21 @@
+//! Questions to the machine: the programs and libraries that it has.
+
+use std::process::{Command, Stdio};
+
+/// True if the feature `glib` can be built.
+pub(crate) fn has_glib() -> bool {
+    answers("pkg-config", &["--exists", "glib-2.0"])
+}
+
+/// True if a window can be opened.
+pub(crate) fn has_display() -> bool {
+    // Xvfb has no flag that only answers; its wrapper does.
+    answers("xvfb-run", &["--help"]) && answers("xauth", &["version"])
+}
+
+/// True if `program` can be started and ends with success.
+pub(crate) fn answers(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let status = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
