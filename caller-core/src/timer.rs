@@ -18,11 +18,9 @@ use crate::{
 };
 
 pub use self::deadline::sleep_until;
-#[allow(unused_imports, reason = "the scheduler sets it around each poll of a call")]
-pub(crate) use self::shared::{Polling, polling};
 pub(crate) use self::{
     deadline::{Deadline, by_which_clock, timeout_methods},
-    shared::{Undriven, set_here},
+    shared::{Undriven, polling, set_here},
 };
 
 /// Says what time it is. A backend with virtual time brings its own.
@@ -42,9 +40,9 @@ impl Clock for SystemClock {
 }
 
 /// The longest delay, about a thousand years. Every clock can name a time so far ahead, and no program waits for its end.
-const LONGEST: Duration = Duration::from_secs(1000 * 365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
 
-/// The time `delay` after `now`. A delay of more than about a thousand years counts as that, so it never overflows.
+/// The time `delay` after `now`. A delay of more than about a thousand years counts as a thousand, so it never overflows.
 pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
     // The second step is for a clock near its own end.
     now.checked_add(delay.min(LONGEST)).or_else(|| now.checked_add(LONGEST / 1000)).unwrap_or(now)

@@ -354,7 +354,7 @@ pub struct CancelRequested {
 impl CancelRequested {
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
         let site = self.pending.0.site();
-        Timeout::new(self, deadline, None, Some(site))
+        Timeout::new(self, deadline, |_| None, Some(site))
     }
 
     timeout_by_wrapping!();

@@ -115,7 +115,7 @@ pub struct WaitCountdown {
 
 impl WaitCountdown {
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
-        Timeout::new(self, deadline, None, None)
+        Timeout::new(self, deadline, |_| None, None)
     }
 
     timeout_by_wrapping!();

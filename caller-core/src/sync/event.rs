@@ -99,7 +99,7 @@ impl WaitEvent {
     }
 
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
-        Timeout::new(self, deadline, None, None)
+        Timeout::new(self, deadline, |_| None, None)
     }
 
     timeout_by_wrapping!();
@@ -195,8 +195,7 @@ impl Moment {
     }
 
     fn bounded(self, deadline: Deadline) -> Timeout<Self> {
-        let caller = self.caller;
-        Timeout::new(self, deadline, Some(caller), None)
+        Timeout::new(self, deadline, |moment| (!moment.is_past()).then_some(moment.caller), None)
     }
 
     timeout_by_wrapping!();

@@ -185,8 +185,8 @@ macro_rules! by_which_clock {
         "The time goes by the clock of the caller in whose thread the wait is polled first. Outside of callers, and where a \
          method `blocking` blocks the thread, it goes by the clock of the machine. The wait ends on time also when the thread \
          of what it waits for is busy. It ends when it is polled: an executor that runs inside a call and blocks the thread \
-         (`futures::executor::block_on`) is woken by the clock of the machine for that, since the caller cannot do it. A time \
-         longer than about a thousand years is as good as none."
+         (`futures::executor::block_on`) is woken by the clock of the machine for that, since the caller cannot do it. No time is \
+         too long: one of more than about a thousand years counts as a thousand."
     };
 }
 pub(crate) use by_which_clock;

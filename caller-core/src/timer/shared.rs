@@ -60,12 +60,10 @@ pub(super) fn is_undriven(timers: &Arc<Timers>) -> bool {
 
 /// While it lives, the caller of this thread polls with a waker of this address.
 #[must_use]
-#[allow(dead_code, reason = "the scheduler sets it around each poll of a call")]
 pub(crate) struct Polling(usize);
 
 /// Declares that the caller of this thread polls a call, or the body of a scope, with a waker whose data is at `data`.
 /// A wait that is polled with another waker belongs to an executor inside that call, which may block the thread.
-#[allow(dead_code, reason = "the scheduler sets it around each poll of a call")]
 pub(crate) fn polling(data: *const ()) -> Polling {
     Polling(POLLED_WITH.replace(data.addr()))
 }

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use super::block_on;
@@ -25,14 +25,19 @@ use crate::{
 pub struct Timeout<W> {
     wait: W,
     deadline: Deadline,
-    /// The caller whose work the wait is for, if that is known.
-    on: Option<CallerId>,
+    /// Names the caller whose work the wait is for, if that is known and the work is not done.
+    on: fn(&W) -> Option<CallerId>,
     /// The call that the wait is for.
     site: Option<Site>,
 }
 
 impl<W: Future<Output = ()> + Unpin> Timeout<W> {
-    pub(crate) fn new(wait: W, deadline: Deadline, on: Option<CallerId>, site: Option<Site>) -> Self {
+    pub(crate) fn new(
+        wait: W,
+        deadline: Deadline,
+        on: fn(&W) -> Option<CallerId>,
+        site: Option<Site>,
+    ) -> Self {
         Self { wait, deadline, on, site }
     }
 
@@ -42,12 +47,8 @@ impl<W: Future<Output = ()> + Unpin> Timeout<W> {
     ///
     /// [`is_timeout`](Error::is_timeout) when the time is over. [`is_self_wait`](Error::is_self_wait) where the wait without
     /// a bound would be one.
-    pub fn blocking(mut self) -> Result<()> {
-        // A wait that has ended blocks on nobody.
-        if Pin::new(&mut self.wait).poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return Ok(());
-        }
-        let _guard = Blocking::on(self.on)?;
+    pub fn blocking(self) -> Result<()> {
+        let _guard = Blocking::on((self.on)(&self.wait))?;
         block_on(self)
     }
 }

@@ -6,8 +6,8 @@ use caller::{
     Activation, AsyncEvent, AsyncLock, AsyncLockGuard, AsyncLockGuardArc, Builder, Caller, CallerId,
     CancelRequested, Consumer, Context, ContextVar, CountdownEvent, DoneCallback, Error, GroupBuilder,
     Moment, Pending, PendingGroup, PendingHandle, PendingSet, Queue, ReentrantAsyncLock, ReentrantGuard,
-    ReentrantGuardArc, Resolver, Shared, SingleConsumerQueue, Trackers, Wait, WaitCountdown, WaitDone,
-    WaitEvent, WaitMany, WaitMut, WaitShared, Waited,
+    ReentrantGuardArc, Resolver, Shared, SingleConsumerQueue, Timeout, Trackers, Wait, WaitCountdown,
+    WaitDone, WaitEvent, WaitIgnored, WaitMany, WaitMut, WaitShared, Waited,
 };
 
 /// A value that is `Send` and not `Sync`, as a result may be.
@@ -49,6 +49,11 @@ fn handles_and_waits_are_thread_safe() {
         DoneCallback,
         Error,
         Moment,
+        Timeout<CancelRequested>,
+        Timeout<Moment>,
+        Timeout<WaitCountdown>,
+        Timeout<WaitEvent>,
+        WaitIgnored<OnlySend>,
         Pending<OnlySend>,
         PendingHandle,
         Queue<OnlySend>,
