@@ -1,7 +1,7 @@
 //! The whole CI: which steps there are, in which order, and what becomes of the rest when one fails.
 
 use crate::{
-    deny, examples, features, imports, jupyter,
+    deny, examples, features, imports, jupyter, memcheck,
     outcome::{Outcome, Stop},
     report::{Report, Row},
     steps, system,
@@ -72,6 +72,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: features::run,
     },
     Step { name: "loom", about: "loom's models of the core", compiles: true, run: steps::loom },
+    Step {
+        name: "memcheck",
+        about: "valgrind's memcheck over the tests of the core and the backends",
+        compiles: true,
+        run: memcheck::run,
+    },
     Step {
         name: "deny",
         about: "licences, bans and sources of dependencies",

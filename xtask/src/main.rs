@@ -9,12 +9,14 @@ mod workspace;
 
 mod libtest;
 mod report;
+mod test_binary;
 
 mod deny;
 mod examples;
 mod features;
 mod imports;
 mod jupyter;
+mod memcheck;
 mod steps;
 mod system;
 

@@ -7,6 +7,11 @@ pub(crate) fn has_glib() -> bool {
     answers("pkg-config", &["--exists", "glib-2.0"])
 }
 
+/// True if memcheck can be run.
+pub(crate) fn has_valgrind() -> bool {
+    answers("valgrind", &["--version"])
+}
+
 /// True if a window can be opened.
 pub(crate) fn has_display() -> bool {
     // Xvfb has no flag that only answers; its wrapper does.

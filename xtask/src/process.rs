@@ -24,6 +24,8 @@ impl Limit {
     pub(crate) const BUILD: Self = Self::minutes(30);
     /// Tests that are built, all of them.
     pub(crate) const TESTS: Self = Self::minutes(10);
+    /// One test binary under an instrument that makes it some ten times slower.
+    pub(crate) const INSTRUMENTED: Self = Self::minutes(20);
     /// One example.
     pub(crate) const EXAMPLE: Self = Self::minutes(2);
 
@@ -58,14 +60,27 @@ pub(crate) fn run(mut command: Command, limit: Limit) -> Result<(), Failure> {
 }
 
 /// Runs `command`, passes on what it writes to stdout, and returns it.
-pub(crate) fn run_and_read(mut command: Command, limit: Limit) -> Result<String, Failure> {
+pub(crate) fn run_and_read(command: Command, limit: Limit) -> Result<String, Failure> {
+    let show = |line: &[u8]| {
+        // What cannot be shown is still read: the result of the step does not depend on our own stdout.
+        let _ = io::stdout().write_all(line);
+    };
+    read_with(command, limit, show)
+}
+
+/// Runs `command`, and returns what it writes to stdout without showing it.
+pub(crate) fn read(command: Command, limit: Limit) -> Result<String, Failure> {
+    read_with(command, limit, |_| {})
+}
+
+fn read_with(mut command: Command, limit: Limit, show: fn(&[u8])) -> Result<String, Failure> {
     let (reader, writer) = io::pipe().map_err(Failure::NotStarted)?;
     command.stdout(writer);
     let group = Group::spawn(&mut command)?;
     // It holds our copy of the writing end: the pipe would never close.
     drop(command);
     let (sender, lines) = mpsc::channel();
-    thread::spawn(move || pass_on(reader, &sender));
+    thread::spawn(move || pass_on(reader, show, &sender));
     group.wait(limit)?;
     // A process that left its group for one of its own may hold the pipe open for ever.
     let deadline = Instant::now() + limit.grace;
@@ -142,13 +157,12 @@ fn set_running(group: Option<u32>) {
     *RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = group;
 }
 
-/// Passes the lines of `reader` on to our stdout and to `sender`, until the pipe closes or nobody listens.
-fn pass_on(reader: PipeReader, sender: &mpsc::Sender<String>) {
+/// Passes the lines of `reader` on to `show` and to `sender`, until the pipe closes or nobody listens.
+fn pass_on(reader: PipeReader, show: fn(&[u8]), sender: &mpsc::Sender<String>) {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
-        // What cannot be shown is still read: the result of the step does not depend on our own stdout.
-        let _ = io::stdout().write_all(&line);
+        show(&line);
         if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
             return;
         }

@@ -1,10 +1,10 @@
-//! What the workspace wants of the system: glib, which is linked, and a display for windows, which Xvfb is.
+//! What the workspace wants of the system: glib, which is linked, a display for windows, which Xvfb is, and valgrind.
 //!
 //! On a Debian machine, and as root, it is installed. Elsewhere what needs it is left out, and this step says so.
 
 use crate::{
     outcome::{Outcome, Stop},
-    probe::{answers, has_display, has_glib},
+    probe::{answers, has_display, has_glib, has_valgrind},
     process::{self, Limit},
     workspace::Workspace,
 };
@@ -41,6 +41,12 @@ const WISHES: &[Wish] = &[
             "libxrandr2",
         ],
         without: "the host `Winit` is built, and no window is tested",
+    },
+    Wish {
+        what: "valgrind",
+        is_there: has_valgrind,
+        packages: &["valgrind"],
+        without: "memcheck is not run",
     },
 ];
 

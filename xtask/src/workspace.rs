@@ -25,6 +25,7 @@ pub(crate) struct Workspace {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    pub(crate) manifest: PathBuf,
     pub(crate) features: Features,
     pub(crate) examples: Vec<String>,
     /// The root files of the library and the programs.
@@ -119,6 +120,7 @@ impl Package {
         };
         Some(Self {
             name: text(&package["name"])?,
+            manifest: package["manifest_path"].as_str()?.into(),
             features: features.collect::<Option<_>>()?,
             examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
             roots: of_kind(&["lib", "proc-macro", "bin"])
@@ -171,6 +173,7 @@ mod tests {
     fn what_cannot_be_built_is_left_out() {
         let package = |name: &str, entries: &[(&str, &[&str])]| Package {
             name: name.into(),
+            manifest: PathBuf::new(),
             features: features(entries),
             examples: Vec::new(),
             roots: Vec::new(),
@@ -198,6 +201,7 @@ mod tests {
             "target_directory": "/w/target",
             "packages": [{
                 "name": "core",
+                "manifest_path": "/w/core/Cargo.toml",
                 "features": { "tracing": ["dep:tracing"] },
                 "targets": [
                     { "kind": ["lib"], "name": "core", "src_path": "/w/core/src/lib.rs" },
@@ -209,6 +213,7 @@ mod tests {
         assert_eq!(workspace.target, PathBuf::from("/w/target"));
         let package = Package {
             name: "core".into(),
+            manifest: "/w/core/Cargo.toml".into(),
             features: [("tracing".into(), vec!["dep:tracing".into()])].into(),
             examples: vec!["tour".into()],
             roots: vec!["/w/core/src/lib.rs".into()],

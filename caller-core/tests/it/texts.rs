@@ -1,6 +1,6 @@
 //! What people read: the texts of pendings and callers, and the table of callers.
 
-use std::time::Duration;
+use std::{sync::mpsc, time::Duration};
 
 use caller::{
     Caller, GroupMode, PendingGroup, Resolver, Trackers, callers_table,
@@ -82,6 +82,8 @@ fn groups() {
 fn errors_of_groups() {
     let caller = Running(Caller::builder().name("clerk").backend(Manual::new()).spawn().unwrap());
     let this = caller.0.clone();
+    // Holds a resolver until the end of the test.
+    let (keep, _kept) = mpsc::channel();
     let ended = caller.call_soon(async move || {
         this.group()
             .cancellation_timeout(Duration::ZERO)
@@ -90,7 +92,7 @@ fn errors_of_groups() {
                 let (never, stays) = Resolver::<()>::new();
                 never.set_canceller(|_| {}).unwrap();
                 stays.handle().track(&Trackers::all());
-                std::mem::forget(never);
+                keep.send(never).unwrap();
                 std::future::pending::<Result<(), std::num::ParseIntError>>().await
             })
             .await

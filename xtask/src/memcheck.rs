@@ -1,0 +1,157 @@
+//! valgrind's memcheck over the tests of the core and the backends: no invalid access, and no definite leak.
+
+use crate::{
+    outcome::{Outcome, Stop},
+    probe,
+    process::{self, Failure, Limit},
+    test_binary::TestBinary,
+    workspace::Workspace,
+};
+use std::process::Command;
+
+const PACKAGES: &[&str] = &["caller-core", "caller-tokio", "caller-async-std"];
+
+/// Tests that say nothing about memory, or that valgrind makes too slow to pass.
+const LEFT_OUT: &[LeftOut] = &[
+    LeftOut {
+        package: "caller-tokio",
+        target: "it",
+        tests: "checksums::",
+        reason: "they run an example, whose process is another",
+    },
+    LeftOut { package: "caller-tokio", target: "it", tests: "::i7_", reason: "it measures CPU time" },
+    LeftOut { package: "caller-async-std", target: "it", tests: "::i7_", reason: "they measure CPU time" },
+    LeftOut {
+        package: "caller-async-std",
+        target: "winit",
+        tests: "",
+        reason: "they open windows, in processes of their own",
+    },
+];
+
+/// Tests of one binary.
+struct LeftOut {
+    package: &'static str,
+    target: &'static str,
+    /// A part of their names, as libtest's `--skip` takes it. Empty for all.
+    tests: &'static str,
+    reason: &'static str,
+}
+
+/// The exit code of a program in which memcheck found an error.
+const FOUND: i32 = 99;
+
+/// Builds the tests, and runs each binary under memcheck.
+pub(crate) fn run(workspace: &Workspace) -> Outcome {
+    if !probe::has_valgrind() {
+        return Err(Stop::Skipped("valgrind is not installed: apt-get install valgrind".into()));
+    }
+    let mut wrong = Vec::new();
+    let mut ran = 0;
+    for binary in TestBinary::build(workspace, PACKAGES)? {
+        let plan = Plan::of(&binary.tests()?, LEFT_OUT.iter().filter(|left_out| left_out.is_of(&binary)));
+        plan.said.iter().for_each(|line| println!("{binary}: {line}"));
+        wrong.extend(plan.unknown.iter().map(|tests| format!("{binary}: no test is named {tests:?}")));
+        if plan.runs == 0 {
+            continue;
+        }
+        ran += plan.runs;
+        println!("{binary}: {} tests run", plan.runs);
+        // One test at a time: valgrind runs one thread at a time anyway, and those of another test would only wait.
+        let mut arguments = vec!["--test-threads=1"];
+        arguments.extend(plan.skips.iter().flat_map(|tests| ["--skip", *tests]));
+        match process::run(binary.under(memcheck(workspace), &arguments), Limit::INSTRUMENTED) {
+            Ok(()) => {}
+            Err(Failure::Exited(status)) if status.code() == Some(FOUND) => {
+                wrong.push(format!("{binary}: memcheck found errors"));
+            }
+            Err(failure) => wrong.push(format!("{binary}: {failure}")),
+        }
+    }
+    if ran == 0 {
+        wrong.push("no test ran".into());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Stop::Failed(wrong.join("; "))) }
+}
+
+fn memcheck(workspace: &Workspace) -> Command {
+    let mut command = Command::new("valgrind");
+    command
+        .arg("--quiet")
+        .arg(format!("--error-exitcode={FOUND}"))
+        .args(["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"])
+        .arg("--num-callers=30")
+        // Threads that spin until another has gone on would otherwise keep the others from running.
+        .arg("--fair-sched=try")
+        // Some tests start their own program again, to have a process for themselves.
+        .arg("--trace-children=yes")
+        .arg(format!("--suppressions={}", workspace.root.join("xtask/memcheck.supp").display()));
+    // Of the panics on purpose: symbols are looked up slowly under valgrind.
+    command.env("RUST_BACKTRACE", "0");
+    // Without it insta asks cargo, which would run under valgrind too.
+    command.env("INSTA_WORKSPACE_ROOT", &workspace.root);
+    command
+}
+
+/// Which tests of a binary run.
+#[derive(Default)]
+struct Plan<'a> {
+    runs: usize,
+    skips: Vec<&'a str>,
+    /// Entries of the list that fit no test.
+    unknown: Vec<&'a str>,
+    said: Vec<String>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(tests: &[String], left_out: impl Iterator<Item = &'a LeftOut>) -> Self {
+        let mut plan = Self::default();
+        for LeftOut { tests: part, reason, .. } in left_out {
+            match tests.iter().filter(|test| test.contains(part)).count() {
+                0 => plan.unknown.push(part),
+                number => plan.said.push(format!("{number} tests left out ({part:?}): {reason}")),
+            }
+            plan.skips.push(part);
+        }
+        let is_left_out = |test: &&String| plan.skips.iter().any(|part| test.contains(part));
+        plan.runs = tests.len() - tests.iter().filter(is_left_out).count();
+        plan
+    }
+}
+
+impl LeftOut {
+    fn is_of(&self, binary: &TestBinary) -> bool {
+        self.package == binary.package && self.target == binary.target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOW: LeftOut = LeftOut { package: "core", target: "it", tests: "slow::", reason: "it is slow" };
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn tests_are_left_out_by_a_part_of_their_names() {
+        let plan = Plan::of(&names(&["slow::a", "slow::b", "quick"]), [SLOW].iter());
+        assert_eq!((plan.runs, plan.skips), (1, vec!["slow::"]));
+        assert_eq!(plan.said, ["2 tests left out (\"slow::\"): it is slow"]);
+        assert!(plan.unknown.is_empty());
+    }
+
+    #[test]
+    fn an_entry_that_fits_no_test_is_told() {
+        let plan = Plan::of(&names(&["quick"]), [SLOW].iter());
+        assert_eq!((plan.runs, plan.unknown), (1, vec!["slow::"]));
+    }
+
+    #[test]
+    fn an_empty_part_leaves_all_out() {
+        let plan = Plan::of(&names(&["a", "b"]), [LeftOut { tests: "", ..SLOW }].iter());
+        assert_eq!(plan.runs, 0);
+    }
+}
