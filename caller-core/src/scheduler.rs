@@ -81,6 +81,8 @@ pub(crate) struct Scheduler {
     /// A direct call that is being awaited, and holds up the new work behind it.
     direct: Option<Direct>,
     sleep: Option<(Instant, LocalFuture<'static>)>,
+    /// The time of a call for which it sleeps, if it is not for a wait.
+    sleeps_for_call: Option<Instant>,
     /// What ends before the calls do, once a stop has begun.
     surroundings: Option<LocalFuture<'static>>,
     owner: Arc<dyn Owner>,
@@ -124,6 +126,7 @@ impl Scheduler {
             woken: VecDeque::new(),
             direct: None,
             sleep: None,
+            sleeps_for_call: None,
             surroundings: None,
             owner,
             phase: Phase::Running,
@@ -179,7 +182,7 @@ impl Scheduler {
             };
             // Looked at after the queue, which is closed after this is set: a stop is seen here, or wakes us.
             let stop = self.phase == Phase::Running && self.owner.is_stopping();
-            if !woken && !new && !stop && !self.calls.guests.is_woken() && !self.oversleeps() {
+            if !woken && !new && !stop && !self.calls.guests.is_woken() && !self.sleeps_wrongly() {
                 return Poll::Pending;
             }
         }
@@ -306,6 +309,7 @@ impl Scheduler {
         loop {
             let waits = self.calls.timers.fire(cx.waker());
             let calls = self.calls.fire(|| self.calls.timers.now());
+            self.sleeps_for_call = calls.filter(|at| waits.is_none_or(|waits| *at < waits));
             let Some(next) = waits.into_iter().chain(calls).min() else {
                 guard::discard(Place::Runtime, self.sleep.take());
                 return;
@@ -330,10 +334,15 @@ impl Scheduler {
         }
     }
 
-    /// Whether a call wants to be looked at before the sleep ends.
-    fn oversleeps(&self) -> bool {
-        let sleeps = self.sleep.as_ref().map(|(at, _)| *at);
-        self.calls.next_time().is_some_and(|next| sleeps.is_none_or(|at| next < at))
+    /// Whether the sleep is not the one that is wanted: a call wants to be looked at before, or none does any more.
+    fn sleeps_wrongly(&self) -> bool {
+        let (sleeps, wanted) = (self.sleep.as_ref().map(|(at, _)| *at), self.calls.next_time());
+        match (sleeps, wanted) {
+            (None, None) => false,
+            (None, Some(_)) => true,
+            (Some(at), Some(next)) if next <= at => next < at,
+            (Some(at), _) => self.sleeps_for_call == Some(at),
+        }
     }
 
     /// How long it may watch: while nothing else wants the thread, or nothing but calls in a guest.

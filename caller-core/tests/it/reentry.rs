@@ -650,7 +650,7 @@ fn the_items_of_a_single_consumer_queue() {
         let queue = SingleConsumerQueue::new();
         let asks = queue.clone();
         assert!(
-            queue.extend((0..3).inspect(|number| assert!(asks.push_back(10 + number) && asks.len() > 0)))
+            queue.extend((0..3).inspect(|number| assert!(asks.push_back(10 + number) && !asks.is_empty())))
         );
         assert_eq!(queue.len(), 6);
     });
@@ -869,12 +869,13 @@ fn the_timers_of_a_caller() {
             drop(given_up);
             (woken, dropped, never)
         });
-        let kept = hooked.wait().timeout(LONG).blocking().unwrap();
+        let (woken, dropped, never) = hooked.wait().timeout(LONG).blocking().unwrap();
         (0..2).for_each(|_| receive(&acted));
         manual.advance(HOUR);
         receive(&acted);
-        drop(kept);
+        drop((woken, dropped));
         receive(&acted);
+        drop(never);
     });
     in_time("the timers of a caller that stops", || {
         let caller = caller(&Manual::new());
