@@ -10,6 +10,7 @@ mod workspace;
 mod libtest;
 mod report;
 mod test_binary;
+mod tool;
 
 mod deny;
 mod examples;
