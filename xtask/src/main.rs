@@ -18,6 +18,7 @@ mod features;
 mod imports;
 mod jupyter;
 mod memcheck;
+mod mutants;
 mod steps;
 mod system;
 
@@ -40,6 +41,7 @@ enum Chore {
     Ci(ci::Args),
     Bench(bench::Args),
     Jupyter(jupyter::Args),
+    Mutants(mutants::Args),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Ci(args) => ci::run(args),
         Chore::Bench(args) => bench::run(args),
         Chore::Jupyter(args) => jupyter::main(args),
+        Chore::Mutants(args) => mutants::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");

@@ -30,7 +30,11 @@ impl Limit {
     pub(crate) const EXAMPLE: Self = Self::minutes(2);
 
     const fn minutes(minutes: u64) -> Self {
-        Self { run: Duration::from_mins(minutes), grace: Duration::from_secs(10) }
+        Self::of(Duration::from_mins(minutes))
+    }
+
+    pub(crate) const fn of(run: Duration) -> Self {
+        Self { run, grace: Duration::from_secs(10) }
     }
 }
 
