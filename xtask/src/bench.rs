@@ -3,11 +3,12 @@
 use crate::{
     jupyter,
     outcome::Stop,
+    process::exit_code,
     workspace::{Workspace, cargo},
 };
 use std::{
     ffi::OsString,
-    process::{Command, ExitCode, ExitStatus},
+    process::{Command, ExitCode},
 };
 
 /// Measures the cost of the verbs beside their peers', prints the table, and keeps it in target/bench.json.
@@ -69,16 +70,6 @@ fn command((package, bench): (&str, &str), Args { quick, rest }: &Args) -> Comma
     command
 }
 
-/// The program's own code, or what a shell makes of a signal.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    #[cfg(unix)]
-    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-    #[cfg(not(unix))]
-    let signal = None::<i32>;
-    let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,14 +83,5 @@ mod tests {
             args,
             ["bench", "--package", "caller-tokio", "--bench", "cost", "--", "--quick", "call_soon"]
         );
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_exit_code_is_passed_through() {
-        use std::os::unix::process::ExitStatusExt;
-        assert_eq!(exit_code(ExitStatus::from_raw(0)), ExitCode::SUCCESS);
-        assert_eq!(exit_code(ExitStatus::from_raw(101 << 8)), ExitCode::from(101));
-        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
     }
 }

@@ -19,6 +19,7 @@ mod imports;
 mod jupyter;
 mod memcheck;
 mod mutants;
+mod soak;
 mod steps;
 mod system;
 
@@ -42,6 +43,7 @@ enum Chore {
     Bench(bench::Args),
     Jupyter(jupyter::Args),
     Mutants(mutants::Args),
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(args),
         Chore::Jupyter(args) => jupyter::main(args),
         Chore::Mutants(args) => mutants::main(args),
+        Chore::Soak(args) => soak::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");
