@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
-//! jupyter` the kernel beside real peers.
+//! jupyter` the kernel beside real peers; `soak`, `sanitize` and `mutants` look for faults that tests do not name.
 
 mod probe;
 mod process;
@@ -25,6 +25,7 @@ mod system;
 
 mod bench;
 mod ci;
+mod sanitize;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ enum Chore {
     Bench(bench::Args),
     Jupyter(jupyter::Args),
     Mutants(mutants::Args),
+    Sanitize(sanitize::Args),
     Soak(soak::Args),
 }
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(args),
         Chore::Jupyter(args) => jupyter::main(args),
         Chore::Mutants(args) => mutants::main(args),
+        Chore::Sanitize(args) => sanitize::main(args),
         Chore::Soak(args) => soak::main(args),
     };
     done.unwrap_or_else(|error| {
