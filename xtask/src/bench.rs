@@ -1,12 +1,12 @@
 //! The table of costs: ours beside the peers', each row measured in one process.
 
-use crate::{jupyter, outcome::Stop, workspace::Workspace};
+use crate::{jupyter, outcome::Stop, process::exit_code, workspace::Workspace};
 use serde_json::Value;
 use std::{
     ffi::OsString,
     fs, io,
     path::Path,
-    process::{Command, ExitCode, ExitStatus},
+    process::{Command, ExitCode},
 };
 
 /// Measures the cost of the verbs beside their peers', prints the table, and keeps it in target/bench.json. Fails if a
@@ -111,16 +111,6 @@ fn judge(rows: &[Value], quick: bool) -> Result<ExitCode, String> {
         );
     }
     Ok(ExitCode::FAILURE)
-}
-
-/// The program's own code, or what a shell makes of a signal.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    #[cfg(unix)]
-    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-    #[cfg(not(unix))]
-    let signal = None::<i32>;
-    let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The kernel beside real peers: Jupyter's own client, test suite and notebook runner, in a Python environment of our own.
 
 use crate::{
-    outcome::{Outcome, Stop},
+    outcome::{Outcome, Stop, conclude},
     process::{self, Limit},
     workspace::Workspace,
 };
@@ -24,14 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: Args) -> Result<ExitCode, String> {
     let workspace = Workspace::load()?;
     process::stop_children_with_us();
-    match tests(&workspace, &args.rest) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(Stop::Failed(why)) => Err(why),
-        Err(Stop::Skipped(why)) => {
-            println!("skipped: {why}");
-            Ok(if workspace.ci { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        }
-    }
+    conclude(tests(&workspace, &args.rest), workspace.ci)
 }
 
 /// The step of the CI.

@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
-//! jupyter` the kernel beside real peers.
+//! jupyter` the kernel beside real peers; `soak`, `sanitize` and `mutants` look for faults that tests do not name.
 
 mod probe;
 mod process;
@@ -10,6 +10,7 @@ mod workspace;
 mod libtest;
 mod report;
 mod test_binary;
+mod tool;
 
 mod deny;
 mod examples;
@@ -17,11 +18,14 @@ mod features;
 mod imports;
 mod jupyter;
 mod memcheck;
+mod mutants;
+mod soak;
 mod steps;
 mod system;
 
 mod bench;
 mod ci;
+mod sanitize;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,6 +43,9 @@ enum Chore {
     Ci(ci::Args),
     Bench(bench::Args),
     Jupyter(jupyter::Args),
+    Mutants(mutants::Args),
+    Sanitize(sanitize::Args),
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +53,9 @@ fn main() -> ExitCode {
         Chore::Ci(args) => ci::run(args),
         Chore::Bench(args) => bench::run(args),
         Chore::Jupyter(args) => jupyter::main(args),
+        Chore::Mutants(args) => mutants::main(args),
+        Chore::Sanitize(args) => sanitize::main(args),
+        Chore::Soak(args) => soak::main(args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("xtask: {error}");

@@ -93,7 +93,7 @@ fn memcheck(workspace: &Workspace) -> Command {
     command
 }
 
-/// Which tests of a binary run.
+/// The tests of a binary that run, and those that are left out.
 #[derive(Default)]
 struct Plan<'a> {
     runs: usize,

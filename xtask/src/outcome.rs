@@ -1,6 +1,7 @@
 //! The result of a step.
 
 use crate::process::Failure;
+use std::process::ExitCode;
 
 /// The result of a step.
 pub(crate) type Outcome = Result<(), Stop>;
@@ -17,5 +18,17 @@ pub(crate) enum Stop {
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure.to_string())
+    }
+}
+
+/// Ends a chore that is a step. On a CI machine a skip is a failure, since nobody reads why there.
+pub(crate) fn conclude(outcome: Outcome, ci: bool) -> Result<ExitCode, String> {
+    match outcome {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Stop::Failed(why)) => Err(why),
+        Err(Stop::Skipped(why)) => {
+            println!("skipped: {why}");
+            Ok(if ci { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        }
     }
 }

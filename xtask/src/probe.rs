@@ -1,6 +1,9 @@
 //! Questions to the machine: the programs and libraries that it has.
 
-use std::process::{Command, Stdio};
+use std::{
+    ffi::OsStr,
+    process::{Command, Stdio},
+};
 
 /// True if the feature `glib` can be built.
 pub(crate) fn has_glib() -> bool {
@@ -19,7 +22,7 @@ pub(crate) fn has_display() -> bool {
 }
 
 /// True if `program` can be started and ends with success.
-pub(crate) fn answers(program: &str, args: &[&str]) -> bool {
+pub(crate) fn answers(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
     let mut command = Command::new(program);
     let status = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())

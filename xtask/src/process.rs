@@ -4,7 +4,7 @@
 use std::{
     fmt,
     io::{self, BufRead, BufReader, PipeReader, Write},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
     sync::{Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -30,7 +30,11 @@ impl Limit {
     pub(crate) const EXAMPLE: Self = Self::minutes(2);
 
     const fn minutes(minutes: u64) -> Self {
-        Self { run: Duration::from_mins(minutes), grace: Duration::from_secs(10) }
+        Self::of(Duration::from_mins(minutes))
+    }
+
+    pub(crate) const fn of(run: Duration) -> Self {
+        Self { run, grace: Duration::from_secs(10) }
     }
 }
 
@@ -170,6 +174,16 @@ fn pass_on(reader: PipeReader, show: fn(&[u8]), sender: &mpsc::Sender<String>) {
     }
 }
 
+/// The program's own code, or the code that a shell makes of a signal.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal = None::<i32>;
+    let code = status.code().or(signal.map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 /// The command as one would type it.
 fn shown(command: &Command) -> String {
     let quoted = |text: &std::ffi::OsStr| {
@@ -298,5 +312,13 @@ mod tests {
         let mut command = Command::new("/some/where/cargo");
         command.args(["test", "--lib"]).env("RUSTFLAGS", "--cfg loom").env_remove("OTHER");
         assert_eq!(shown(&command), "RUSTFLAGS='--cfg loom' cargo test --lib");
+    }
+
+    #[test]
+    fn the_exit_code_is_passed_through() {
+        use std::os::unix::process::ExitStatusExt;
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), ExitCode::SUCCESS);
+        assert_eq!(exit_code(ExitStatus::from_raw(101 << 8)), ExitCode::from(101));
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
     }
 }

@@ -17,7 +17,7 @@ pub use self::{
 use crate::{
     caller::Caller,
     pending::PendingHandle,
-    testing::{Fixture, Running, probe},
+    testing::{Fixture, Running},
 };
 
 /// How long a harness waits for something that should come at once.
