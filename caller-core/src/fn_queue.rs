@@ -1,10 +1,12 @@
 //! Queues of functions: the calls of one function, one at a time and in order.
 
-mod handle;
-mod queue;
-mod registry;
 mod room;
 mod running;
+
+mod queue;
+
+mod handle;
+mod registry;
 
 pub use self::handle::{CallWhenRoom, Queue, QueueHandle};
 pub(crate) use self::{

@@ -11,9 +11,8 @@ use std::{
     time::Duration,
 };
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use self::tree::Tree;
 use crate::{
     caller::Caller,
     error::{BoxError, Error, Kind, Result},
@@ -109,6 +108,36 @@ pub struct PendingGroup {
     state: Mutex<State>,
     /// How many of the groups that run inside have members.
     busy_inside: AtomicUsize,
+}
+
+/// The place of a group among others.
+#[derive(Default)]
+struct Tree {
+    /// The group inside which it runs.
+    around: Option<Arc<PendingGroup>>,
+    /// The groups that run inside it, by address.
+    inside: FxHashMap<usize, Weak<PendingGroup>>,
+    /// A group has run inside it.
+    had_inside: bool,
+    /// The group around it counts it as one that has members.
+    counted: bool,
+    /// It and those around it have heard of a member that was cancelled: each that this cancels is cancelled.
+    knows_of_cancelling: bool,
+}
+
+impl Tree {
+    /// Whether no group has ever run inside.
+    fn is_leaf(&self) -> bool {
+        !self.had_inside
+    }
+
+    fn inside(&self) -> Vec<Weak<PendingGroup>> {
+        self.inside.values().cloned().collect()
+    }
+
+    fn has_around(&self) -> bool {
+        self.around.is_some()
+    }
 }
 
 struct State {
@@ -340,7 +369,7 @@ impl PendingGroup {
         let condemned = state.condemned.clone();
         let around = self.count(&mut state);
         drop(state);
-        tree::climb(around);
+        Self::climb(around);
         if new {
             pending.keep(this);
         }
@@ -441,7 +470,7 @@ impl Keeper for PendingGroup {
         drop(state);
         guard::discard(Place::ResultDrop, member);
         waker.into_iter().for_each(guard::wake);
-        tree::climb(around);
+        Self::climb(around);
     }
 }
 

@@ -2,9 +2,10 @@
 
 #[cfg(feature = "glib")]
 mod glib;
-mod named;
 #[cfg(feature = "winit")]
 mod winit;
+
+mod named;
 
 use std::{
     any::Any,

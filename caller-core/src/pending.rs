@@ -1,15 +1,19 @@
 //! A result that will be there: who makes it, who waits for it, who may cancel it.
 
 mod labels;
-mod observers;
 mod state;
+
+mod observers;
 
 mod core;
 mod current;
-mod handle;
-mod resolver;
-mod shared;
+
 mod wait;
+
+mod handle;
+mod shared;
+
+mod resolver;
 
 use std::{fmt, sync::Arc};
 

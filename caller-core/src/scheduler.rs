@@ -1,8 +1,10 @@
 //! The one who runs a caller's calls, in its thread: takes new work, polls it once, keeps what does not end at
 //! once, goes on with what is woken, and at the end stops it all.
 
-mod calls;
 mod guests;
+
+mod calls;
+
 mod here;
 mod stop;
 

@@ -1,8 +1,9 @@
 //! Waking at a time: one list of deadlines for each caller, driven by its scheduler, and one shared list for the threads
 //! without a caller, driven by a thread of its own.
 
-mod deadline;
 mod shared;
+
+mod deadline;
 
 use std::{
     collections::BTreeMap,

@@ -1,8 +1,9 @@
 //! Who hears of the calls that are made: trackers, active in a context, one of each type.
 
 mod members;
-mod register;
 mod selection;
+
+mod register;
 mod set;
 
 use std::{

@@ -163,13 +163,4 @@ mod tests {
         assert!(judge(&[row(true, false)], true).is_err());
         assert!(judge(&[json!({ "met": true })], false).is_err());
     }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_exit_code_is_passed_through() {
-        use std::os::unix::process::ExitStatusExt;
-        assert_eq!(exit_code(ExitStatus::from_raw(0)), ExitCode::SUCCESS);
-        assert_eq!(exit_code(ExitStatus::from_raw(101 << 8)), ExitCode::from(101));
-        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
-    }
 }

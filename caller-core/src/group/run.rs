@@ -208,6 +208,7 @@ impl Drop for RunningGroup {
 /// What a group that has ended lets go of, outside of its lock.
 struct Rest {
     members: Vec<PendingHandle>,
+    failed: FxHashSet<PendingHandle>,
     runner: Option<PendingHandle>,
     waker: Option<Waker>,
 }
@@ -216,20 +217,25 @@ impl State {
     /// It waits for nothing any more. Its members stay on its list if a group around it waits for them.
     fn end(&mut self) -> Rest {
         self.phase = Phase::Ended;
-        self.failed = FxHashSet::default();
         let members = if self.tree.has_around() { Vec::new() } else { self.members.take() };
-        Rest { members, runner: self.runner.take(), waker: self.waker.take() }
+        Rest {
+            members,
+            failed: mem::take(&mut self.failed),
+            runner: self.runner.take(),
+            waker: self.waker.take(),
+        }
     }
 }
 
 impl PendingGroup {
     fn let_go(self: &Arc<Self>, rest: Rest) {
-        let Rest { members, runner, waker } = rest;
+        let Rest { members, failed, runner, waker } = rest;
         guard::discard_waker(waker);
         for member in members {
             member.unkeep(self);
             guard::discard(Place::ResultDrop, member);
         }
+        failed.into_iter().for_each(|member| guard::discard(Place::ResultDrop, member));
         guard::discard(Place::ResultDrop, runner);
         self.unsettle();
     }

@@ -9,53 +9,23 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxBuildHasher;
 
 use super::{Members, PendingGroup, PendingHandle, Phase, State, guard};
 use crate::sys::Ordering;
 
-/// The place of a group among others.
-#[derive(Default)]
-pub(super) struct Tree {
-    /// The group inside which it runs.
-    around: Option<Arc<PendingGroup>>,
-    /// The groups that run inside it, by address.
-    inside: FxHashMap<usize, Weak<PendingGroup>>,
-    /// A group has run inside it.
-    had_inside: bool,
-    /// The group around it counts it as one that has members.
-    counted: bool,
-    /// It and those around it have heard of a member that was cancelled: each that this cancels is cancelled.
-    pub(super) knows_of_cancelling: bool,
-}
-
-impl Tree {
-    /// Whether no group has ever run inside.
-    pub(super) fn is_leaf(&self) -> bool {
-        !self.had_inside
-    }
-
-    pub(super) fn inside(&self) -> Vec<Weak<PendingGroup>> {
-        self.inside.values().cloned().collect()
-    }
-
-    pub(super) fn has_around(&self) -> bool {
-        self.around.is_some()
-    }
-}
-
-/// Looks at a group in which another one has changed, and at those around it.
-pub(super) fn climb(mut next: Option<Arc<PendingGroup>>) {
-    while let Some(group) = next {
-        let mut state = group.state();
-        let waker = group.waker_if_over(&mut state);
-        next = group.count(&mut state);
-        drop(state);
-        waker.into_iter().for_each(guard::wake);
-    }
-}
-
 impl PendingGroup {
+    /// Looks at a group in which another one has changed, and at those around it.
+    pub(super) fn climb(mut next: Option<Arc<Self>>) {
+        while let Some(group) = next {
+            let mut state = group.state();
+            let waker = group.waker_if_over(&mut state);
+            next = group.count(&mut state);
+            drop(state);
+            waker.into_iter().for_each(guard::wake);
+        }
+    }
+
     fn address(&self) -> usize {
         self.this.as_ptr().addr()
     }
@@ -90,7 +60,7 @@ impl PendingGroup {
 
     /// Looks at it, and at those around it.
     pub(super) fn recount(self: &Arc<Self>) {
-        climb(Some(self.clone()));
+        Self::climb(Some(self.clone()));
     }
 
     /// Takes its place in a group that is current where it begins to run.
@@ -121,7 +91,7 @@ impl PendingGroup {
         };
         let around = self.count(&mut state);
         drop(state);
-        climb(around);
+        Self::climb(around);
         if let Some(reason) = condemned {
             super::Told { reason, members, inside, waker: None }.tell();
         }
