@@ -4,7 +4,7 @@ use crate::{
     deny, examples, features, imports, jupyter, memcheck,
     outcome::{Outcome, Stop},
     report::{Report, Row},
-    steps, system,
+    soak, steps, system,
     workspace::Workspace,
 };
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -72,6 +72,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: features::run,
     },
     Step { name: "loom", about: "loom's models of the core", compiles: true, run: steps::loom },
+    Step {
+        name: "soak",
+        about: "two minutes of random work on all backends, its seed printed",
+        compiles: true,
+        run: soak::step,
+    },
     Step {
         name: "memcheck",
         about: "valgrind's memcheck over the tests of the core and the backends",

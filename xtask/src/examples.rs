@@ -14,6 +14,7 @@ const EXAMPLES: &[Example] = &[
     Example { name: "checksums", args: &["caller-core/src"], window: false },
     Example { name: "lives", args: &[], window: false },
     Example { name: "embed", args: &["--seconds", "1"], window: false },
+    Example { name: "soak", args: &["--minutes", "0.05"], window: false },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 

@@ -1,5 +1,6 @@
 //! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
 //! jupyter` the kernel beside real peers; `soak`, `sanitize` and `mutants` look for faults that tests do not name.
+#![forbid(unsafe_code)]
 
 mod probe;
 mod process;

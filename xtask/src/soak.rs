@@ -1,7 +1,7 @@
 //! The example `soak`: random work from many threads, after which everything has to be accounted for.
 
 use crate::{
-    outcome::Stop,
+    outcome::{Outcome, Stop},
     process::{self, Failure, Limit, exit_code},
     workspace::Workspace,
 };
@@ -43,6 +43,11 @@ pub(crate) fn main(args: Args) -> Result<ExitCode, String> {
             })
         }
     }
+}
+
+/// The step of the CI.
+pub(crate) fn step(workspace: &Workspace) -> Outcome {
+    Ok(run(workspace, &Args { minutes: 2.0, seed: None })?)
 }
 
 /// Builds the example as the bench is built, and runs it.
