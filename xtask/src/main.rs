@@ -1,5 +1,5 @@
 //! The chores of the workspace: `cargo xtask ci` is the whole CI, `cargo xtask bench` the table of costs, `cargo xtask
-//! jupyter` the kernel beside real peers; `soak`, `sanitize` and `mutants` look for faults that tests do not name.
+//! jupyter` the kernel beside real peers; `soak`, `memcheck`, `sanitize` and `mutants` look for faults that tests do not name.
 #![forbid(unsafe_code)]
 
 mod probe;
@@ -46,6 +46,7 @@ enum Chore {
     Jupyter(jupyter::Args),
     Mutants(mutants::Args),
     Sanitize(sanitize::Args),
+    Memcheck(memcheck::Args),
     Soak(soak::Args),
 }
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Jupyter(args) => jupyter::main(args),
         Chore::Mutants(args) => mutants::main(args),
         Chore::Sanitize(args) => sanitize::main(args),
+        Chore::Memcheck(args) => memcheck::main(args),
         Chore::Soak(args) => soak::main(args),
     };
     done.unwrap_or_else(|error| {

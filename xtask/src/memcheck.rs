@@ -7,7 +7,7 @@ use crate::{
     test_binary::TestBinary,
     workspace::Workspace,
 };
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 const PACKAGES: &[&str] = &["caller-core", "caller-tokio", "caller-async-std"];
 
@@ -41,8 +41,22 @@ struct LeftOut {
 /// The exit code of a program in which memcheck found an error.
 const FOUND: i32 = 99;
 
+/// Runs the tests of the core and the backends under valgrind's memcheck.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// The chore. What stops it is an error.
+pub(crate) fn main(Args {}: Args) -> Result<ExitCode, String> {
+    let workspace = Workspace::load()?;
+    process::stop_children_with_us();
+    match run(&workspace) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Stop::Failed(why) | Stop::Skipped(why)) => Err(format!("memcheck: {why}")),
+    }
+}
+
 /// Builds the tests, and runs each binary under memcheck.
-pub(crate) fn run(workspace: &Workspace) -> Outcome {
+fn run(workspace: &Workspace) -> Outcome {
     if !probe::has_valgrind() {
         return Err(Stop::Skipped("valgrind is not installed: apt-get install valgrind".into()));
     }
