@@ -290,7 +290,9 @@ fn loom_a_deferred_call_is_cancelled_or_started() {
         let asked = cancelling.join().unwrap();
         lists.go_on();
         assert_eq!(is_cancelled(&pending.try_result()), asked);
-        assert_eq!((ran.get(), drops.get()), (usize::from(!asked), 1));
+        assert_eq!(drops.get(), 1, "the function is dropped once, whoever took it");
+        // Cancelled while it ran, it has run all the same.
+        assert!(ran.get() == 1 || asked);
         assert_eq!(lists.0.len(), 0, "nothing is kept");
     });
 }
