@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_std::task;
@@ -40,8 +40,18 @@ fn used(task: &Path) -> (u64, u64) {
     (times.split_whitespace().next().unwrap().parse().unwrap(), switches.unwrap().trim().parse().unwrap())
 }
 
+/// True if the thread waits for something.
+fn sleeps(task: &Path) -> bool {
+    fs::read_to_string(task.join("stat")).unwrap().contains(") S ")
+}
+
 fn assert_idle(names: &[&str]) {
     let threads = threads(names);
+    // What follows the last call is over when the threads sleep.
+    let until = Instant::now() + Duration::from_secs(10);
+    while !threads.iter().all(|thread| sleeps(thread)) && Instant::now() < until {
+        thread::yield_now();
+    }
     let before: Vec<_> = threads.iter().map(|thread| used(thread)).collect();
     // The time is what is measured.
     thread::sleep(Duration::from_secs(2));
