@@ -1,27 +1,35 @@
 //! Random work from many threads on callers of both backends, after which everything has to be accounted for.
 //!
 //! `cargo xtask soak --minutes N --seed S` runs it. The seed decides what each thread asks for; when the threads do it is up
-//! to the machine. At the end every pending is done, and the threads and kept wakers of the process are back where they
-//! began.
+//! to the machine. At the end every pending is done, and the threads, the kept wakers and the live heap of the process are
+//! back where they began.
 
 use std::{
+    alloc::System,
+    any::Any,
     future::pending,
+    io,
     process::ExitCode,
+    rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
 use caller::{
-    AsyncLock, Backend, Caller, PendingGroup, PendingHandle, PoolSettings, Queue, ReentrantAsyncLock,
-    Resolver, testing::kept_wakers,
+    AsyncLock, Backend, Caller, Clock, LocalFuture, PendingGroup, PendingHandle, PoolSettings, Queue,
+    ReentrantAsyncLock, Resolver, Runtime, testing::kept_wakers,
 };
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
 use fastrand::Rng;
+use stats_alloc::StatsAlloc;
+
+#[global_allocator]
+static ALLOCATOR: StatsAlloc<System> = StatsAlloc::system();
 
 /// How many threads make work at once.
 const THREADS: u64 = 4;
@@ -29,6 +37,44 @@ const THREADS: u64 = 4;
 const KEPT: usize = 500;
 /// How long something may take at the end.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many bytes of heap may be left beyond those of the beginning: what runtimes and the system's libraries keep for
+/// themselves. A call is some hundred bytes, and there are a million of them.
+const SLACK: usize = 64 * 1024;
+
+/// A runtime that has one thread for its caller, and none for workers and children.
+#[derive(Debug, Default)]
+struct OneThread {
+    tokio: Tokio,
+    had: AtomicBool,
+}
+
+impl Backend for OneThread {
+    fn name(&self) -> &'static str {
+        "one thread"
+    }
+
+    fn is_same(&self, other: &dyn Backend) -> bool {
+        (other as &dyn Any).is::<Self>()
+    }
+
+    fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
+        self.tokio.run(root)
+    }
+
+    fn runtime(&self) -> caller::Result<Rc<dyn Runtime>> {
+        self.tokio.runtime()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.tokio.clock()
+    }
+
+    fn stack_size(&self) -> Option<usize> {
+        // More than any machine has.
+        self.had.swap(true, Ordering::Relaxed).then_some(1 << 60)
+    }
+}
 
 /// The callers of one round, and what they share.
 struct World {
@@ -49,6 +95,7 @@ impl World {
             start("tokio", Arc::new(Tokio::new()))?,
             start("async-std", Arc::new(AsyncStd::new()))?,
             start("tokio too", Arc::new(Tokio::new()))?,
+            start("one thread", Arc::new(OneThread::default()))?,
         ];
         let bounded = callers.iter().map(|caller| {
             caller.bounded_queue(8, async |number: u64| {
@@ -91,7 +138,7 @@ fn act(world: &Arc<World>, random: &mut Rng) -> Option<PendingHandle> {
     let other = world.any(random).clone();
     let number = random.u64(..1000);
     let soon = Duration::from_micros(random.u64(..3000));
-    let handle = match random.u32(..19) {
+    let handle = match random.u32(..20) {
         0 => caller.call_soon(async move || number).handle(),
         1 => caller
             .call_soon(async move || {
@@ -201,6 +248,25 @@ fn act(world: &Arc<World>, random: &mut Rng) -> Option<PendingHandle> {
             };
             guest.ok()?.handle()
         }
+        18 => {
+            // A queue that is closed, left, or ended with items in it.
+            let bound = usize::try_from(number % 4 + 1).unwrap_or(1);
+            let Ok(queue) = caller.bounded_queue(bound, async |_: u64| yield_now().await) else {
+                return None;
+            };
+            for item in 0..number % 9 {
+                let _full = queue.call(item);
+            }
+            match number % 3 {
+                0 => queue.close(),
+                1 => {
+                    queue.pending()?.cancel("queues come and go");
+                }
+                _ => {}
+            }
+            // Its consumer ends, since no handle is left.
+            queue.pending()?
+        }
         _ => {
             // A caller that comes and goes, with work outstanding.
             let Ok(child) = caller.new_child() else { return None };
@@ -276,6 +342,12 @@ fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
+/// The bytes of heap that this process has not given back.
+fn heap() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
+}
+
 fn wait_for(what: &str, most: usize, look: impl Fn() -> usize) -> Result<(), String> {
     let until = Instant::now() + PATIENCE;
     while look() > most {
@@ -288,11 +360,11 @@ fn wait_for(what: &str, most: usize, look: impl Fn() -> usize) -> Result<(), Str
 }
 
 fn soak(minutes: f64, seed: u64) -> Result<(), String> {
-    // async-std has threads of its own, which stay.
-    round(seed, Instant::now() + Duration::from_millis(200))?;
+    // async-std has threads of its own, which stay, and lists grow to the room that they need.
+    round(seed, Instant::now() + Duration::from_secs(1))?;
     wait_for("wakers", 0, kept_wakers)?;
     thread::sleep(Duration::from_millis(500));
-    let threads_before = threads();
+    let (threads_before, heap_before) = (threads(), heap());
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let (mut rounds, mut made) = (0_u64, 0);
     while Instant::now() < end {
@@ -302,7 +374,9 @@ fn soak(minutes: f64, seed: u64) -> Result<(), String> {
         wait_for("wakers", 0, kept_wakers)?;
     }
     wait_for("threads", threads_before, threads)?;
+    wait_for("bytes of heap", heap_before + SLACK, heap)?;
     println!("soak: {made} pieces of work in {rounds} rounds, all accounted for, with seed {seed}");
+    println!("soak: {} KiB of heap before, {} KiB after", heap_before / 1024, heap() / 1024);
     Ok(())
 }
 

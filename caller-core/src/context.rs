@@ -1,6 +1,6 @@
 //! Values that travel with a call: captured where it is made, restored around every poll and drop of it.
 //!
-//! A [`Context`] is two pointers to immutable lists; setting a value makes a new list. So capturing costs a reference
+//! A [`Context`] is one pointer to immutable lists; setting a value makes a new list. So capturing costs a reference
 //! count, and nothing where nothing is set. One list has the values of users' variables. The other has what belongs to
 //! the place where a call is made: who tracks it, and which locks are held. Queues tell the two apart.
 
@@ -27,13 +27,26 @@ pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 ///
 /// Every verb but `call_direct` captures the context of the place where it is called.
 #[derive(Clone, Default)]
-pub struct Context {
+pub struct Context(
+    /// None where nothing is set.
+    Option<Arc<Inherited>>,
+);
+
+/// What a context has, if it has anything.
+#[derive(Clone, Default)]
+struct Inherited {
     values: Option<Arc<Vec<(usize, Value)>>>,
     place: Option<Arc<Place>>,
-    /// In a box, since a span is large and most calls have none.
-    #[cfg(feature = "tracing")]
-    span: Option<Box<tracing::Span>>,
+    span: Option<Span>,
 }
+
+#[cfg(feature = "tracing")]
+use tracing::Span;
+
+/// There is none without the feature.
+#[cfg(not(feature = "tracing"))]
+#[derive(Clone)]
+enum Span {}
 
 /// Where a call is made.
 #[derive(Clone, Default)]
@@ -63,12 +76,7 @@ struct Frame {
 thread_local! {
     static FRAME: RefCell<Frame> = const {
         RefCell::new(Frame {
-            context: Context {
-                values: None,
-                place: None,
-                #[cfg(feature = "tracing")]
-                span: None,
-            },
+            context: Context(None),
             holds: Vec::new(),
             inside: false,
         })
@@ -84,13 +92,41 @@ impl Context {
     /// The values that are current here.
     pub fn current() -> Self {
         // In a destructor of a thread-local value there is nothing left to inherit.
-        #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
-        let mut context = FRAME.try_with(|frame| frame.borrow().current()).unwrap_or_default();
-        #[cfg(feature = "tracing")]
-        {
-            context.span = current_span();
+        FRAME.try_with(|frame| frame.borrow().current()).unwrap_or_default().with_span(current_span())
+    }
+
+    /// A context of these parts: without an allocation if there are none.
+    fn of(inherited: Inherited) -> Self {
+        let Inherited { values, place, span } = &inherited;
+        if values.is_none() && place.is_none() && span.is_none() {
+            Self(None)
+        } else {
+            Self(Some(Arc::new(inherited)))
         }
-        context
+    }
+
+    fn inherited(&self) -> Option<&Inherited> {
+        self.0.as_deref()
+    }
+
+    fn inherited_mut(&mut self) -> &mut Inherited {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+
+    fn values(&self) -> Option<&Arc<Vec<(usize, Value)>>> {
+        self.inherited()?.values.as_ref()
+    }
+
+    fn place(&self) -> Option<&Arc<Place>> {
+        self.inherited()?.place.as_ref()
+    }
+
+    fn with_span(mut self, span: Option<Span>) -> Self {
+        let known = self.inherited().and_then(|inherited| inherited.span.as_ref());
+        if !same_span(known, span.as_ref()) {
+            self = Self::of(Inherited { span, ..self.0.as_deref().cloned().unwrap_or_default() });
+        }
+        self
     }
 
     /// This context with one value changed.
@@ -112,27 +148,21 @@ impl Context {
     }
 
     fn put(&mut self, key: usize, value: Value) {
-        let mut values = self.values.as_deref().cloned().unwrap_or_default();
+        let mut values = self.values().map_or_else(Vec::new, |values| values.to_vec());
         match values.iter_mut().find(|(known, _)| *known == key) {
             Some((_, old)) => *old = value,
             None => values.push((key, value)),
         }
-        self.values = Some(Arc::new(values));
+        self.inherited_mut().values = Some(Arc::new(values));
     }
 
     fn value(&self, key: usize) -> Option<Value> {
-        self.values.as_ref()?.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
+        self.values()?.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
     }
 
     /// What an item of a queue takes along from where it is queued: all but the values.
     pub(crate) fn current_of_item() -> Self {
-        let place = FRAME.try_with(|frame| frame.borrow().place()).ok().flatten();
-        Self {
-            values: None,
-            place,
-            #[cfg(feature = "tracing")]
-            span: current_span(),
-        }
+        Self::current().without_values()
     }
 
     /// What a queue takes along from where it is begun: the values. The rest is each item's own.
@@ -141,17 +171,22 @@ impl Context {
     }
 
     fn place_mut(&mut self) -> &mut Place {
-        Arc::make_mut(self.place.get_or_insert_default())
+        Arc::make_mut(self.inherited_mut().place.get_or_insert_default())
     }
 
     /// This context without its values.
     pub(crate) fn without_values(&self) -> Self {
-        Self { place: self.place.clone(), ..Self::default() }
+        match self.inherited() {
+            Some(inherited) if inherited.values.is_some() => {
+                Self::of(Inherited { values: None, ..inherited.clone() })
+            }
+            _ => self.clone(),
+        }
     }
 
     /// The trackers that are active in it, one of each type.
     pub(crate) fn trackers(&self) -> &[(TypeId, Value)] {
-        self.place.as_ref().map_or(&[], |place| &place.trackers)
+        self.place().map_or(&[], |place| &place.trackers)
     }
 
     /// Makes this the active tracker of its type, or leaves none. The former one is handed back.
@@ -170,30 +205,22 @@ impl Context {
     }
 
     /// The context of an item of a queue: the values of the call that began the queue, the rest of the item's.
-    pub(crate) fn for_item(&self, mut item: Self) -> Self {
-        item.values = self.values.clone();
-        item
+    pub(crate) fn for_item(&self, item: Self) -> Self {
+        let Some(values) = self.values() else { return item };
+        let Inherited { place, span, .. } = item.0.as_deref().cloned().unwrap_or_default();
+        Self::of(Inherited { values: Some(values.clone()), place, span })
     }
 
     /// Whether an item brought nothing of its own.
     pub(crate) fn is_empty(&self) -> bool {
-        #[cfg(feature = "tracing")]
-        if self.span.is_some() {
-            return false;
-        }
-        self.values.is_none() && self.place.is_none()
+        self.0.is_none()
     }
 
     /// Undoes what was set here since this was the current context.
     pub(crate) fn restore_here(&self) {
         let changed = FRAME.try_with(|frame| {
-            let mut frame = frame.borrow_mut();
-            let known = &mut frame.context;
-            let same = same(&known.values, &self.values) && same(&known.place, &self.place);
-            (!same).then(|| {
-                let values = mem::replace(&mut known.values, self.values.clone());
-                (values, mem::replace(&mut known.place, self.place.clone()))
-            })
+            let known = &mut frame.borrow_mut().context;
+            (!same(&known.0, &self.0)).then(|| mem::replace(known, self.clone()))
         });
         // Outside of the borrow, since a user's value may be in it.
         drop(changed);
@@ -202,7 +229,7 @@ impl Context {
     /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
     pub(crate) fn enter(self) -> Entered {
         #[cfg(feature = "tracing")]
-        let span = self.span.clone().map(|span| span.entered());
+        let span = self.inherited().and_then(|inherited| inherited.span.clone()).map(Span::entered);
         let inner = Frame { context: self, holds: Vec::new(), inside: true };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
@@ -226,20 +253,11 @@ impl Context {
 
 impl Frame {
     fn current(&self) -> Context {
-        Context {
-            values: self.context.values.clone(),
-            place: self.place(),
-            #[cfg(feature = "tracing")]
-            span: None,
-        }
-    }
-
-    fn place(&self) -> Option<Arc<Place>> {
-        let mut place = self.context.place.clone();
+        let mut context = self.context.clone();
         if !self.holds.is_empty() {
-            Arc::make_mut(place.get_or_insert_default()).holds.extend_from_slice(&self.holds);
+            context.place_mut().holds.extend_from_slice(&self.holds);
         }
-        place
+        context
     }
 }
 
@@ -248,7 +266,7 @@ pub(crate) fn held_here(lock: u64) -> Option<u64> {
     let find = |holds: &[Hold]| holds.iter().rev().find(|hold| hold.lock == lock).map(|hold| hold.time);
     let found = FRAME.try_with(|frame| {
         let frame = frame.borrow();
-        find(&frame.holds).or_else(|| find(&frame.context.place.as_ref()?.holds))
+        find(&frame.holds).or_else(|| find(&frame.context.place()?.holds))
     });
     found.ok().flatten()
 }
@@ -290,7 +308,7 @@ pub(crate) fn set_tracker_here(of: TypeId, tracker: Option<Value>) -> Result<Opt
         let mut frame = frame.borrow_mut();
         // The old list is handed out, to be dropped outside of the borrow, since a user's value may be in it.
         frame.inside.then(|| {
-            let list = frame.context.place.clone();
+            let list = frame.context.clone();
             (frame.context.set_tracker(of, tracker), list)
         })
     });
@@ -304,18 +322,33 @@ fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("values", &self.values.as_ref().map_or(0, |v| v.len())).finish()
+        f.debug_struct("Context").field("values", &self.values().map_or(0, |values| values.len())).finish()
     }
 }
 
 #[cfg(feature = "tracing")]
-fn current_span() -> Option<Box<tracing::Span>> {
+fn current_span() -> Option<Span> {
     // Where nobody listens there is no span, and asking for it costs more than all else that is captured.
     if tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF {
         return None;
     }
-    let span = tracing::Span::current();
-    (!span.is_none()).then(|| Box::new(span))
+    let span = Span::current();
+    (!span.is_none()).then_some(span)
+}
+
+#[cfg(not(feature = "tracing"))]
+fn current_span() -> Option<Span> {
+    None
+}
+
+#[cfg(feature = "tracing")]
+fn same_span(one: Option<&Span>, other: Option<&Span>) -> bool {
+    one == other
+}
+
+#[cfg(not(feature = "tracing"))]
+fn same_span(_one: Option<&Span>, _other: Option<&Span>) -> bool {
+    true
 }
 
 /// While it lives, a context is current in this thread.
@@ -335,19 +368,13 @@ impl Entered {
 
     fn restore(&mut self) -> Context {
         #[cfg(feature = "tracing")]
-        let span = self.span.take().map(|span| Box::new(span.exit()));
-        #[cfg_attr(not(feature = "tracing"), allow(unused_mut, reason = "the span is set behind a feature"))]
-        let mut context = match self.outer.take() {
+        drop(self.span.take());
+        match self.outer.take() {
             Some(outer) => {
                 FRAME.try_with(|frame| frame.replace(outer)).map(|inner| inner.context).unwrap_or_default()
             }
             None => Context::default(),
-        };
-        #[cfg(feature = "tracing")]
-        {
-            context.span = span;
         }
-        context
     }
 }
 

@@ -74,7 +74,7 @@ impl<W: Work> Cell<W> {
     fn push(&self) {
         if let Some(home) = self.home.get() {
             // A scheduler that has ended has ended the call: there is nothing to look at.
-            let _ended = home.push(self.core.key());
+            let _ended = self.core.key().map(|key| home.push(key));
         }
     }
 }

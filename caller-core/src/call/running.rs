@@ -84,8 +84,6 @@ pin_project! {
     struct Running<W: Work> {
         // None when the call has ended.
         call: Option<Arc<Cell<W>>>,
-        // Where the scheduler keeps it, once it does.
-        key: Option<u32>,
         context: Context,
         extra: Option<Box<Extra>>,
         #[pin]
@@ -110,7 +108,7 @@ struct Extra {
 
 /// How many bytes a function may capture and lie in its call. (The room is that of the outcome and the context, which is
 /// there anyway.)
-const SMALL: usize = 64;
+const SMALL: usize = 48;
 
 /// Makes a call of a function that has not begun. The trackers of its context hear of it before it can.
 pub(crate) fn call<J: FnJob>(
@@ -161,7 +159,6 @@ where
     let this = running.as_mut().project();
     *this.call = Some(cell.clone());
     *this.context = context;
-    *this.key = Some(key);
     let mut place = this.future;
     place.set(Some(future));
     cell.keep_at(key, home.woken());
@@ -174,8 +171,10 @@ where
 
 impl<W: Work> Run for Cell<W> {
     fn start(self: Arc<Self>, home: &dyn Home, lease: Option<Lease>) {
-        // Cancelled before, it is done, and the lease is given back.
-        let Some((start, context)) = self.core.start() else { return };
+        let Some((start, context)) = self.core.start() else {
+            // Cancelled before, it is done, and the lease is given back.
+            return self.core.key().into_iter().for_each(|key| home.forget(key));
+        };
         let mut running = Running::<W>::new(home);
         let this = running.as_mut().project();
         *this.call = Some(self);
@@ -200,7 +199,7 @@ impl<W: Work> Running<W> {
     /// An empty box: one that is used again, if there is one.
     fn new(home: &dyn Home) -> Pin<Box<Self>> {
         home.boxes().take().unwrap_or_else(|| {
-            Box::pin(Self { call: None, key: None, context: Context::new(), extra: None, future: None })
+            Box::pin(Self { call: None, context: Context::new(), extra: None, future: None })
         })
     }
 
@@ -265,7 +264,7 @@ impl<W: Work> Running<W> {
     fn pause(mut self: Pin<Box<Self>>, home: &dyn Home) {
         let this = self.as_mut().project();
         let Some(call) = this.call.clone() else { return };
-        let key = *this.key.get_or_insert_with(|| {
+        let key = call.core.key().unwrap_or_else(|| {
             let key = home.reserve();
             call.keep_at(key, home.woken());
             key
@@ -297,11 +296,11 @@ impl<W: Work> Running<W> {
     /// Ends the call: first it gives back what it has of others, then its outcome can be seen.
     fn finish(mut self: Pin<Box<Self>>, home: &dyn Home, outcome: Result<W::Value>) {
         let this = self.as_mut().project();
-        let (call, key, extra) = (this.call.take(), this.key.take(), this.extra.take());
+        let (call, extra) = (this.call.take(), this.extra.take());
         if let Some(extra) = extra {
             extra.give_back(home);
         }
-        if let Some(key) = key {
+        if let Some(key) = call.as_ref().and_then(|call| call.core.key()) {
             home.forget(key);
         }
         home.boxes().give_back(self);
@@ -398,7 +397,7 @@ impl Kept for Deferred {
             home.forget_time(self.time);
             home.forget(key);
         } else if self.due {
-            home.forget(key);
+            // Its place is that of the call that has begun.
             Pin::into_inner(self).call.start(home, None);
         } else {
             home.put(key, self);

@@ -24,13 +24,16 @@ use crate::{
 /// What every pending has. `W` is its work before it has begun.
 pub(crate) struct Core<W, T> {
     pub(crate) state: State,
-    /// Where the scheduler keeps the call. It stands here since there is room beside the state.
+    /// Where the scheduler keeps the call, or `NOWHERE`. It stands here since there is room beside the state.
     key: AtomicU32,
     guarded: Mutex<Guarded<W, T>>,
     location: &'static Location<'static>,
     /// The caller that runs the work. Zero for one made by hand, and for one that waits for a worker.
     caller: AtomicU64,
 }
+
+/// The place of a call that no scheduler keeps.
+const NOWHERE: u32 = u32::MAX;
 
 struct Guarded<W, T> {
     room: Room<W, T>,
@@ -96,7 +99,7 @@ impl<W, T> Core<W, T> {
         };
         Self {
             state,
-            key: AtomicU32::new(0),
+            key: AtomicU32::new(NOWHERE),
             guarded: Mutex::new(Guarded { room, waiters: Waiters::default() }),
             location,
             caller: AtomicU64::new(caller.map_or(0, CallerId::get)),
@@ -117,9 +120,9 @@ impl<W, T> Core<W, T> {
         self.caller.store(caller.get(), Ordering::Relaxed);
     }
 
-    /// Where its scheduler keeps it. It is known to whoever has seen the state change after `set_key`.
-    pub(crate) fn key(&self) -> u32 {
-        self.key.load(Ordering::Relaxed)
+    /// Where its scheduler keeps it, once it does. It is known to whoever has seen the state change after `set_key`.
+    pub(crate) fn key(&self) -> Option<u32> {
+        Some(self.key.load(Ordering::Relaxed)).filter(|key| *key != NOWHERE)
     }
 
     pub(crate) fn set_key(&self, key: u32) {

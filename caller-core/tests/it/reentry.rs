@@ -23,6 +23,8 @@ use caller::{
     testing::{Manual, Running},
 };
 
+use futures::StreamExt;
+
 use crate::support::{LONG, Wakes, caller, eventually, in_time, poll, receive, turns_of};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -320,6 +322,24 @@ fn a_group() -> Object {
     })
 }
 
+fn some_that_complete() -> Object {
+    let caller = Caller::builder().backend(Manual::new()).build().unwrap();
+    let (resolver, pending) = Resolver::<u32>::new();
+    let (asked, pending) = (pending.handle(), Mutex::new(Some(pending)));
+    let ask = move || {
+        let _ = (asked.is_done(), asked.to_string());
+        asked.cancel("asked");
+    };
+    // The first wait has the pending, and the others nothing to wait for.
+    let wait = move || {
+        let mut completed = caller.as_completed(pending.lock().unwrap().take());
+        async move { drop(completed.next().await) }
+    };
+    Object::new("some that complete", ask, wait, move || {
+        let _may_be_cancelled = resolver.resolve(7);
+    })
+}
+
 fn a_caller() -> Object {
     let caller = Caller::builder().backend(Manual::new()).build().unwrap();
     let (asked, stops) = (caller.clone(), caller.clone());
@@ -372,7 +392,7 @@ fn virtual_timers() -> Object {
     Object::new("virtual timers", ask, move || manual.sleep(HOUR), move || advances.advance(HOUR))
 }
 
-const OBJECTS: [fn() -> Object; 13] = [
+const OBJECTS: [fn() -> Object; 14] = [
     a_pending,
     a_request_to_cancel,
     a_shared_pending,
@@ -383,6 +403,7 @@ const OBJECTS: [fn() -> Object; 13] = [
     a_single_consumer_queue,
     a_bounded_queue,
     a_group,
+    some_that_complete,
     a_caller,
     the_timers_of_the_machine,
     virtual_timers,

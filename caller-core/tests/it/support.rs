@@ -95,7 +95,7 @@ pub(crate) fn turns_of(caller: &Caller) {
 /// is late at times, so the best of some tries counts.
 pub(crate) fn on_time(what: &str, time: Duration, mut act: impl FnMut()) {
     let mut best = Duration::MAX;
-    for _ in 0..5 {
+    for _ in 0..20 {
         let begun = Instant::now();
         act();
         let took = begun.elapsed();

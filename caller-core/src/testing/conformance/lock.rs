@@ -40,17 +40,17 @@ pub fn lck_01_event<F: Fixture>() {
         // One who gives up takes nobody's wake along.
         let given_up = event.clone();
         let call = caller.call_soon(async move || given_up.wait().await);
-        caller.call_soon(async || ()).wait_blocking().unwrap();
-        call.cancel_and_wait("given up").blocking().unwrap();
+        caller.call_soon(async || ()).wait().timeout(LONG).blocking().unwrap();
+        call.cancel_and_wait("given up").timeout(LONG).blocking().unwrap();
     }
     assert!(!event.is_set() && !own.is_done() && !worker.is_done());
     let setter = event.clone();
     thread::spawn(move || setter.set()).join().unwrap();
-    own.wait_blocking().unwrap();
-    worker.wait_blocking().unwrap();
+    own.wait().timeout(LONG).blocking().unwrap();
+    worker.wait().timeout(LONG).blocking().unwrap();
     assert!(event.is_set());
     event.wait().blocking();
-    caller.call_soon(async move || event.wait().await).wait_blocking().unwrap();
+    caller.call_soon(async move || event.wait().await).wait().timeout(LONG).blocking().unwrap();
 }
 
 pub fn lck_01_countdown<F: Fixture>() {
@@ -70,8 +70,8 @@ pub fn lck_01_countdown<F: Fixture>() {
     // Whoever was woken goes on, also when more is counted in before.
     count.up();
     let [given_up, goes_on] = waits;
-    goes_on.wait_blocking().unwrap();
-    assert!(given_up.wait_blocking().unwrap_err().is_cancelled());
+    goes_on.wait().timeout(LONG).blocking().unwrap();
+    assert!(given_up.wait().timeout(LONG).blocking().unwrap_err().is_cancelled());
     count.down().unwrap();
     assert!(count.down().unwrap_err().is_mismatch());
     count.wait().blocking();

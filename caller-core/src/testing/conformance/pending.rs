@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Barrier, Mutex, mpsc},
+    sync::{Arc, Barrier, Mutex, PoisonError, mpsc},
     task::{Context, Poll, Waker},
     thread,
     time::Duration,
@@ -451,6 +451,9 @@ pub fn pen_11_runs_without_handles_and_frees<F: Fixture>() {
     static LENT: ContextVar<Arc<super::Dropped>> = ContextVar::new();
     /// So large that the allocator gives it back to the system at once.
     const LABEL: usize = 64 << 20;
+    /// In one process, the memory of one such test is not that of another.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let caller = F::new().caller();
     let (drops, ran_to_its_end) = (Drops::default(), mpsc::channel());
     let before = resident();
@@ -494,8 +497,9 @@ fn resident() -> Option<usize> {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         return None;
     }
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(text.split_whitespace().nth(1)?.parse::<usize>().ok()? * 4096)
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<usize>().ok()? << 10)
 }
 
 pub fn pen_12_metadata_is_freed_on_completion<F: Fixture>() {

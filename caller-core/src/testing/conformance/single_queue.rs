@@ -1,16 +1,13 @@
 //! SCQ: the single-consumer queue.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
     sync::{Arc, Mutex, mpsc},
-    task::Poll,
     thread,
 };
 
 use futures::StreamExt;
 
-use super::{LONG, receive};
+use super::{LONG, calls::turns, receive};
 use crate::{SingleConsumerQueue, testing::Fixture};
 
 pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
@@ -37,12 +34,13 @@ pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
         let (sender, waiting) = mpsc::channel();
         let got = caller.call_soon(async move || {
             let mut consumer = consuming.consume();
-            let mut next = pin!(consumer.next());
-            let polled = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await;
-            sender.send(polled.is_pending()).unwrap();
-            next.await
+            sender.send(()).unwrap();
+            consumer.next().await
         });
-        assert!(receive(&waiting));
+        receive(&waiting);
+        // When the caller has gone on, the call waits.
+        turns(&caller);
+        assert!(!got.is_done());
         thread::spawn(move || assert!(add(&queue))).join().unwrap();
         let got = got.wait().timeout(LONG).blocking();
         assert_eq!(got.unwrap_or_else(|error| panic!("{name}: {error}")), Some(7));
