@@ -402,6 +402,9 @@ fn main() -> ExitCode {
         }
     }));
     println!("soak: seed {seed}, {minutes} minutes");
+    if !cfg!(debug_assertions) {
+        println!("soak: kept wakers are not counted in a build without debug assertions");
+    }
     match soak(minutes, seed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -11,8 +11,16 @@ use std::process::{Command, ExitCode};
 
 const PACKAGES: &[&str] = &["caller-core", "caller-tokio", "caller-async-std"];
 
-/// Tests that say nothing about memory, or that valgrind makes too slow to pass.
+/// Tests that say nothing about memory, or that valgrind makes too slow for a step.
 const LEFT_OUT: &[LeftOut] = &[
+    LeftOut::slow("caller-core", "chains::"),
+    LeftOut::slow("caller-core", "crowds::"),
+    LeftOut::slow("caller-core", "harness::"),
+    LeftOut::slow("caller-core", "a_deep_chain_of_callers"),
+    LeftOut { package: "caller-core", target: "it", tests: "without_tracing", reason: "it builds a program" },
+    LeftOut::slow("caller-tokio", "chains::"),
+    LeftOut::slow("caller-tokio", "crowds::"),
+    LeftOut::slow("caller-tokio", "harness::"),
     LeftOut {
         package: "caller-tokio",
         target: "it",
@@ -20,6 +28,9 @@ const LEFT_OUT: &[LeftOut] = &[
         reason: "they run an example, whose process is another",
     },
     LeftOut { package: "caller-tokio", target: "it", tests: "::i7_", reason: "it measures CPU time" },
+    LeftOut::slow("caller-async-std", "chains::"),
+    LeftOut::slow("caller-async-std", "crowds::"),
+    LeftOut::slow("caller-async-std", "harness::"),
     LeftOut { package: "caller-async-std", target: "it", tests: "::i7_", reason: "they measure CPU time" },
     LeftOut {
         package: "caller-async-std",
@@ -36,6 +47,16 @@ struct LeftOut {
     /// A part of their names, as libtest's `--skip` takes it. Empty for all.
     tests: &'static str,
     reason: &'static str,
+}
+
+impl LeftOut {
+    const fn slow(package: &'static str, tests: &'static str) -> Self {
+        Self { package, target: "it", tests, reason: "they do the same a hundred thousand times" }
+    }
+
+    fn is_of(&self, binary: &TestBinary) -> bool {
+        self.package == binary.package && self.target == binary.target
+    }
 }
 
 /// The exit code of a program in which memcheck found an error.
@@ -130,12 +151,6 @@ impl<'a> Plan<'a> {
         let is_left_out = |test: &&String| plan.skips.iter().any(|part| test.contains(part));
         plan.runs = tests.len() - tests.iter().filter(is_left_out).count();
         plan
-    }
-}
-
-impl LeftOut {
-    fn is_of(&self, binary: &TestBinary) -> bool {
-        self.package == binary.package && self.target == binary.target
     }
 }
 

@@ -50,14 +50,14 @@ pub(crate) fn step(workspace: &Workspace) -> Outcome {
     Ok(run(workspace, &Args { minutes: 2.0, seed: None })?)
 }
 
-/// Builds the example as the bench is built, and runs it.
+/// Builds the example as tests are built, since kept wakers are counted with debug assertions alone, and runs it.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<(), Failed> {
     let seed = args.seed.unwrap_or_else(random);
     let failed = |failure| Failed { seed, failure };
     println!("soak: --minutes {} --seed {seed}", args.minutes);
-    let build = ["build", "--profile", "bench", "--package", PACKAGE, "--example", EXAMPLE];
+    let build = ["build", "--package", PACKAGE, "--example", EXAMPLE];
     process::run(workspace.cargo(&build), Limit::BUILD).map_err(failed)?;
-    let program = workspace.target.join("release/examples").join(format!("{EXAMPLE}{EXE_SUFFIX}"));
+    let program = workspace.target.join("debug/examples").join(format!("{EXAMPLE}{EXE_SUFFIX}"));
     let mut command = Command::new(program);
     command.args(arguments(args.minutes, seed)).current_dir(&workspace.root);
     process::run(command, limit(args.minutes)).map_err(failed)

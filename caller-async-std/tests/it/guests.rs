@@ -15,7 +15,7 @@ use std::{
 use async_std::task;
 use caller::{
     Backend, Caller, CallerState, ContextVar, Pending, PendingGroup, current_pending,
-    testing::{Manual, Running},
+    testing::{Manual, Process, Running},
 };
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
@@ -23,8 +23,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-
-use crate::alone::ran_alone;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -225,34 +223,35 @@ fn outstanding(
 
 #[test]
 fn gst_04_stopping_with_guests_outstanding() {
-    if ran_alone("guests::gst_04_stopping_with_guests_outstanding") {
-        return;
-    }
-    for _ in 0..20 {
-        let caller = caller();
-        let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
-        let (sender, dropped) = mpsc::channel();
-        let (mut calls, begins) = outstanding(&caller, sender);
-        (0..2).for_each(|_| receive(&begins));
-        caller.force_stop();
-        calls.push(caller.call_using_backend(Tokio::new(), async || ()).unwrap());
-        let stopped = caller.stopped();
-        in_time(move || stopped.blocking()).unwrap();
-        assert_eq!(caller.state(), CallerState::Stopped);
-        all_closed(calls);
-        assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true); 3]);
-    }
-    // Starting and stopping leaves no thread behind: stopping has waited for the helper.
-    let helpers = || {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
-        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-        names.filter(|name| name.trim() == "caller-guest").count()
-    };
-    let until = Instant::now() + Duration::from_secs(20);
-    while helpers() > 0 {
-        assert!(Instant::now() < until, "a helper thread stayed behind");
-        thread::yield_now();
-    }
+    Process::of(concat!(module_path!(), "::gst_04_stopping_with_guests_outstanding"))
+        .limit(Duration::from_secs(60))
+        .run(|| {
+            for _ in 0..20 {
+                let caller = caller();
+                let here = caller.call_soon(async || thread::current().id()).wait_blocking().unwrap();
+                let (sender, dropped) = mpsc::channel();
+                let (mut calls, begins) = outstanding(&caller, sender);
+                (0..2).for_each(|_| receive(&begins));
+                caller.force_stop();
+                calls.push(caller.call_using_backend(Tokio::new(), async || ()).unwrap());
+                let stopped = caller.stopped();
+                in_time(move || stopped.blocking()).unwrap();
+                assert_eq!(caller.state(), CallerState::Stopped);
+                all_closed(calls);
+                assert_eq!(dropped.try_iter().collect::<Vec<_>>(), [(here, true); 3]);
+            }
+            // Starting and stopping leaves no thread behind: stopping has waited for the helper.
+            let helpers = || {
+                let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
+                let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+                names.filter(|name| name.trim() == "caller-guest").count()
+            };
+            let until = Instant::now() + Duration::from_secs(20);
+            while helpers() > 0 {
+                assert!(Instant::now() < until, "a helper thread stayed behind");
+                thread::yield_now();
+            }
+        });
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! async-std as a backend.
 
-#[path = "../../../caller-tokio/tests/it/alone.rs"]
-mod alone;
 mod conformance;
 mod ends;
 mod fairness;

@@ -208,7 +208,6 @@ impl<W: Work> Running<W> {
     fn step(mut self: Pin<Box<Self>>, home: &dyn Home, start: Option<W::Start>) {
         let mut this = self.as_mut().project();
         let Some(call) = this.call.as_ref() else { return };
-        let site = call.site();
         let waker = waker_ref(call);
         let mut cx = TaskContext::from_waker(&waker);
         let polling = timer::polling(waker.data());
@@ -248,8 +247,8 @@ impl<W: Work> Running<W> {
                 guard::discard(Place::ContextDrop, context);
                 let outcome = match outcome {
                     Ok(Ok(value)) => Ok(value),
-                    Ok(Err(error)) => Err(Error::failed(error, site)),
-                    Err(panic) => Err(Error::panicked(panic, site)),
+                    Ok(Err(error)) => Err(Error::failed(error, call.site())),
+                    Err(panic) => Err(Error::panicked(panic, call.site())),
                 };
                 self.finish(home, outcome);
             }
@@ -345,10 +344,12 @@ impl<W: Work> Kept for Running<W> {
         if !call.core.state.resume() {
             return home.put(key, self);
         }
-        let (cancelled, site) = (call.core.state.is_cancelled(), call.site());
-        if cancelled && !self.as_mut().has_time(home, key) {
-            // The reasons are those that `cancel` was given.
-            return self.abort(home, Error::stopping("", false, site));
+        if call.core.state.is_cancelled() {
+            let site = call.site();
+            if !self.as_mut().has_time(home, key) {
+                // The reasons are those that `cancel` was given.
+                return self.abort(home, Error::stopping("", false, site));
+            }
         }
         self.step(home, None);
     }

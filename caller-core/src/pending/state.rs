@@ -47,16 +47,19 @@ pub(crate) struct State(AtomicU8);
 
 impl State {
     /// Not begun: a call in a queue, or a pending made by hand.
+    #[inline]
     pub(crate) fn waiting() -> Self {
         Self(AtomicU8::new(0))
     }
 
     /// Kept by the scheduler of this thread from the beginning, and on its list.
+    #[inline]
     pub(crate) fn started() -> Self {
         Self(AtomicU8::new(STARTED | NOTIFIED))
     }
 
     /// Begins to run the work. False if it was cancelled before. Only under the lock of the pending.
+    #[inline]
     pub(crate) fn start(&self) -> bool {
         let waits = self.0.load(Ordering::Relaxed) & (STARTED | CANCELLED | DONE) == 0;
         if waits {
@@ -67,6 +70,7 @@ impl State {
 
     /// The scheduler keeps it until its time comes. False if it was cancelled before: whichever of this and `cancel` comes
     /// second sees the other.
+    #[inline]
     pub(crate) fn defer(&self) -> bool {
         // Release pairs with the acquire of `cancel`, which then reads where the scheduler is reached.
         self.0.fetch_or(DEFERRED, Ordering::AcqRel) & CANCELLED == 0
@@ -74,16 +78,19 @@ impl State {
 
     /// Leaves the decision to a canceller that was set by hand. Only under the lock of the pending, and only when
     /// cancelling was not asked for.
+    #[inline]
     pub(crate) fn own(&self) {
         self.0.fetch_or(STARTED, Ordering::AcqRel);
     }
 
+    #[inline]
     pub(crate) fn is_started(&self) -> bool {
         self.0.load(Ordering::Acquire) & STARTED != 0
     }
 
     /// Goes on with work that was notified. False if it was not: the notification was for what had its place before. Only
     /// its scheduler calls this, and only when it is not done.
+    #[inline]
     pub(crate) fn resume(&self) -> bool {
         if self.0.load(Ordering::Relaxed) & NOTIFIED == 0 {
             return false;
@@ -97,18 +104,21 @@ impl State {
 
     /// The poll ended without an outcome. True if a notification came meanwhile, so that the work goes on a
     /// list at once.
+    #[inline]
     pub(crate) fn pause(&self) -> bool {
         // Release pairs with the acquire of `notify`, whose caller then reads where to send the work.
         self.0.fetch_and(!RUNNING, Ordering::AcqRel) & NOTIFIED != 0
     }
 
     /// Wants the work polled. True if it has to be put on its scheduler's list.
+    #[inline]
     pub(crate) fn notify(&self) -> bool {
         let old = self.0.fetch_or(NOTIFIED, Ordering::AcqRel);
         old & (RUNNING | NOTIFIED | DONE) == 0
     }
 
     /// Asks to cancel. Only under the lock of the pending, and only when it is not done.
+    #[inline]
     pub(crate) fn cancel(&self) -> Asked {
         let waits = self.0.load(Ordering::Relaxed) & STARTED == 0;
         let set = if waits { STARTED | CANCELLED | DONE } else { CANCELLED };
@@ -119,6 +129,7 @@ impl State {
     }
 
     /// There is an outcome now, which says whether it was cancelled. Only under the lock of the pending, once.
+    #[inline]
     pub(crate) fn finish(&self, cancelled: bool) {
         let set = STARTED | DONE | if cancelled { CANCELLED } else { 0 };
         // Release pairs with the acquire of `is_done`.
@@ -127,19 +138,23 @@ impl State {
     }
 
     /// It has its turn in a queue.
+    #[inline]
     pub(crate) fn queue(&self) {
         // Nothing is published through it: who looks has seen the queue.
         self.0.fetch_or(QUEUED, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn is_queued(&self) -> bool {
         self.0.load(Ordering::Relaxed) & QUEUED != 0
     }
 
+    #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.0.load(Ordering::Acquire) & DONE != 0
     }
 
+    #[inline]
     pub(crate) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire) & CANCELLED != 0
     }

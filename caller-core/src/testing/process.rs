@@ -4,7 +4,7 @@ use std::{
     env,
     io::{Read, Write},
     process::{Command, Stdio},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -72,18 +72,13 @@ impl Process {
             .env(ALONE, &self.test)
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("a test can be executed again");
+        let output = child.stdout.take().map(last_of);
         let stderr = child.stderr.take();
-        let errors = self.stderr.then(|| {
-            thread::spawn(move || {
-                let mut errors = Vec::new();
-                let _partly = stderr.map(|mut stderr| stderr.read_to_end(&mut errors));
-                String::from_utf8_lossy(&errors).into_owned()
-            })
-        });
+        let errors = if self.stderr { stderr.map(last_of) } else { None };
         if let Some(mut stdin) = child.stdin.take() {
             let _gone = stdin.flush();
         }
@@ -99,9 +94,26 @@ impl Process {
                 }
             }
         };
-        let errors = errors.map_or_else(String::new, |errors| errors.join().unwrap_or_default());
-        // The end says what was wrong; a flood before it does not.
-        let from = errors.char_indices().rev().nth(4000).map_or(0, |(at, _)| at);
-        (ended, errors[from..].to_owned())
+        let text = |reader: Option<JoinHandle<String>>| {
+            reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
+        };
+        let (output, errors) = (text(output), text(errors));
+        // A name that fits no test would succeed too.
+        let ended =
+            if output.contains("0 passed; 0 failed") { "no test has this name".into() } else { ended };
+        (ended, errors)
     }
+}
+
+/// The end of what is written, which says what was wrong; a flood before it does not.
+fn last_of(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    const KEPT: usize = 4096;
+    thread::spawn(move || {
+        let (mut last, mut some) = (Vec::new(), [0; KEPT]);
+        while let Ok(read @ 1..) = from.read(&mut some) {
+            last.extend_from_slice(&some[..read]);
+            last.drain(..last.len().saturating_sub(KEPT));
+        }
+        String::from_utf8_lossy(&last).into_owned()
+    })
 }

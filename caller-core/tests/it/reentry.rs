@@ -618,14 +618,17 @@ fn the_value_and_the_error_of_a_pending() {
     in_time("an error", || {
         let (resolver, pending) = Resolver::<u32>::new();
         let handle = pending.handle();
-        let asks = handle.clone();
+        let asks = Arc::new(handle.clone());
+        let weak = Arc::downgrade(&asks);
         let error = Says(Box::new(move || {
+            let asks = weak.upgrade().unwrap();
             let _ = (asks.is_done(), asks.is_cancelled(), asks.error().is_ok(), asks.metadata("label"));
             asks.cancel("late");
         }));
         assert!(resolver.fail(error));
         assert!(handle.to_string().contains("what it says"));
         assert!(pending.wait_blocking().unwrap_err().to_string().contains("what it says"));
+        drop(asks);
     });
 }
 
@@ -652,10 +655,11 @@ fn the_items_of_a_single_consumer_queue() {
     in_time("a reject function", || {
         let (own, seen) =
             (Arc::new(OnceLock::<SingleConsumerQueue<u32>>::new()), Arc::new(Mutex::new(Vec::new())));
-        let (asks, see) = (own.clone(), seen.clone());
+        let (asks, see) = (Arc::downgrade(&own), seen.clone());
         let queue = SingleConsumerQueue::with_reject(move |item| {
             see.lock().unwrap().push(item);
-            let queue = asks.get().unwrap();
+            let own = asks.upgrade().unwrap();
+            let queue = own.get().unwrap();
             let _ = (queue.len(), queue.is_stopped(), queue.consume());
             if item < 10 {
                 assert!(!queue.push_back(item + 10));

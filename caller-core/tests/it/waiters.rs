@@ -31,6 +31,8 @@ fn things() -> Vec<Thing> {
     let shared = pending.shared();
     let (asked, pending) = Resolver::<u32>::new();
     asked.set_canceller(|_| {}).unwrap();
+    let asked = Arc::new(asked);
+    let stays = asked.clone();
     let request = pending.handle();
     let cancel = request.clone();
     let (both, pending) = Resolver::<u32>::new();
@@ -63,10 +65,13 @@ fn things() -> Vec<Thing> {
         ),
         (
             "a request to cancel",
-            Box::new(move || Box::pin(request.cancel_requested())),
+            Box::new(move || {
+                let _stays = &stays;
+                Box::pin(request.cancel_requested())
+            }),
             Box::new(move || {
                 assert!(cancel.cancel("enough") && !cancel.is_done());
-                std::mem::forget(asked);
+                drop(asked);
             }),
         ),
         (

@@ -233,21 +233,21 @@ fn a_waker_that_panics_costs_nobody_else() {
     let mut owner = pending.wait();
     assert!(poll(&mut owner, &woken.waker()).is_pending());
     waits.iter_mut().for_each(|(wait, waker)| assert!(poll(wait, waker).is_pending()));
-    std::mem::forget(waits.into_iter().map(|(wait, _)| wait).collect::<Vec<_>>());
+    let _waits: Vec<_> = waits.into_iter().map(|(wait, _)| wait).collect();
     resolver.resolve(1).unwrap();
     assert_eq!(woken.get(), 3, "of a pending, and the one who takes the result");
 
     let event = AsyncEvent::new();
     let mut waits: Vec<_> = wakers().into_iter().map(|waker| (event.wait(), waker)).collect();
     waits.iter_mut().for_each(|(wait, waker)| assert!(poll(wait, waker).is_pending()));
-    std::mem::forget(waits.into_iter().map(|(wait, _)| wait).collect::<Vec<_>>());
+    let _waits: Vec<_> = waits.into_iter().map(|(wait, _)| wait).collect();
     event.set();
     assert_eq!(woken.get(), 5, "of an event");
 
     let countdown = CountdownEvent::new(1);
     let mut waits: Vec<_> = wakers().into_iter().map(|waker| (countdown.wait(), waker)).collect();
     waits.iter_mut().for_each(|(wait, waker)| assert!(poll(wait, waker).is_pending()));
-    std::mem::forget(waits.into_iter().map(|(wait, _)| wait).collect::<Vec<_>>());
+    let _waits: Vec<_> = waits.into_iter().map(|(wait, _)| wait).collect();
     countdown.down().unwrap();
     assert_eq!(woken.get(), 7, "of a countdown");
 }
@@ -408,10 +408,10 @@ fn a_callback_or_waker_that_calls_back_into_its_pending_finds_no_lock() {
         let seen = Count::default();
         let (resolver, pending) = Resolver::new();
         let again = Arc::new(OnceLock::<DoneCallback>::new());
-        let (count, own) = (seen.clone(), again.clone());
+        let (count, own) = (seen.clone(), Arc::downgrade(&again));
         let callback = DoneCallback::new(move |done: &PendingHandle| {
             assert!(!done.cancel("too late") && done.to_string().contains("done"));
-            assert_eq!(done.remove_done_callback(own.get().unwrap()), 0);
+            assert_eq!(done.remove_done_callback(own.upgrade().unwrap().get().unwrap()), 0);
             assert!(poll(&mut done.wait(), Waker::noop()).is_ready());
             let count = count.clone();
             done.add_done_callback(&DoneCallback::new(move |_| count.one_more()));

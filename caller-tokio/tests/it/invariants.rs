@@ -15,10 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caller::{Caller, ContextVar, DoneCallback, Pending, Resolver};
+use caller::{Caller, ContextVar, DoneCallback, Pending, Resolver, testing::Process};
 use caller_tokio::Tokio;
-
-use crate::alone::ran_alone;
 
 fn caller() -> Caller {
     Caller::builder().backend(Tokio::new()).spawn().unwrap()
@@ -185,65 +183,67 @@ fn i3_calls_of_one_thread_start_in_order() {
 
 #[test]
 fn i5_a_stop_under_load_leaves_nothing() {
-    if ran_alone("invariants::i5_a_stop_under_load_leaves_nothing") {
-        return;
-    }
-    let caller = caller();
-    let drops = Arc::new(AtomicUsize::new(0));
-    let mut calls = Vec::new();
-    let (sender, began) = mpsc::channel();
-    for number in 0..10_000 {
-        let held = Held(drops.clone());
-        calls.push(caller.call_soon(async move || {
-            let _held = held;
-            if number % 2 == 0 {
-                tokio::time::sleep(Duration::from_secs(3600)).await
-            } else {
-                tokio::task::yield_now().await
-            }
-        }));
-    }
-    let worker = caller.to_thread(async move || {
-        sender.send(()).unwrap();
-        std::future::pending::<()>().await;
-    });
-    let late = caller.call_later(Duration::from_secs(3600), async || ());
-    began.recv().unwrap();
-    let adding = {
-        let (caller, drops) = (caller.clone(), drops.clone());
-        thread::spawn(move || {
-            let mut added = Vec::new();
-            while caller.is_running() {
+    // It looks at all threads of its process.
+    Process::of(concat!(module_path!(), "::i5_a_stop_under_load_leaves_nothing"))
+        .limit(Duration::from_secs(60))
+        .run(|| {
+            let caller = caller();
+            let drops = Arc::new(AtomicUsize::new(0));
+            let mut calls = Vec::new();
+            let (sender, began) = mpsc::channel();
+            for number in 0..10_000 {
                 let held = Held(drops.clone());
-                added.push(caller.call_soon(async move || drop(held)));
+                calls.push(caller.call_soon(async move || {
+                    let _held = held;
+                    if number % 2 == 0 {
+                        tokio::time::sleep(Duration::from_secs(3600)).await
+                    } else {
+                        tokio::task::yield_now().await
+                    }
+                }));
             }
-            added
-        })
-    };
-    let stopping = Instant::now();
-    caller.stop();
-    caller.stopped().blocking().unwrap();
-    assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
-    let added = adding.join().unwrap();
-    let all = calls.len() + added.len();
-    assert!(calls.iter().chain(&added).all(Pending::is_done) && worker.is_done() && late.is_done());
-    assert_eq!(drops.load(Ordering::SeqCst), all);
-    let weak = Arc::downgrade(&drops);
-    drop((calls, added, drops));
-    assert_eq!(weak.strong_count(), 0, "no call is left that holds something");
-    // The threads end a moment after they have said so.
-    let until = Instant::now() + Duration::from_secs(10);
-    let threads = || {
-        let names = fs::read_dir("/proc/self/task").unwrap();
-        let names = names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-        names.filter(|name| name.starts_with("caller-") && !name.starts_with("caller-timer")).count()
-    };
-    while cfg!(target_os = "linux") && threads() > 0 && Instant::now() < until {
-        thread::yield_now();
-    }
-    if cfg!(target_os = "linux") {
-        assert_eq!(threads(), 0);
-    }
+            let worker = caller.to_thread(async move || {
+                sender.send(()).unwrap();
+                std::future::pending::<()>().await;
+            });
+            let late = caller.call_later(Duration::from_secs(3600), async || ());
+            began.recv().unwrap();
+            let adding = {
+                let (caller, drops) = (caller.clone(), drops.clone());
+                thread::spawn(move || {
+                    let mut added = Vec::new();
+                    while caller.is_running() {
+                        let held = Held(drops.clone());
+                        added.push(caller.call_soon(async move || drop(held)));
+                    }
+                    added
+                })
+            };
+            let stopping = Instant::now();
+            caller.stop();
+            caller.stopped().blocking().unwrap();
+            assert!(stopping.elapsed() < Duration::from_secs(5), "{:?}", stopping.elapsed());
+            let added = adding.join().unwrap();
+            let all = calls.len() + added.len();
+            assert!(calls.iter().chain(&added).all(Pending::is_done) && worker.is_done() && late.is_done());
+            assert_eq!(drops.load(Ordering::SeqCst), all);
+            let weak = Arc::downgrade(&drops);
+            drop((calls, added, drops));
+            assert_eq!(weak.strong_count(), 0, "no call is left that holds something");
+            // The threads end a moment after they have said so.
+            let until = Instant::now() + Duration::from_secs(10);
+            let threads = || {
+                let names = fs::read_dir("/proc/self/task").unwrap();
+                let names = names.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+                names.filter(|name| name.starts_with("caller-") && !name.starts_with("caller-timer")).count()
+            };
+            while cfg!(target_os = "linux") && threads() > 0 && Instant::now() < until {
+                thread::yield_now();
+            }
+            if cfg!(target_os = "linux") {
+                assert_eq!(threads(), 0);
+            }
+        });
 }
 
 struct Held(Arc<AtomicUsize>);

@@ -1,6 +1,5 @@
 //! The behaviour of the tokio backend.
 
-mod alone;
 #[cfg(unix)]
 mod checksums;
 mod conformance;
