@@ -4,6 +4,8 @@
 //! count, and nothing where nothing is set. One list has the values of users' variables. The other has what belongs to
 //! the place where a call is made: who tracks it, and which locks are held. Queues tell the two apart.
 
+mod span;
+
 use std::{
     any::{Any, TypeId},
     cell::RefCell,
@@ -19,8 +21,13 @@ use std::{
     task,
 };
 
-use crate::error::{Error, Kind, Result};
+use self::span::Span;
+use crate::{
+    error::{Error, Kind, Result},
+    guard::{self, Guarded},
+};
 
+/// It is dropped behind the boundary, wherever the last context that has it is dropped.
 pub(crate) type Value = Arc<dyn Any + Send + Sync>;
 
 /// The inherited values of a call, and with the feature `tracing` its span.
@@ -39,14 +46,6 @@ struct Inherited {
     place: Option<Arc<Place>>,
     span: Option<Span>,
 }
-
-#[cfg(feature = "tracing")]
-use tracing::Span;
-
-/// There is none without the feature.
-#[cfg(not(feature = "tracing"))]
-#[derive(Clone)]
-enum Span {}
 
 /// Where a call is made.
 #[derive(Clone, Default)]
@@ -92,7 +91,7 @@ impl Context {
     /// The values that are current here.
     pub fn current() -> Self {
         // In a destructor of a thread-local value there is nothing left to inherit.
-        FRAME.try_with(|frame| frame.borrow().current()).unwrap_or_default().with_span(current_span())
+        FRAME.try_with(|frame| frame.borrow().current()).unwrap_or_default().with_span(Span::current())
     }
 
     /// A context of these parts: without an allocation if there are none.
@@ -121,9 +120,16 @@ impl Context {
         self.inherited()?.place.as_ref()
     }
 
+    fn span(&self) -> Option<&Span> {
+        self.inherited()?.span.as_ref()
+    }
+
     fn with_span(mut self, span: Option<Span>) -> Self {
-        let known = self.inherited().and_then(|inherited| inherited.span.as_ref());
-        if !same_span(known, span.as_ref()) {
+        let is_known = match (self.span(), &span) {
+            (Some(known), Some(span)) => known.is(span),
+            (known, span) => known.is_none() && span.is_none(),
+        };
+        if !is_known {
             self = Self::of(Inherited { span, ..self.0.as_deref().cloned().unwrap_or_default() });
         }
         self
@@ -132,7 +138,7 @@ impl Context {
     /// This context with one value changed.
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(mut self, var: &ContextVar<T>, value: T) -> Self {
-        self.put(var.key(), Arc::new(value));
+        self.put(var.key(), guarded(value));
         self
     }
 
@@ -228,15 +234,10 @@ impl Context {
 
     /// Makes this the current context until the guard is dropped, which hands it back with what was set in it.
     pub(crate) fn enter(self) -> Entered {
-        #[cfg(feature = "tracing")]
-        let span = self.inherited().and_then(|inherited| inherited.span.clone()).map(Span::entered);
+        let span = self.span().cloned();
+        span.iter().for_each(Span::enter);
         let inner = Frame { context: self, holds: Vec::new(), inside: true };
-        Entered {
-            outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
-            #[cfg(feature = "tracing")]
-            span,
-            not_send: PhantomData,
-        }
+        Entered { outer: FRAME.try_with(|frame| frame.replace(inner)).ok(), span, not_send: PhantomData }
     }
 
     /// Outside of any call, for code that belongs to none.
@@ -244,7 +245,6 @@ impl Context {
         let inner = Frame { context: Self::default(), holds: Vec::new(), inside: false };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
-            #[cfg(feature = "tracing")]
             span: None,
             not_send: PhantomData,
         }
@@ -326,37 +326,16 @@ impl fmt::Debug for Context {
     }
 }
 
-#[cfg(feature = "tracing")]
-fn current_span() -> Option<Span> {
-    // Where nobody listens there is no span, and asking for it costs more than all else that is captured.
-    if tracing::level_filters::LevelFilter::current() == tracing::level_filters::LevelFilter::OFF {
-        return None;
-    }
-    let span = Span::current();
-    (!span.is_none()).then_some(span)
-}
-
-#[cfg(not(feature = "tracing"))]
-fn current_span() -> Option<Span> {
-    None
-}
-
-#[cfg(feature = "tracing")]
-fn same_span(one: Option<&Span>, other: Option<&Span>) -> bool {
-    one == other
-}
-
-#[cfg(not(feature = "tracing"))]
-fn same_span(_one: Option<&Span>, _other: Option<&Span>) -> bool {
-    true
+/// A value as contexts have it.
+pub(crate) fn guarded<T: Send + Sync + 'static>(value: T) -> Value {
+    Arc::new(Guarded::new(guard::Place::ContextDrop, value))
 }
 
 /// While it lives, a context is current in this thread.
 #[must_use]
 pub(crate) struct Entered {
     outer: Option<Frame>,
-    #[cfg(feature = "tracing")]
-    span: Option<tracing::span::EnteredSpan>,
+    span: Option<Span>,
     not_send: PhantomData<*const ()>,
 }
 
@@ -367,8 +346,7 @@ impl Entered {
     }
 
     fn restore(&mut self) -> Context {
-        #[cfg(feature = "tracing")]
-        drop(self.span.take());
+        self.span.take().iter().for_each(Span::exit);
         match self.outer.take() {
             Some(outer) => {
                 FRAME.try_with(|frame| frame.replace(outer)).map(|inner| inner.context).unwrap_or_default()
@@ -460,10 +438,10 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         }
     }
 
-    fn shared(&self) -> Option<Arc<T>> {
+    fn shared(&self) -> Option<Arc<Guarded<T>>> {
         let key = self.key();
         let value = FRAME.try_with(|frame| frame.borrow().context.value(key)).ok()??;
-        value.downcast::<T>().ok()
+        value.downcast().ok()
     }
 
     /// The value that is current here, if one is set.
@@ -471,12 +449,12 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     where
         T: Clone,
     {
-        self.shared().map(|value| T::clone(&value))
+        self.shared().and_then(|value| value.get().cloned())
     }
 
     /// Looks at the value that is current here without cloning it.
     pub fn with<R>(&self, look: impl FnOnce(Option<&T>) -> R) -> R {
-        look(self.shared().as_deref())
+        look(self.shared().as_deref().and_then(Guarded::get))
     }
 
     /// Sets the value for the rest of the running call and for the calls that it makes from now on.
@@ -489,7 +467,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// [`scope`](Self::scope) or [`sync_scope`](Self::sync_scope) there.
     pub fn set(&self, value: T) -> Result<()> {
         let key = self.key();
-        let value: Value = Arc::new(value);
+        let value = guarded(value);
         let old = FRAME.try_with(|frame| {
             let mut frame = frame.borrow_mut();
             if !frame.inside {

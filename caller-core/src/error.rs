@@ -451,12 +451,31 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The error of another call, which this call failed with.
+    fn failed_with(&self) -> Option<&Self> {
+        match &self.0.kind {
+            Kind::Failed(error) => error.get()?.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    fn fmt_site(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.site.as_ref().map_or(Ok(()), |site| write!(f, "{site} "))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.site {
-            Some(site) => write!(f, "{site} {}", self.0.kind),
-            None => self.0.kind.fmt(f),
+        let mut error = self;
+        // A failure that went from call to call is as deep as it went far.
+        while let Some(cause) = error.failed_with() {
+            error.fmt_site(f)?;
+            f.write_str("failed: ")?;
+            error = cause;
         }
+        error.fmt_site(f)?;
+        error.0.kind.fmt(f)
     }
 }
 
@@ -469,7 +488,11 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     /// The failure's text is part of this error's own, so the chain goes on with what stands behind it.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match &self.0.kind {
+        let mut error = self;
+        while let Some(cause) = error.failed_with() {
+            error = cause;
+        }
+        match &error.0.kind {
             Kind::Failed(error) => error.get()?.source(),
             Kind::Start { source, .. } => Some(source),
             Kind::Host { error, .. } => error.get()?.source(),

@@ -16,7 +16,7 @@ use std::{
     task::Waker,
 };
 
-pub(crate) use self::nest::nested;
+pub(crate) use self::nest::{catch_up, nested};
 use crate::report;
 
 macro_rules! places {
@@ -89,6 +89,8 @@ places! {
     Reject = "the reject function of a queue",
     /// An iterator or a stream that calls come from.
     Source = "a source of calls",
+    /// A subscriber that hears of the span of a call.
+    Subscriber = "a tracing subscriber",
     /// The clock of a backend.
     Clock = "the clock of a backend",
     /// The runtime of a backend.
@@ -162,9 +164,20 @@ pub(crate) fn quietly<R>(place: Place, code: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Drops a value of a user's. A panic of its destructor is reported.
+/// Drops a value of a user's. A panic of its destructor is reported. A destructor that drops another such value, which drops
+/// another, nests only so deep.
 #[inline]
-pub(crate) fn discard<T>(place: Place, value: T) {
+pub(crate) fn discard<T: 'static>(place: Place, value: T) {
+    if mem::needs_drop::<T>() {
+        nested(value, move |value| {
+            quietly(place, || drop(value));
+        });
+    }
+}
+
+/// Drops a value of a user's now, however deep the stack is: it borrows, or what follows needs it gone.
+#[inline]
+pub(crate) fn discard_now<T>(place: Place, value: T) {
     if mem::needs_drop::<T>() {
         quietly(place, || drop(value));
     }
@@ -173,7 +186,7 @@ pub(crate) fn discard<T>(place: Place, value: T) {
 /// Wakes a task. A waker that runs code at once, which wakes another, nests only so deep.
 #[inline]
 pub(crate) fn wake(waker: Waker) {
-    nested(waker, |waker| {
+    nest::waking(move || {
         quietly(Place::Wake, || waker.wake());
     });
 }
@@ -201,7 +214,7 @@ pub(crate) fn report_panic(place: Place, panic: &Panic) {
 }
 
 /// A value of a user's that is dropped behind the boundary, wherever its owner is dropped.
-pub(crate) struct Guarded<T>(Option<T>, Place);
+pub(crate) struct Guarded<T: 'static>(Option<T>, Place);
 
 impl<T> Guarded<T> {
     pub(crate) fn new(place: Place, value: T) -> Self {

@@ -153,9 +153,9 @@ pub(crate) fn run_under<T: 'static>(
     let (root, adopted) = match (begun, root, adopted) {
         (Ok(()), Some(root), Some(adopted)) => (root, adopted),
         (begun, root, adopted) => {
-            guard::discard(Place::Runtime, adopted);
+            guard::discard_now(Place::Runtime, adopted);
             let _ended = root.map(|root| root.end());
-            guard::discard(Place::Runtime, guest);
+            guard::discard_now(Place::Runtime, guest);
             return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
         }
     };
@@ -168,7 +168,7 @@ pub(crate) fn run_under<T: 'static>(
         let mut ended = None;
         let _entered = inside(&guest, || ended = root.end());
         let ended = ended.or_else(|| root.end());
-        guard::discard(Place::Runtime, guest);
+        guard::discard_now(Place::Runtime, guest);
         (ran, ended)
     };
     let ran = ran.unwrap_or_else(|panic| resume_unwind(panic.into_payload()));
@@ -249,8 +249,8 @@ impl Future for Hosted {
 impl Drop for Hosted {
     fn drop(&mut self) {
         let future = &mut self.future;
-        let _entered = inside(&self.guest, || guard::discard(Place::Runtime, future.take()));
-        guard::discard(Place::Runtime, self.future.take());
+        let _entered = inside(&self.guest, || guard::discard_now(Place::Runtime, future.take()));
+        guard::discard_now(Place::Runtime, self.future.take());
     }
 }
 
@@ -259,7 +259,7 @@ type Seat = Rc<RefCell<Option<Hosted>>>;
 
 fn end(seat: &Seat) {
     let hosted = seat.borrow_mut().take();
-    guard::discard(Place::Host, hosted);
+    guard::discard_now(Place::Host, hosted);
 }
 
 /// The program as its host sees it. What panics in it was caught where it ran: this is for the runtime's own sake.
@@ -278,7 +278,7 @@ impl Future for Program {
             Ok(Poll::Ready(())) => {}
             Err(panic) => guard::report_panic(Place::Host, &panic),
         }
-        guard::discard(Place::Host, hosted);
+        guard::discard_now(Place::Host, hosted);
         Poll::Ready(())
     }
 }

@@ -40,7 +40,7 @@ impl<T: 'static> Root<T> {
     pub(crate) fn end(&self) -> Option<Result<T, Panic>> {
         match self.0.replace(State::Absent) {
             State::Waiting(future) => {
-                guard::discard(Place::Runtime, future);
+                guard::discard_now(Place::Runtime, future);
                 None
             }
             State::Absent => None,
@@ -78,7 +78,7 @@ impl<T> Future for Driven<T> {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panic) => Err(panic),
         };
-        guard::discard(Place::Runtime, future);
+        guard::discard_now(Place::Runtime, future);
         self.0.replace(State::Ended(ended));
         Poll::Ready(())
     }
@@ -87,7 +87,7 @@ impl<T> Future for Driven<T> {
 impl<T> Drop for Driven<T> {
     fn drop(&mut self) {
         if let Some(future) = self.take() {
-            guard::discard(Place::Runtime, future);
+            guard::discard_now(Place::Runtime, future);
         }
     }
 }

@@ -96,6 +96,8 @@ pub(crate) struct Scheduler {
     /// New calls come before those that have begun: the last turn ended when the runtime said so, which may be after the
     /// first call that it went on with, each time.
     new_first: bool,
+    /// Something was polled in this turn.
+    polled: bool,
     pressure: Pressure,
     not_send: PhantomData<Rc<()>>,
 }
@@ -136,6 +138,7 @@ impl Scheduler {
             may_watch: may_watch && many_cores(),
             active: false,
             new_first: false,
+            polled: false,
             pressure: Pressure::default(),
             not_send: PhantomData,
         }
@@ -149,6 +152,7 @@ impl Scheduler {
                 return Poll::Ready(());
             }
             turn::begin_turn();
+            self.polled = false;
             self.poll_timers(cx);
             self.take_woken(None);
             let steps =
@@ -184,7 +188,10 @@ impl Scheduler {
             };
             // Looked at after the queue, which is closed after this is set: a stop is seen here, or wakes us.
             let stop = self.phase == Phase::Running && self.owner.is_stopping();
-            if !woken && !new && !stop && !self.calls.guests.is_woken() && !self.sleeps_wrongly() {
+            // The last call that had time to clean up may have ended in this turn.
+            let over = self.phase == Phase::Ending && self.calls.len() == 0;
+            let changed = woken || new || stop || over;
+            if !changed && !self.calls.guests.is_woken() && !self.sleeps_wrongly() {
                 return Poll::Pending;
             }
         }
@@ -256,7 +263,7 @@ impl Scheduler {
             }
             // Also what is due already waits for its turn, so that what is due first begins first.
             Item::Later(later) => call::defer(later.1, calls, later.0),
-            Item::Local(key) => calls.go_on(key),
+            Item::Local(key) => calls.begin(key),
             Item::Direct(function) => {
                 if let Some(failure) = guarded(caller, function).flatten() {
                     failure.report(caller);
@@ -267,8 +274,12 @@ impl Scheduler {
         None
     }
 
-    /// Whether the runtime lets another call be polled before it has its turn.
-    fn may_poll(&self) -> bool {
+    /// Whether another call may be polled before the runtime has its turn: the first of each turn, whatever the runtime says,
+    /// since what shares its task may leave nothing of its budget.
+    fn may_poll(&mut self) -> bool {
+        if !mem::replace(&mut self.polled, true) {
+            return true;
+        }
         guard::quietly(Place::Runtime, || self.calls.runtime.may_poll()).unwrap_or(true)
     }
 
@@ -313,7 +324,7 @@ impl Scheduler {
             let calls = self.calls.fire(|| self.calls.timers.now());
             self.sleeps_for_call = calls.filter(|at| waits.is_none_or(|waits| *at < waits));
             let Some(next) = waits.into_iter().chain(calls).min() else {
-                guard::discard(Place::Runtime, self.sleep.take());
+                guard::discard_now(Place::Runtime, self.sleep.take());
                 return;
             };
             if self.sleep.as_ref().is_none_or(|(at, _)| *at != next) {
@@ -321,15 +332,15 @@ impl Scheduler {
                 let useless = ended > 1;
                 let sleep = sleep.filter(|_| !useless).unwrap_or_else(|| by_our_own_clock(next));
                 let old = self.sleep.replace((next, sleep));
-                guard::discard(Place::Runtime, old);
+                guard::discard_now(Place::Runtime, old);
             }
             let Some((_, sleep)) = &mut self.sleep else { return };
             match guard::quietly(Place::Runtime, || sleep.as_mut().poll(cx)) {
                 Some(Poll::Pending) => return,
-                Some(Poll::Ready(())) => guard::discard(Place::Runtime, self.sleep.take()),
+                Some(Poll::Ready(())) => guard::discard_now(Place::Runtime, self.sleep.take()),
                 None => {
                     let old = self.sleep.replace((next, by_our_own_clock(next)));
-                    guard::discard(Place::Runtime, old);
+                    guard::discard_now(Place::Runtime, old);
                 }
             }
             ended += 1;
@@ -393,7 +404,7 @@ fn by_our_own_clock(at: Instant) -> LocalFuture<'static> {
 
 /// Drops a direct call's future, whose destructor may panic.
 fn drop_direct(direct: &mut Option<Direct>) {
-    guard::discard(Place::DirectCall, direct.take());
+    guard::discard_now(Place::DirectCall, direct.take());
 }
 
 /// The scheduler as a future: what a thread of its own is driven with.

@@ -1,5 +1,5 @@
-//! Waking at a time: one list of deadlines for each caller, driven by its scheduler, and one shared list for the threads
-//! without a caller, driven by a thread of its own.
+//! Waking at a time: one list of deadlines for each caller, driven by its scheduler; one for each thread that is blocked in
+//! a wait, driven by that thread; and a shared one for all else, driven by a thread of its own.
 
 mod shared;
 
@@ -21,7 +21,7 @@ use crate::{
 pub use self::deadline::sleep_until;
 pub(crate) use self::{
     deadline::{Deadline, by_which_clock, timeout_methods},
-    shared::{Undriven, polling, set_here},
+    shared::{Blocked, polling, set_here},
 };
 
 /// Says what time it is. A backend with virtual time brings its own.
@@ -56,8 +56,8 @@ pub(crate) type TimerKey = (Instant, u64);
 pub(crate) struct Timers {
     clock: Arc<dyn Clock>,
     list: Mutex<List>,
-    /// Makes sure that somebody drives the list, after an entry was added.
-    ensure_driven: Option<fn()>,
+    /// Makes sure that somebody drives the list, after an entry was added. False if nobody can.
+    ensure_driven: Option<fn() -> bool>,
 }
 
 #[derive(Default)]
@@ -94,7 +94,7 @@ impl Timers {
     }
 
     /// A list by the machine's clock that calls `ensure_driven` after each new entry.
-    fn new_shared(ensure_driven: fn()) -> Self {
+    fn new_shared(ensure_driven: fn() -> bool) -> Self {
         Self { clock: Arc::new(SystemClock), list: Mutex::default(), ensure_driven: Some(ensure_driven) }
     }
 
@@ -108,7 +108,7 @@ impl Timers {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has `waker` woken at `at`. None if nobody drives this list any more.
+    /// Has `waker` woken at `at`. None if nobody drives this list.
     pub(crate) fn add(&self, at: Instant, waker: Waker) -> Option<TimerKey> {
         let mut list = self.list();
         if list.closed {
@@ -125,8 +125,9 @@ impl Timers {
         if let Some(driver) = driver {
             guard::wake(driver);
         }
-        if let Some(ensure_driven) = self.ensure_driven {
-            ensure_driven();
+        if self.ensure_driven.is_some_and(|ensure_driven| !ensure_driven()) {
+            self.remove(key);
+            return None;
         }
         Some(key)
     }

@@ -18,7 +18,7 @@ pub use self::{selection::Trackers, set::PendingSet};
 use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
-    guard::{self, Place},
+    guard::{self, Guarded, Place},
     pending::PendingHandle,
 };
 
@@ -63,8 +63,8 @@ pub trait Tracker: Any + Send + Sync {
     where
         Self: Sized,
     {
-        let entry = context::tracker_here(TypeId::of::<Self>())?.downcast::<Entry>().ok()?;
-        entry.typed.clone().downcast().ok()
+        let entry = context::tracker_here(TypeId::of::<Self>())?;
+        Entry::of(&entry)?.typed.clone().downcast().ok()
     }
 
     /// Makes it the active tracker of its type for the rest of the running call, or until it is deactivated.
@@ -101,11 +101,17 @@ pub trait Tracker: Any + Send + Sync {
 /// What a context holds of a tracker: to call it, and to hand it out as what it is.
 struct Entry {
     tracker: Arc<dyn Tracker>,
-    typed: Value,
+    typed: Arc<dyn Any + Send + Sync>,
+}
+
+impl Entry {
+    fn of(value: &Value) -> Option<&Self> {
+        value.downcast_ref::<Guarded<Self>>()?.get()
+    }
 }
 
 fn entry<T: Tracker>(tracker: &Arc<T>) -> Value {
-    Arc::new(Entry { tracker: tracker.clone(), typed: tracker.clone() })
+    context::guarded(Entry { tracker: tracker.clone(), typed: tracker.clone() })
 }
 
 impl Context {

@@ -43,6 +43,8 @@ pub(crate) trait Run: Observe {
 
 /// A call that its scheduler keeps. It puts itself back where it was, or has the scheduler forget its place.
 pub(crate) trait Kept {
+    /// It is new, and has its turn. `go_on` follows.
+    fn begin(self: Pin<&mut Self>);
     /// Goes on with it: it was woken, or `due` was said.
     fn go_on(self: Pin<Box<Self>>, home: &dyn Home, key: u32);
     /// The time has come that it asked for. `go_on` follows.
@@ -339,6 +341,10 @@ impl Extra {
 }
 
 impl<W: Work> Kept for Running<W> {
+    fn begin(self: Pin<&mut Self>) {
+        self.due();
+    }
+
     fn go_on(mut self: Pin<Box<Self>>, home: &dyn Home, key: u32) {
         let Some(call) = self.call.as_ref() else { return };
         if !call.core.state.resume() {
@@ -393,6 +399,9 @@ pub(crate) fn defer(call: Arc<dyn Run>, home: &dyn Home, at: Instant) {
 }
 
 impl Kept for Deferred {
+    /// The place was that of another call, which was cancelled before its turn.
+    fn begin(self: Pin<&mut Self>) {}
+
     fn go_on(self: Pin<Box<Self>>, home: &dyn Home, key: u32) {
         if self.call.state().is_done() {
             home.forget_time(self.time);

@@ -85,17 +85,28 @@ impl Caller {
         let mut body = pin!(body);
         let (mut scheduler, mut ended_first) = (Some(scheduler), Some(ended_first));
         let mut result = None;
-        poll_fn(|cx| {
+        let mut poll_body = |result: &mut Option<_>, cx: &mut TaskContext<'_>| {
             if result.is_none()
                 && let Poll::Ready(value) = body.as_mut().poll(cx)
             {
-                result = Some(value);
+                *result = Some(value);
                 self.force_stop();
+            }
+        };
+        // Who is second may find the budget of the task used up, so they take turns.
+        let mut body_first = false;
+        poll_fn(|cx| {
+            body_first = !body_first;
+            if body_first {
+                poll_body(&mut result, cx);
             }
             let polled = match &mut scheduler {
                 Some(scheduler) => guard::run(|| Pin::new(scheduler).poll(cx)),
                 None => Ok(Poll::Ready(())),
             };
+            if !body_first {
+                poll_body(&mut result, cx);
+            }
             if matches!(polled, Ok(Poll::Pending)) {
                 return Poll::Pending;
             }
@@ -104,7 +115,7 @@ impl Caller {
                 guard::report_panic(Place::Runtime, &panic);
                 self.0.fail(format!("its runtime panicked: {}", panic.message()));
             }
-            guard::discard(Place::Runtime, scheduler.take());
+            guard::discard_now(Place::Runtime, scheduler.take());
             match result.take() {
                 Some(result) => Poll::Ready(result),
                 None => {
@@ -215,7 +226,7 @@ impl<F: Future> Future for Body<F> {
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panic) => Err(panic.into_payload()),
         };
-        self.run(|this| guard::discard(Place::FutureDrop, this.future.take()));
+        self.run(|this| guard::discard_now(Place::FutureDrop, this.future.take()));
         Poll::Ready(ended)
     }
 }
@@ -223,7 +234,7 @@ impl<F: Future> Future for Body<F> {
 impl<F> Drop for Body<F> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            self.run(|this| guard::discard(Place::FutureDrop, this.future.take()));
+            self.run(|this| guard::discard_now(Place::FutureDrop, this.future.take()));
         }
     }
 }

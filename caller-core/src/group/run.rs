@@ -111,7 +111,7 @@ impl PendingGroup {
         if matches!(ended, Some(Ended::Panicked(_))) {
             return guard::report_panic(Place::FutureDrop, &panic);
         }
-        guard::discard(Place::ResultDrop, ended.replace(Ended::Panicked(panic)));
+        guard::discard_now(Place::ResultDrop, ended.replace(Ended::Panicked(panic)));
     }
 
     fn begin(self: &Arc<Self>) -> Result<RunningGroup> {
@@ -178,7 +178,7 @@ impl RunningGroup {
                 _ => return Ok(value),
             }
         };
-        guard::discard(Place::ResultDrop, value);
+        guard::discard_now(Place::ResultDrop, value);
         Err(Error::new(error))
     }
 }
@@ -233,10 +233,10 @@ impl PendingGroup {
         guard::discard_waker(waker);
         for member in members {
             member.unkeep(self);
-            guard::discard(Place::ResultDrop, member);
+            guard::discard_now(Place::ResultDrop, member);
         }
-        failed.into_iter().for_each(|member| guard::discard(Place::ResultDrop, member));
-        guard::discard(Place::ResultDrop, runner);
+        failed.into_iter().for_each(|member| guard::discard_now(Place::ResultDrop, member));
+        guard::discard_now(Place::ResultDrop, runner);
         self.unsettle();
     }
 }

@@ -1,8 +1,11 @@
 //! User code that causes more user code: a callback that completes the next pending, a waker that runs a task at once,
 //! a destructor that drops the next link of a chain. Nested without a bound, a long chain would overflow the stack.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    thread::LocalKey,
+};
 
 /// How many pieces of such code are inside each other before the next one waits for its turn.
 const DEPTH: usize = 32;
@@ -11,6 +14,8 @@ type Work = Box<dyn FnOnce()>;
 
 thread_local! {
     static DEEP: Cell<usize> = const { Cell::new(0) };
+    /// The same for wakers alone.
+    static WAKING: Cell<usize> = const { Cell::new(0) };
     /// What waits until the stack is less deep. It is empty whenever no such code runs in the thread.
     static LATER: RefCell<VecDeque<Work>> = const { RefCell::new(VecDeque::new()) };
 }
@@ -20,8 +25,8 @@ thread_local! {
 #[inline]
 pub(crate) fn nested<T: 'static>(value: T, work: impl FnOnce(T) + 'static) {
     // In a destructor of a thread-local value there is nowhere to count: the depth of that is the program's own.
-    let Ok(depth) = DEEP.try_with(|deep| deep.replace(deep.get() + 1)) else { return work(value) };
-    let _level = Level(depth);
+    let Some(level) = Level::enter(&DEEP) else { return work(value) };
+    let depth = level.depth;
     if depth < DEPTH {
         work(value);
     } else {
@@ -32,12 +37,40 @@ pub(crate) fn nested<T: 'static>(value: T, work: impl FnOnce(T) + 'static) {
     }
 }
 
-/// Leaves a level when it is dropped.
-struct Level(usize);
+/// Runs `wake`, which must not panic. Most wakers only put a task on a list, or end the sleep of a thread, for which what is
+/// around this may be waiting: so a wake is put off only where wakers themselves are nested too deep.
+#[inline]
+pub(crate) fn waking(wake: impl FnOnce() + 'static) {
+    match Level::enter(&WAKING) {
+        Some(level) if level.depth >= DEPTH => nested((), move |()| wake()),
+        _level => wake(),
+    }
+}
+
+/// Runs what was put off, because this thread is about to sleep.
+pub(crate) fn catch_up() {
+    if DEEP.try_with(Cell::get).is_ok_and(|depth| depth >= DEPTH) {
+        run_postponed();
+    }
+}
+
+/// One level of such work. It is left when it is dropped.
+struct Level {
+    of: &'static LocalKey<Cell<usize>>,
+    depth: usize,
+}
+
+impl Level {
+    #[inline]
+    fn enter(of: &'static LocalKey<Cell<usize>>) -> Option<Self> {
+        let depth = of.try_with(|deep| deep.replace(deep.get() + 1)).ok()?;
+        Some(Self { of, depth })
+    }
+}
 
 impl Drop for Level {
     fn drop(&mut self) {
-        let _ended = DEEP.try_with(|deep| deep.set(self.0));
+        let _ended = self.of.try_with(|deep| deep.set(self.depth));
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What every pending has. `W` is its work before it has begun.
-pub(crate) struct Core<W, T> {
+pub(crate) struct Core<W: 'static, T: 'static> {
     pub(crate) state: State,
     /// Where the scheduler keeps the call, or `NOWHERE`. It stands here since there is room beside the state.
     key: AtomicU32,
@@ -35,7 +35,7 @@ pub(crate) struct Core<W, T> {
 /// The place of a call that no scheduler keeps.
 const NOWHERE: u32 = u32::MAX;
 
-struct Guarded<W, T> {
+struct Guarded<W: 'static, T: 'static> {
     room: Room<W, T>,
     waiters: Waiters,
 }
@@ -50,7 +50,7 @@ enum Room<W, T> {
     Taken(Option<Error>),
 }
 
-impl<W, T> Drop for Guarded<W, T> {
+impl<W: 'static, T: 'static> Drop for Guarded<W, T> {
     /// The last reference is gone. Nobody took what is left.
     fn drop(&mut self) {
         match mem::replace(&mut self.room, Room::Empty) {
@@ -86,7 +86,7 @@ pub(crate) enum Completed<W, T> {
     TooLate(Result<T>),
 }
 
-impl<W, T> Core<W, T> {
+impl<W: 'static, T: 'static> Core<W, T> {
     /// A pending whose work waits, or, without `work`, is kept by the scheduler of this thread.
     pub(crate) fn new(
         work: Option<W>,

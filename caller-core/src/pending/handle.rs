@@ -103,7 +103,8 @@ impl PendingHandle {
     }
 
     /// Calls `callback` once it is done: with the pending, in the order added, in the thread that completes it,
-    /// in the context that is current here. If it is done already, it is called before this returns.
+    /// in the context that is current here. If it is done already, it is called before this returns, unless more than thirty
+    /// such callbacks are inside each other here: then when the outermost ends.
     pub fn add_done_callback(&self, callback: &DoneCallback) {
         let mut observer = Some((callback.clone(), Context::current()));
         self.waiters(|waiters| {
@@ -112,7 +113,9 @@ impl PendingHandle {
             }
         });
         if let Some((callback, context)) = observer {
-            callback.call(context, self);
+            guard::nested((callback, context, self.clone()), |(callback, context, this)| {
+                callback.call(context, &this);
+            });
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A pending without work: somebody holds its resolver.
-struct ByHand<T> {
+struct ByHand<T: 'static> {
     core: Core<(), T>,
 }
 

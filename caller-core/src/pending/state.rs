@@ -52,10 +52,10 @@ impl State {
         Self(AtomicU8::new(0))
     }
 
-    /// Kept by the scheduler of this thread from the beginning, and on its list.
+    /// Kept by the scheduler of this thread from the beginning.
     #[inline]
     pub(crate) fn started() -> Self {
-        Self(AtomicU8::new(STARTED | NOTIFIED))
+        Self(AtomicU8::new(STARTED))
     }
 
     /// Begins to run the work. False if it was cancelled before. Only under the lock of the pending.

@@ -37,6 +37,7 @@ pub(crate) struct Calls {
 struct Polled;
 
 impl Kept for Polled {
+    fn begin(self: Pin<&mut Self>) {}
     fn go_on(self: Pin<Box<Self>>, _home: &dyn Home, _key: u32) {}
     fn due(self: Pin<&mut Self>) {}
     fn end(self: Pin<Box<Self>>, _home: &dyn Home, _key: u32, _reason: &str, _now: bool) {}
@@ -88,6 +89,14 @@ impl Calls {
         let Some(key) = self.ready.borrow_mut().pop_front() else { return false };
         self.go_on(key);
         true
+    }
+
+    /// Polls the call at a place for the first time.
+    pub(crate) fn begin(&self, key: u32) {
+        if let Some(kept) = self.kept.borrow_mut().get_mut(index(key)) {
+            kept.as_mut().begin();
+        }
+        self.go_on(key);
     }
 
     /// Goes on with the call at a place.

@@ -84,7 +84,7 @@ impl Guests {
     pub(crate) fn end(&self) {
         let mut guests = mem::take(&mut *self.known.borrow_mut());
         while let Some(guest) = guests.pop() {
-            guard::discard(Place::Runtime, guest);
+            guard::discard_now(Place::Runtime, guest);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Scheduler {
     fn finish(&mut self) {
         self.calls.guests.end();
         self.calls.close();
-        guard::discard(Place::Runtime, self.sleep.take());
+        guard::discard_now(Place::Runtime, self.sleep.take());
         self.calls.timers.close();
         self.phase = Phase::Ended;
     }

@@ -79,7 +79,7 @@ impl<T> Inner<T> {
 impl<T> Drop for Inner<T> {
     fn drop(&mut self) {
         self.stop();
-        guard::discard(Place::Reject, self.reject.take());
+        guard::discard_now(Place::Reject, self.reject.take());
     }
 }
 

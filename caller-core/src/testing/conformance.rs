@@ -246,7 +246,9 @@ macro_rules! conformance {
         $crate::__stamp!($fixture, cancelling:
             a_second_cancel_of_a_call_that_has_not_begun_finds_it_done
             a_call_that_a_stop_ended_says_that_it_was_cancelled
-            a_grace_without_end_is_a_grace);
+            a_grace_without_end_is_a_grace
+            a_local_call_that_asked_for_time_before_its_turn_ends
+            a_local_call_is_cancelled_behind_a_direct_call_that_waits);
         $crate::__stamp_alone!($fixture, scopes:
             a_dropped_scope_drops_every_call_though_a_waker_panics
             a_dropped_scope_drops_every_call_though_all_wakers_panic

@@ -28,6 +28,7 @@ pub struct Process {
     test: String,
     limit: Duration,
     stderr: bool,
+    variable: Option<(&'static str, &'static str)>,
 }
 
 impl Process {
@@ -35,7 +36,7 @@ impl Process {
     /// name of the test.
     pub fn of(test: &str) -> Self {
         let test = test.split_once("::").map_or(test, |(_crate, path)| path).to_owned();
-        Self { test, limit: Duration::from_secs(20), stderr: true }
+        Self { test, limit: Duration::from_secs(20), stderr: true, variable: None }
     }
 
     /// Sets how long the child may take. 20 s unless set.
@@ -47,6 +48,12 @@ impl Process {
     /// The child's stderr is a pipe that nobody reads any more.
     pub fn without_stderr(mut self) -> Self {
         self.stderr = false;
+        self
+    }
+
+    /// Sets a variable of the child's environment.
+    pub fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variable = Some((name, value));
         self
     }
 
@@ -71,6 +78,7 @@ impl Process {
             .args(["--exact", &self.test, "--nocapture", "--test-threads=1"])
             .env(ALONE, &self.test)
             .env("RUST_BACKTRACE", "0")
+            .envs(self.variable)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -3,8 +3,11 @@
 use std::{
     sync::Arc,
     task::{self, Poll, Waker},
+    thread,
     time::{Duration, Instant},
 };
+
+use crate::guard;
 
 use super::{
     TimerKey, Timers, after,
@@ -118,10 +121,16 @@ impl Armed {
                 self.back_up(waker, now);
                 return Poll::Pending;
             }
-            // The caller whose list this was has stopped, or its thread is blocked, here.
             self.forget();
+            if Arc::ptr_eq(&self.timers, shared()) && !is_undriven(&self.timers) {
+                // There is no thread for the shared list: the wait looks at the clock again and again.
+                thread::yield_now();
+                guard::wake(waker.clone());
+                return Poll::Pending;
+            }
+            // The list's caller has stopped, or this thread is blocked and drives a list of its own.
             let left = self.at.saturating_duration_since(now);
-            self.timers = shared().clone();
+            self.timers = if is_undriven(&self.timers) { here() } else { shared().clone() };
             self.at = after(self.timers.now(), left);
         }
     }

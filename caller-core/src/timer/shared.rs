@@ -1,4 +1,4 @@
-//! The list of deadlines for threads without a caller, and which list the waits of a thread use.
+//! The list of deadlines for what waits outside of callers, and which list the waits of a thread use.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,11 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Timers;
+use super::{SystemClock, Timers};
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Timers>>> = const { RefCell::new(None) };
-    static BLOCKED: Cell<bool> = const { Cell::new(false) };
+    /// Set while this thread is blocked in a wait: nobody drives the list of its caller then, and it drives its own.
+    static BLOCKED: RefCell<Option<Arc<Timers>>> = const { RefCell::new(None) };
     /// The address of the waker with which the scheduler of this thread polls now. Zero outside of its polls.
     static POLLED_WITH: Cell<usize> = const { Cell::new(0) };
 }
@@ -34,28 +35,46 @@ fn is_own(timers: &Arc<Timers>) -> bool {
 
 /// The list for a wait that begins in this thread.
 pub(super) fn here() -> Arc<Timers> {
-    own().filter(|_| !BLOCKED.get()).unwrap_or_else(|| shared().clone())
+    blocked().or_else(own).unwrap_or_else(|| shared().clone())
 }
 
-/// While it lives, this thread is blocked: nobody drives the list of its caller.
-#[must_use]
-pub(crate) struct Undriven(bool);
-
-impl Undriven {
-    pub(crate) fn enter() -> Self {
-        Self(BLOCKED.replace(true))
-    }
+fn blocked() -> Option<Arc<Timers>> {
+    BLOCKED.try_with(|blocked| blocked.borrow().clone()).ok().flatten()
 }
 
-impl Drop for Undriven {
-    fn drop(&mut self) {
-        BLOCKED.set(self.0);
-    }
-}
-
-/// Whether `timers` is the list of this thread's caller, and nobody drives it because the thread is blocked.
+/// Whether a wait of this thread has to leave this list: the thread is blocked, and this is not the list that it drives.
 pub(super) fn is_undriven(timers: &Arc<Timers>) -> bool {
-    BLOCKED.get() && is_own(timers)
+    blocked().is_some_and(|blocked| !Arc::ptr_eq(&blocked, timers))
+}
+
+/// The deadlines of a thread that is blocked in a wait: by the machine's clock, and driven by the thread itself.
+#[must_use]
+pub(crate) struct Blocked {
+    timers: Arc<Timers>,
+    outer: Option<Arc<Timers>>,
+}
+
+impl Blocked {
+    /// From here on, the waits of this thread use this list.
+    pub(crate) fn enter() -> Self {
+        let timers = Arc::new(Timers::new(Arc::new(SystemClock)));
+        let outer = BLOCKED.try_with(|blocked| blocked.replace(Some(timers.clone()))).ok().flatten();
+        Self { timers, outer }
+    }
+
+    /// Wakes what is due. Gives how long it is to the next deadline.
+    pub(crate) fn fire(&self, waker: &Waker) -> Option<Duration> {
+        let next = self.timers.fire(waker)?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        let _own = BLOCKED.try_with(|blocked| blocked.replace(self.outer.take()));
+        // A wait that is polled again elsewhere finds another list.
+        self.timers.close();
+    }
 }
 
 /// While it lives, the caller of this thread polls with a waker of this address.
@@ -91,13 +110,14 @@ pub(super) fn shared() -> &'static Arc<Timers> {
 static RUNNING: Mutex<bool> = Mutex::new(false);
 
 /// Starts the thread of the shared list if it does not run. The entry that wants it is on the list already: a thread that
-/// is about to end looks at the list under the lock, and sees it; or it has ended, and another is started here.
-fn ensure_driven() {
+/// is about to end looks at the list under the lock, and sees it; or it has ended, and another is started here. False if
+/// no thread is to be had.
+fn ensure_driven() -> bool {
     let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     if !*running {
-        // Without a thread, the entry is woken late: the next one tries again.
         *running = thread::Builder::new().name("caller-timer".into()).spawn(drive).is_ok();
     }
+    *running
 }
 
 /// How long the thread of the shared list stays without an entry.

@@ -25,7 +25,7 @@ impl Context {
         let pending = pending();
         for (of, value) in self.trackers() {
             if trackers.has(*of)
-                && let Some(entry) = value.downcast_ref::<Entry>()
+                && let Some(entry) = Entry::of(value)
             {
                 guard::quietly(Place::Tracker, || entry.tracker.track(&pending));
             }

@@ -213,7 +213,7 @@ impl<T: Send + 'static, S> AsCompleted<T, S> {
     }
 
     fn end_source(&mut self) {
-        guard::discard(Place::Source, self.source.take());
+        guard::discard_now(Place::Source, self.source.take());
     }
 
     fn new(caller: &Caller, source: S, limit: usize) -> Self {

@@ -131,9 +131,9 @@ impl<M, T> Drop for InGuest<M, T> {
             // The guest may go on with other tasks of its own meanwhile, which are not this call. What is dropped has its
             // context with it.
             let outside = (Context::outside(), Current::none());
-            guest.enter(&mut || guard::discard(Place::FutureDrop, adopted.take()));
+            guest.enter(&mut || guard::discard_now(Place::FutureDrop, adopted.take()));
             // A guest that did not call it leaves it here.
-            guard::discard(Place::FutureDrop, adopted.take());
+            guard::discard_now(Place::FutureDrop, adopted.take());
             drop(outside);
         }
     }
@@ -185,7 +185,7 @@ impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
                 Ok(Poll::Ready(output)) => Ok(output),
                 Err(panic) => Err(panic.into_payload()),
             };
-            guard::discard(Place::FutureDrop, this.future.take());
+            guard::discard_now(Place::FutureDrop, this.future.take());
             Poll::Ready(ended)
         })
     }
@@ -194,7 +194,7 @@ impl<M: FnOnce() -> F, F: Future> Future for Inside<M, F> {
 impl<M, F> Drop for Inside<M, F> {
     fn drop(&mut self) {
         if self.future.is_some() || self.make.is_some() {
-            self.run(|this| guard::discard(Place::FutureDrop, (this.make.take(), this.future.take())));
+            self.run(|this| guard::discard_now(Place::FutureDrop, (this.make.take(), this.future.take())));
         }
     }
 }

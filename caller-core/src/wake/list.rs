@@ -19,7 +19,7 @@ pub(crate) struct Key(u64);
 /// Waiters in the order in which they came. Finding one by its key takes logarithmic time, removing one as long on
 /// average. A list without waiters holds at most a small buffer, and a new one none.
 #[derive(Debug)]
-pub(crate) struct List<T> {
+pub(crate) struct List<T: 'static> {
     /// Sorted by key. Removal leaves `None`, so that nothing has to move. The first and the last entry are never `None`.
     entries: VecDeque<(Key, Option<T>)>,
     /// How many entries are not `None`.
@@ -36,7 +36,7 @@ const KEPT_CAPACITY: usize = 64;
 /// How many removed entries a list may hold beside as many as there are waiters.
 const SLACK: usize = 8;
 
-impl<T> List<T> {
+impl<T: 'static> List<T> {
     pub(crate) const fn new() -> Self {
         Self { entries: VecDeque::new(), len: 0, last: 0 }
     }
@@ -160,13 +160,13 @@ impl Wakers {
     }
 }
 
-impl<T> Default for List<T> {
+impl<T: 'static> Default for List<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Drop for List<T> {
+impl<T: 'static> Drop for List<T> {
     fn drop(&mut self) {
         while let Some(value) = self.pop() {
             guard::discard(Place::WakerDrop, value);

@@ -3,10 +3,11 @@
 use std::{
     pin::pin,
     sync::{Arc, Condvar, Mutex, PoisonError},
-    task::{self, Poll, Wake},
+    task::{self, Poll, Wake, Waker},
+    time::Duration,
 };
 
-use crate::timer::Undriven;
+use crate::{guard, timer::Blocked};
 
 /// The waker of a blocked thread. It does not use `thread::park`, whose token belongs to the program.
 #[derive(Default)]
@@ -26,27 +27,52 @@ impl Wake for Parked {
     }
 }
 
-/// Blocks this thread, which may belong to a caller, until a wait of this crate ends. Its timeouts go by the machine's clock,
-/// since nobody drives the timers of the caller meanwhile.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let _undriven = Undriven::enter();
-    park_on(future)
+impl Parked {
+    /// Blocks this thread until it is woken. `next` wakes what is due, and gives how long it is to the next.
+    fn wait(&self, next: impl Fn() -> Option<Duration>) {
+        loop {
+            // It may wake, so that it runs without the lock.
+            let pause = next();
+            let woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut woken = match pause {
+                None => self.wake.wait_while(woken, |woken| !*woken).unwrap_or_else(PoisonError::into_inner),
+                Some(pause) => {
+                    let waited = self.wake.wait_timeout_while(woken, pause, |woken| !*woken);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            if std::mem::take(&mut *woken) {
+                return;
+            }
+        }
+    }
 }
 
-/// Polls a future in this thread until it ends.
+/// Blocks this thread, which may belong to a caller, until a wait of this crate ends. Its timeouts go by the machine's clock,
+/// since nobody drives the timers of the caller meanwhile, and it wakes itself for them: no other thread is needed.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let timers = Blocked::enter();
+    drive(future, |waker| timers.fire(waker))
+}
+
+/// Polls a future in this thread until it ends. It is not a wait: its timeouts go by the lists that they went by before.
+#[cfg(feature = "test-util")]
 pub(crate) fn park_on<F: Future>(future: F) -> F::Output {
+    drive(future, |_| None)
+}
+
+/// Polls a future until it ends. `next` wakes what is due, and gives how long it is to the next.
+fn drive<F: Future>(future: F, next: impl Fn(&Waker) -> Option<Duration>) -> F::Output {
     let parked = Arc::new(Parked::default());
-    let waker = task::Waker::from(parked.clone());
+    let waker = Waker::from(parked.clone());
     let mut cx = task::Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        let mut woken = parked.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*woken {
-            woken = parked.wake.wait(woken).unwrap_or_else(PoisonError::into_inner);
-        }
-        *woken = false;
+        // Others may wait for what was put off here.
+        guard::catch_up();
+        parked.wait(|| next(&waker));
     }
 }

@@ -1,6 +1,8 @@
 //! The behaviour of the core on the manual backend, whose time is virtual.
 
+mod boundary;
 mod conformance;
+mod depth;
 mod errors;
 mod groups;
 mod hostile;
@@ -11,6 +13,8 @@ mod send_sync;
 #[cfg(feature = "tracing")]
 mod spans;
 mod stress;
+#[cfg(feature = "tracing")]
+mod subscriber;
 mod support;
 mod texts;
 mod timeouts;

@@ -2,12 +2,15 @@
 
 use std::{
     sync::{Arc, Mutex, mpsc},
-    task::Poll,
+    task::{Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
 
-use caller::{Resolver, sleep_until, testing::Manual};
+use caller::{
+    AsyncEvent, Resolver, sleep_until,
+    testing::{Manual, Process},
+};
 use fastrand::Rng;
 
 use crate::support::{
@@ -174,4 +177,49 @@ fn the_thread_of_the_shared_list_goes_when_nothing_waits_and_comes_again() {
         sleep();
         eventually("the end of the thread", || threads() == 0);
     }
+}
+
+/// A stack as large as this is no thread's: what asks for no size of its own gets no thread.
+const NO_THREADS: (&str, &str) = ("RUST_MIN_STACK", "70368744177664");
+
+#[test]
+fn a_blocking_wait_needs_no_other_thread_to_end_on_time() {
+    let name = concat!(module_path!(), "::a_blocking_wait_needs_no_other_thread_to_end_on_time");
+    Process::of(name).variable(NO_THREADS.0, NO_THREADS.1).run(|| {
+        assert!(thread::Builder::new().spawn(|| ()).is_err(), "this test is about a machine without threads");
+        let time = Duration::from_millis(30);
+        on_time("an event", time, || {
+            assert!(AsyncEvent::new().wait().timeout(time).blocking().unwrap_err().is_timeout());
+        });
+        let (_resolver, pending) = Resolver::<()>::new();
+        on_time("a pending", time, || {
+            assert!(pending.handle().wait().timeout(time).blocking().unwrap_err().is_timeout());
+        });
+        // Where another executor polls, the wait looks at the clock again and again.
+        on_time("an event, elsewhere", time, || {
+            let waits = AsyncEvent::new();
+            assert!(futures::executor::block_on(waits.wait().timeout(time)).unwrap_err().is_timeout());
+        });
+    });
+}
+
+/// A waker that runs its task in the thread that wakes: all other timeouts go on.
+#[test]
+fn a_task_that_blocks_in_the_thread_of_the_timeouts_ends_on_time() {
+    struct Blocks(Mutex<Option<mpsc::Sender<bool>>>);
+    impl Wake for Blocks {
+        fn wake(self: Arc<Self>) {
+            let late = AsyncEvent::new().wait().timeout(Duration::from_millis(20)).blocking();
+            if let Some(ended) = self.0.lock().unwrap().take() {
+                ended.send(late.is_err()).unwrap();
+            }
+        }
+    }
+    let (sender, ended) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Blocks(Mutex::new(Some(sender)))));
+    let mut wait = Box::pin(AsyncEvent::new().wait().timeout(Duration::from_millis(1)));
+    assert!(poll(&mut wait, &waker).is_pending());
+    assert!(receive(&ended));
+    let next = AsyncEvent::new().wait().timeout(Duration::from_millis(1));
+    in_time("the next timeout", move || futures::executor::block_on(next).unwrap_err());
 }

@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, thread, time::Duration};
 
-use caller::{Caller, Result};
+use caller::{Caller, CallerState, Result};
 use caller_tokio::Tokio;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -180,4 +180,70 @@ fn calls_do_not_starve_each_other_of_the_budget() {
     assert_eq!(beside.wait_blocking().unwrap(), 0);
     caller.stop();
     caller.stopped().blocking().unwrap();
+}
+
+/// The body of a scope and the calls share one budget of tokio's.
+#[test]
+fn a_body_that_is_always_busy_holds_up_no_call() {
+    let (sender, name) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        Caller::builder().backend(Tokio::new()).run(async move |caller| {
+            sender.send(caller.clone()).unwrap();
+            let (again, mut received) = tokio::sync::mpsc::unbounded_channel();
+            again.send(0_u64).unwrap();
+            while let Some(number) = received.recv().await {
+                again.send(number + 1).unwrap();
+                if caller.state() != CallerState::Running {
+                    return;
+                }
+            }
+        })
+    });
+    let caller = name.recv().unwrap();
+    let limit = Duration::from_secs(10);
+    assert_eq!(caller.call_soon(async || 7).wait().timeout(limit).blocking().unwrap(), 7);
+    // Nor one that needs some of that budget.
+    let counts = caller.call_soon(async || {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        (0..300).for_each(|item| sender.send(item).unwrap());
+        let mut sum = 0;
+        for _ in 0..300 {
+            sum += receiver.recv().await.unwrap();
+        }
+        sum
+    });
+    assert_eq!(counts.wait().timeout(limit).blocking().unwrap(), 299 * 150);
+    caller.force_stop();
+    thread.join().unwrap().unwrap();
+}
+
+/// What shares the task of a scope may leave nothing of the budget.
+#[test]
+fn a_neighbour_that_is_always_busy_holds_up_no_call() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let busy = async {
+            loop {
+                tokio::task::consume_budget().await;
+            }
+        };
+        let scope = Caller::scope(Tokio::new(), async |caller| {
+            let asked = std::thread::spawn(move || {
+                caller.call_soon(async || 7).wait().timeout(Duration::from_secs(10)).blocking()
+            });
+            while !asked.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            asked.join().unwrap()
+        });
+        let never: std::convert::Infallible = tokio::select! {
+            biased;
+            never = busy => never,
+            answer = scope => {
+                assert_eq!(answer.unwrap().unwrap(), 7);
+                return;
+            }
+        };
+        match never {}
+    });
 }

@@ -1,13 +1,20 @@
 //! Cancelling: by several at once, by a stop, and with time to clean up.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
 use super::{hold_up, receive};
 use crate::{
-    PendingHandle, Resolver, current_pending,
+    AsyncEvent, Caller, PendingHandle, Resolver, current_pending,
     testing::{
         Fixture,
-        probe::{SOON, soon},
+        probe::{SOON, ends_soon, soon},
     },
 };
 
@@ -104,4 +111,43 @@ pub fn a_grace_without_end_is_a_grace<F: Fixture>() {
         assert_eq!(receive(&steps), "cleaned");
         assert!(call.wait_blocking().unwrap_err().is_cancelled());
     }
+}
+
+/// It has not begun when the scope ends, and asked for time to clean up.
+pub fn a_local_call_that_asked_for_time_before_its_turn_ends<F: Fixture>() {
+    ends_soon("a scope", || {
+        let fixture = F::new();
+        let ended = fixture.block_on(Caller::scope(fixture.backend(), async |caller: Caller| {
+            let local = caller.call_soon_local(async || current_pending().unwrap().cancel_requested().await);
+            let local = local.unwrap();
+            local.handle().grace(Duration::MAX);
+            local
+        }));
+        assert!(ended.unwrap().handle().is_done());
+    });
+}
+
+/// What is before it in the queue holds up its turn, and not its end.
+pub fn a_local_call_is_cancelled_behind_a_direct_call_that_waits<F: Fixture>() {
+    let caller = F::new().caller();
+    let here = caller.clone();
+    let (resolver, wait) = Resolver::<()>::new();
+    let (sender, local) = mpsc::channel();
+    let made = caller.call_soon(async move || {
+        here.call_direct_async(async move || drop(wait.await));
+        let ran = Arc::new(AtomicBool::new(false));
+        let (runs, waits) = (ran.clone(), AsyncEvent::new());
+        let call = here.call_soon_local(async move || {
+            runs.store(true, Ordering::SeqCst);
+            waits.wait().await;
+        });
+        sender.send((call.unwrap().handle(), ran)).unwrap();
+    });
+    made.wait_blocking().unwrap();
+    let (local, ran) = receive(&local);
+    assert!(local.cancel("enough"));
+    soon("the end of a cancelled call", || local.is_done());
+    resolver.resolve(()).unwrap();
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    assert!(!ran.load(Ordering::SeqCst), "it was cancelled before it began");
 }

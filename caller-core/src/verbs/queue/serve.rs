@@ -94,9 +94,9 @@ where
 }
 
 /// Items that the consumer has taken. Those that never run are dropped one by one: the destructor of an argument may panic.
-struct Batch<A>(VecDeque<QueueItem<A>>);
+struct Batch<A: 'static>(VecDeque<QueueItem<A>>);
 
-impl<A> Drop for Batch<A> {
+impl<A: 'static> Drop for Batch<A> {
     fn drop(&mut self) {
         for item in self.0.drain(..) {
             guard::discard(Place::ArgumentDrop, item);
