@@ -1,7 +1,7 @@
 //! The whole CI: which steps there are, in which order, and what becomes of the rest when one fails.
 
 use crate::{
-    deny, examples, features, imports, jupyter,
+    deny, examples, features, imports, jupyter, memcheck,
     outcome::{Outcome, Stop},
     report::{Report, Row},
     soak, steps, system,
@@ -77,6 +77,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "two minutes of random work on all backends, its seed printed",
         compiles: true,
         run: soak::step,
+    },
+    Step {
+        name: "memcheck",
+        about: "valgrind's memcheck over the tests of the core and both backends",
+        compiles: true,
+        run: memcheck::run,
     },
     Step {
         name: "deny",

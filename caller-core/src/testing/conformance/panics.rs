@@ -274,6 +274,8 @@ pub fn a_destructor_of_a_waker<F: Fixture>() {
 }
 
 pub fn a_waker_of_a_call_that_a_stop_ended<F: Fixture>() {
+    // They go on waiting.
+    let mut waits = Vec::new();
     stops_beside::<F>(|caller| {
         let handles: Vec<_> =
             (0..3).map(|_| caller.call_soon(async || pending::<()>().await).handle()).collect();
@@ -281,8 +283,7 @@ pub fn a_waker_of_a_call_that_a_stop_ended<F: Fixture>() {
         for handle in &handles {
             let mut wait = Box::pin(handle.wait());
             assert!(poll_with(wait.as_mut(), &panicking_waker()).is_pending());
-            // It goes on waiting.
-            std::mem::forget(wait);
+            waits.push(wait);
         }
         handles
     });
