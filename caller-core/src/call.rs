@@ -18,6 +18,6 @@ pub(crate) use self::{
     cell::Woken,
     item::{Inbox, Item, UnobservedFailure},
     job::{FnJob, Named, job},
-    outcome::{Convert, Fallible, Plain},
+    outcome::{Checked, Convert, Fallible, Plain},
     running::{Home, Kept, Run, TimeKey, call, defer, local_call},
 };

@@ -165,6 +165,10 @@ pub(crate) enum Kind {
         "the caller {0:?} belongs to this thread, and a thread has at most one; use it (`Caller::current`), or start this one in another thread"
     )]
     ThreadTaken(String),
+    #[error(
+        "a call reaches the resident just now; wait for it with `call_mut`, or with `call` if sharing will do"
+    )]
+    InUse,
     #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
     OtherThread(String),
     #[error(
@@ -251,10 +255,6 @@ impl Error {
     }
 
     /// The error of a call whose function returned an `Err`.
-    pub(crate) fn failed(error: BoxError, site: Site) -> Self {
-        Self::at(Kind::Failed(error.into()), site)
-    }
-
     pub(crate) fn panicked(panic: Panic, site: Site) -> Self {
         let message = panic.message().to_owned();
         Self::at(Kind::Panicked { message, payload: Mutex::new(Some(panic)) }, site)
@@ -340,6 +340,7 @@ impl Error {
                 | Kind::ThreadTaken(_)
                 | Kind::AlreadyStarted(_)
                 | Kind::OtherThread(_)
+                | Kind::InUse
                 | Kind::OutsideCall
                 | Kind::NotActive
                 | Kind::GroupRan

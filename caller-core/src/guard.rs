@@ -83,6 +83,8 @@ places! {
     DirectCall = "call_direct",
     /// An item of the queue of a function.
     QueueItem = "a queued call",
+    /// The destructor of the value of a resident.
+    ResidentDrop = "the destructor of a resident",
     /// The destructor of an argument that a queue did not serve.
     ArgumentDrop = "the destructor of a queued argument",
     /// The function of a single-consumer queue that gets what nobody will consume.

@@ -117,6 +117,8 @@ mod group;
 
 mod verbs;
 
+mod resident;
+
 mod private;
 
 #[cfg(feature = "test-util")]
@@ -152,6 +154,7 @@ pub use self::{
         CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,
         WaitMut, WaitShared, current_pending,
     },
+    resident::{OnPanic, Refused, Resident, ResidentBuilder, WeakResident},
     sync::{
         AsyncEvent, AsyncLock, AsyncLockGuard, AsyncLockGuardArc, Consumer, CountdownEvent, Moment, Next,
         ReentrantAsyncLock, ReentrantGuard, ReentrantGuardArc, SingleConsumerQueue, WaitCountdown, WaitEvent,

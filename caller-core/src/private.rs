@@ -20,11 +20,7 @@ pub use self::{
     run::{TEST_TIMEOUT, main, test},
 };
 pub use crate::call::{Failure, Outcome};
-use crate::{
-    caller::Caller,
-    error::{Error, Result},
-    pending::{Pending, Resolver},
-};
+use crate::{caller::Caller, error::Result};
 
 /// What `caller = …` may give.
 #[diagnostic::on_unimplemented(
@@ -57,12 +53,4 @@ impl<C: CallerSource> CallerSource for Result<C> {
 /// The caller that an attribute names.
 pub fn caller(source: impl CallerSource) -> Result<Caller> {
     source.into_caller()
-}
-
-/// A pending that is done: the call could not even be made.
-#[track_caller]
-fn failed<T: Send + 'static>(error: Error) -> Pending<T> {
-    let (resolver, pending) = Resolver::new();
-    resolver.fail_with(error);
-    pending
 }

@@ -2,6 +2,7 @@
 //! once, goes on with what is woken, and at the end stops it all.
 
 mod guests;
+mod residents;
 
 mod calls;
 
@@ -24,7 +25,7 @@ use std::{
 use self::calls::Calls;
 #[cfg(all(test, loom))]
 pub(crate) use self::calls::Calls;
-pub(crate) use self::here::{guest, refuse, with_home};
+pub(crate) use self::here::{guest, refuse, residents, with_home};
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Item, UnobservedFailure},

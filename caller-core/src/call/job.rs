@@ -3,7 +3,7 @@
 use std::{any::type_name, convert::Infallible, future::Future, marker::PhantomData, sync::Arc};
 
 use super::outcome::Convert;
-use crate::error::{BoxError, Result};
+use crate::error::{Kind, Result};
 
 /// The types of a call.
 pub(crate) trait Work: 'static {
@@ -23,7 +23,7 @@ pub(crate) trait Work: 'static {
     /// Makes the future.
     fn begin(start: Self::Start) -> Self::Future;
     /// What the output of the future means.
-    fn convert(output: <Self::Future as Future>::Output) -> Result<Self::Value, BoxError>;
+    fn convert(output: <Self::Future as Future>::Output) -> Result<Self::Value, Kind>;
 }
 
 /// The name of a call. Most have none, and pay nothing for it.
@@ -85,7 +85,7 @@ where
         (start.make)()
     }
 
-    fn convert(output: F::Output) -> Result<C::Value, BoxError> {
+    fn convert(output: F::Output) -> Result<C::Value, Kind> {
         C::convert(output)
     }
 }
@@ -114,7 +114,7 @@ where
         match start {}
     }
 
-    fn convert(output: F::Output) -> Result<C::Value, BoxError> {
+    fn convert(output: F::Output) -> Result<C::Value, Kind> {
         C::convert(output)
     }
 }
@@ -140,7 +140,7 @@ impl<J: FnJob> Work for Boxed<J> {
         J::begin(*start.0)
     }
 
-    fn convert(output: <J::Future as Future>::Output) -> Result<J::Value, BoxError> {
+    fn convert(output: <J::Future as Future>::Output) -> Result<J::Value, Kind> {
         J::convert(output)
     }
 }
@@ -169,7 +169,7 @@ impl<J: FnJob> Work for Named<J> {
         J::begin(start.job)
     }
 
-    fn convert(output: <J::Future as Future>::Output) -> Result<J::Value, BoxError> {
+    fn convert(output: <J::Future as Future>::Output) -> Result<J::Value, Kind> {
         J::convert(output)
     }
 }

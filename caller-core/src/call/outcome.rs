@@ -1,13 +1,15 @@
 //! What a function may give, and how it becomes the outcome of its call.
 
-use crate::error::{BoxError, Result};
+use std::marker::PhantomData;
+
+use crate::error::{BoxError, Kind, Result};
 
 /// How the output of a function becomes an outcome.
 pub(crate) trait Convert<O> {
     /// The value of a call that ended well.
     type Value;
-    /// The value, or the error that the call failed with.
-    fn convert(output: O) -> Result<Self::Value, BoxError>;
+    /// The value, or what went wrong with the call.
+    fn convert(output: O) -> Result<Self::Value, Kind>;
 }
 
 /// The output is the value.
@@ -19,7 +21,7 @@ pub(crate) enum Fallible {}
 impl<T> Convert<T> for Plain {
     type Value = T;
 
-    fn convert(output: T) -> Result<T, BoxError> {
+    fn convert(output: T) -> Result<T, Kind> {
         Ok(output)
     }
 }
@@ -27,8 +29,19 @@ impl<T> Convert<T> for Plain {
 impl<R: Outcome> Convert<R> for Fallible {
     type Value = R::Value;
 
-    fn convert(output: R) -> Result<R::Value, BoxError> {
-        output.into_result()
+    fn convert(output: R) -> Result<R::Value, Kind> {
+        output.into_result().map_err(|error| Kind::Failed(error.into()))
+    }
+}
+
+/// What a function gives means what it means elsewhere; that it could not be called is the error of the call.
+pub(crate) struct Checked<C>(PhantomData<C>);
+
+impl<C: Convert<O>, O> Convert<Result<O, Kind>> for Checked<C> {
+    type Value = C::Value;
+
+    fn convert(output: Result<O, Kind>) -> Result<C::Value, Kind> {
+        C::convert(output?)
     }
 }
 

@@ -249,7 +249,7 @@ impl<W: Work> Running<W> {
                 guard::discard(Place::ContextDrop, context);
                 let outcome = match outcome {
                     Ok(Ok(value)) => Ok(value),
-                    Ok(Err(error)) => Err(Error::failed(error, call.site())),
+                    Ok(Err(kind)) => Err(Error::at(kind, call.site())),
                     Err(panic) => Err(Error::panicked(panic, call.site())),
                 };
                 self.finish(home, outcome);

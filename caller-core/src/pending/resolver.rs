@@ -168,3 +168,13 @@ impl<T: Send + 'static> fmt::Debug for Resolver<T> {
         f.debug_tuple("Resolver").field(&self.handle()).finish()
     }
 }
+
+impl<T: Send + 'static> Pending<T> {
+    /// A pending that is done: the call could not even be made.
+    #[track_caller]
+    pub(crate) fn failed(error: Error) -> Self {
+        let (resolver, pending) = Resolver::new();
+        resolver.fail_with(error);
+        pending
+    }
+}

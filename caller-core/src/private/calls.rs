@@ -2,7 +2,6 @@
 
 use std::{panic::Location, time::Duration};
 
-use super::failed;
 use crate::{
     call::{Fallible, Outcome, Plain, Unattended, job},
     caller::Caller,
@@ -21,7 +20,7 @@ fn tracked<T: Send + 'static>(
 ) -> Pending<T> {
     match caller {
         Ok(caller) => call(caller, Context::current(), Location::caller()),
-        Err(error) => failed(error),
+        Err(error) => Pending::failed(error),
     }
 }
 

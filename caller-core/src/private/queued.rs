@@ -3,7 +3,6 @@
 
 use std::{future::pending, panic::Location, sync::Arc};
 
-use super::failed;
 use crate::{
     call::{self, Convert, Fallible, Outcome, Plain, Unattended, job},
     caller::Caller,
@@ -93,7 +92,7 @@ where
     T: Send + 'static,
 {
     let here = Location::caller();
-    put_call::<Plain, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
+    put_call::<Plain, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(Pending::failed)
 }
 
 #[track_caller]
@@ -105,7 +104,7 @@ where
     R::Value: Send + 'static,
 {
     let here = Location::caller();
-    put_call::<Fallible, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(failed)
+    put_call::<Fallible, _, _, _, _>(caller, here, function, arguments).unwrap_or_else(Pending::failed)
 }
 
 #[track_caller]
@@ -122,7 +121,8 @@ where
     T: Send + 'static,
 {
     let here = Location::caller();
-    put_method::<Plain, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
+    put_method::<Plain, _, _, _, _, _>(caller, here, function, object, arguments)
+        .unwrap_or_else(Pending::failed)
 }
 
 #[track_caller]
@@ -140,7 +140,8 @@ where
     R::Value: Send + 'static,
 {
     let here = Location::caller();
-    put_method::<Fallible, _, _, _, _, _>(caller, here, function, object, arguments).unwrap_or_else(failed)
+    put_method::<Fallible, _, _, _, _, _>(caller, here, function, object, arguments)
+        .unwrap_or_else(Pending::failed)
 }
 
 /// The queue of a function whose calls are put by `queue_call_pending`.

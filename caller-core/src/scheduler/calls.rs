@@ -12,7 +12,7 @@ use std::{
 
 use slab::Slab;
 
-use super::guests::Guests;
+use super::{guests::Guests, residents::Residents};
 use crate::{
     backend::Runtime,
     call::{Boxes, Home, Inbox, Kept, TimeKey, Woken},
@@ -25,6 +25,7 @@ pub(crate) struct Calls {
     pub(crate) timers: Arc<Timers>,
     pub(crate) runtime: Rc<dyn Runtime>,
     pub(crate) guests: Guests,
+    pub(crate) residents: Residents,
     kept: RefCell<Slab<Pin<Box<dyn Kept>>>>,
     /// The places of calls to go on with.
     ready: RefCell<VecDeque<u32>>,
@@ -55,6 +56,7 @@ impl Calls {
             timers,
             runtime,
             guests: Guests::new(),
+            residents: Residents::default(),
             kept: RefCell::default(),
             ready: RefCell::default(),
             times: RefCell::default(),

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::calls::Calls;
+use super::{calls::Calls, residents::Residents};
 use crate::{
     backend::{Backend, Guest},
     call::Home,
@@ -30,6 +30,11 @@ fn here() -> Option<Rc<Calls>> {
 /// Lends the scheduler of this thread, if there is one, to whoever makes a call of a future of this thread.
 pub(crate) fn with_home<R>(lend: impl FnOnce(&dyn Home) -> R) -> Option<R> {
     here().map(|calls| lend(&*calls))
+}
+
+/// Lends what lives in this thread, if a scheduler does.
+pub(crate) fn residents<R>(lend: impl FnOnce(&Residents) -> R) -> Option<R> {
+    here().map(|calls| lend(&calls.residents))
 }
 
 /// Ends a call that this thread's scheduler keeps and that cannot be queued, because the caller stops.

@@ -53,6 +53,7 @@ impl Scheduler {
 
     /// Everything has ended: nobody reaches this scheduler any more.
     fn finish(&mut self) {
+        self.calls.residents.end();
         self.calls.guests.end();
         self.calls.close();
         guard::discard_now(Place::Runtime, self.sleep.take());

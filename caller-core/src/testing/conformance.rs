@@ -22,6 +22,7 @@ pub mod pool;
 pub mod queued;
 pub mod reentry;
 pub mod rejects;
+pub mod resident;
 pub mod room;
 pub mod scopes;
 pub mod single_queue;
@@ -123,6 +124,24 @@ macro_rules! conformance {
             thr_stop_while_calls_wait
             thr_cancelled_calls_wait_no_longer
             thr_settings_at_their_limits);
+        $crate::__stamp!($fixture, resident:
+            res_01_made_reached_and_dropped_in_its_thread
+            res_02_calls_that_share_go_on_together
+            res_03_one_at_a_time_alone_in_the_order_made
+            res_04_one_that_is_cancelled_makes_room
+            res_05_failures_are_those_of_the_call
+            res_06_bound_to_a_function_for_any_verb
+            res_07_derived_from_another
+            res_08_in_its_own_thread_without_waiting
+            res_09_ended_by_the_last_handle_behind_its_calls
+            res_10_closed
+            res_11_ended_by_the_stop_behind_the_calls
+            res_12_handles_are_equal_by_identity
+            res_13_a_panic_costs_the_call_and_what_its_policy_says
+            res_14_a_thread_of_its_own
+            res_15_a_value_that_exists_already
+            res_16_what_is_made_for_nobody_is_dropped_in_its_thread
+            res_17_a_call_is_an_ordinary_call);
         $crate::__stamp!($fixture, ends:
             a_stopped_caller_has_no_unfinished_calls
             a_caller_that_is_stopped_before_it_ran_ends_its_calls_first

@@ -2,9 +2,8 @@
 
 use std::{
     cell::RefCell,
+    fmt::Display,
     future::Future,
-    io,
-    marker::PhantomData,
     mem,
     panic::resume_unwind,
     pin::Pin,
@@ -16,10 +15,9 @@ use std::{
 
 use crate::{
     backend::{Backend, Guest, LocalFuture},
-    call::Convert,
     caller::Caller,
     context::Context,
-    error::{BoxError, Result},
+    error::{BoxError, Kind, Result},
     guard::{self, Place},
     pending::{Current, Pending, PendingHandle, current_pending},
     scheduler,
@@ -64,6 +62,11 @@ impl Caller {
     }
 }
 
+/// The call fails, because its guest does.
+fn no_guest(why: impl Display) -> Kind {
+    Kind::Failed(BoxError::from(format!("its runtime could not be made a guest: {why}")).into())
+}
+
 /// A call that is made, polled and dropped inside a guest.
 pub(crate) struct InGuest<M, T> {
     backend: Arc<dyn Backend>,
@@ -88,13 +91,13 @@ where
     F: Future<Output = T> + 'static,
     T: 'static,
 {
-    type Output = io::Result<T>;
+    type Output = Result<T, Kind>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let guest = match &this.guest {
             Some(guest) => guest.clone(),
-            None => this.guest.insert(scheduler::guest(&this.backend)?).clone(),
+            None => this.guest.insert(scheduler::guest(&this.backend).map_err(no_guest)?).clone(),
         };
         let mut entered = false;
         guest.enter(&mut || {
@@ -112,14 +115,14 @@ where
         });
         if !entered {
             // It would never be polled.
-            return Poll::Ready(Err(io::Error::other("its `enter` did not call the function")));
+            return Poll::Ready(Err(no_guest("its `enter` did not call the function")));
         }
         match this.output.take() {
             Some(Ok(output)) => Poll::Ready(Ok(output)),
             // On to whoever polls the call, who knows what to do with it.
             Some(Err(payload)) => resume_unwind(payload),
             None if this.adopted.is_some() => Poll::Pending,
-            None => Poll::Ready(Err(io::Error::other("it ended under the call"))),
+            None => Poll::Ready(Err(no_guest("it ended under the call"))),
         }
     }
 }
@@ -196,16 +199,5 @@ impl<M, F> Drop for Inside<M, F> {
         if self.future.is_some() || self.make.is_some() {
             self.run(|this| guard::discard_now(Place::FutureDrop, (this.make.take(), this.future.take())));
         }
-    }
-}
-
-/// What a function gives inside a guest means what it does outside; that there is no guest is a failure of the call.
-pub(crate) struct Guested<C>(PhantomData<C>);
-
-impl<C: Convert<O>, O> Convert<io::Result<O>> for Guested<C> {
-    type Value = C::Value;
-
-    fn convert(output: io::Result<O>) -> Result<C::Value, BoxError> {
-        C::convert(output.map_err(|error| format!("its runtime could not be made a guest: {error}"))?)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{future::Future, panic::Location, sync::Arc, time::Duration};
 
-use super::guest::{Guested, InGuest};
+use super::guest::InGuest;
 use crate::{
     backend::Backend,
-    call::{self, Convert, Fallible, FnJob, Named, Plain, Run, job},
+    call::{self, Checked, Convert, Fallible, FnJob, Named, Plain, Run, job},
     caller::Caller,
     caller_id::CallerId,
     context::Context,
@@ -151,7 +151,7 @@ impl<F> Schedule<'_, F> {
             None => named(job::<F, C, _>(make), name, context, location, id),
             Some(backend) => {
                 let inside = move || InGuest::new(backend, make);
-                named(job::<F, Guested<C>, _>(inside), name, context, location, id)
+                named(job::<F, Checked<C>, _>(inside), name, context, location, id)
             }
         };
         let pending = Pending::new(take.clone());

@@ -67,6 +67,11 @@ impl<T: 'static> List<T> {
         self.position(key).is_some_and(|at| self.entries[at].1.is_some())
     }
 
+    /// The waiter that came first.
+    pub(crate) fn first(&self) -> Option<&T> {
+        self.entries.front()?.1.as_ref()
+    }
+
     /// Removes the waiter with this key. None if it was removed before.
     #[must_use]
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {

@@ -79,7 +79,7 @@ async fn yield_now() {
 beside! {
     fn a_body_of_a_scope_and_the_value_of_that_scope(caller) {
         let call = caller.call_soon(async || BOMB.scope(Bomb::default(), async { panic!("a body, on purpose") }).await);
-        let error: caller::Error = call.wait().timeout(LONG).blocking().map(|()| ()).unwrap_err();
+        let error: caller::Error = call.wait().timeout(LONG).blocking().unwrap_err();
         assert!(error.is_panic());
     }
 

@@ -235,6 +235,19 @@ fn panics_at<F: Fixture>(place: Place, fixture: &F, caller: &Caller, what: &str)
             // The last reference, which is ours.
             std::mem::forget(waker);
         }
+        Place::ResidentDrop => {
+            let made = caller.resident(async || Bomb::default()).wait().timeout(LONG).blocking();
+            let one = made.expect("it can be made");
+            assert!(one.close().wait().timeout(LONG).blocking().is_ok(), "{what}");
+            let made = caller.resident(async || Bomb::default()).wait().timeout(LONG).blocking();
+            let two = made.expect("it can be made");
+            let gone = two.gone();
+            drop(two);
+            gone.timeout(LONG).blocking().expect("it ends with its last handle");
+            // One that ends with the caller.
+            let three = caller.resident(async || Bomb::default()).wait().timeout(LONG).blocking();
+            std::mem::forget(three.expect("it can be made"));
+        }
         Place::DoneCallback => {
             let call = begun(caller, ());
             let told = AsyncEvent::new();

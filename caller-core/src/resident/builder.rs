@@ -1,0 +1,214 @@
+//! How a resident is made.
+
+use std::{panic::Location, sync::Arc};
+
+use super::{
+    handle::Resident,
+    slot::{Make, Policy},
+};
+use crate::{
+    call::{Checked, Convert, Fallible, Plain, job},
+    caller::Caller,
+    context::Context,
+    error::{BoxError, Kind, Result},
+    guard::{self, Place},
+    pending::Pending,
+};
+
+/// What becomes of the value of a resident when a call that reaches it panics. The panic is the error of that call in any
+/// case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnPanic {
+    /// It stays as the call left it.
+    #[default]
+    Keep,
+    /// It is dropped, and the resident has ended.
+    Close,
+}
+
+impl Caller {
+    /// Makes a value in this caller's thread, and keeps it there as a [`Resident`]. It need not be `Send`.
+    #[track_caller]
+    pub fn resident<F, T>(&self, make: F) -> Pending<Resident<T>>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: 'static,
+    {
+        self.resident_builder().build(make)
+    }
+
+    /// As [`resident`](Self::resident), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_resident<F, T, E>(&self, make: F) -> Pending<Resident<T>>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: 'static,
+    {
+        self.resident_builder().try_build(make)
+    }
+
+    /// Makes a resident with options.
+    pub fn resident_builder(&self) -> ResidentBuilder<'_> {
+        ResidentBuilder { caller: self, name: None, on_panic: OnPanic::Keep, thread: None }
+    }
+}
+
+/// Options of a [`Resident`]; made by [`Caller::resident_builder`].
+#[must_use = "nothing is made until `build`"]
+#[derive(Debug)]
+pub struct ResidentBuilder<'a> {
+    caller: &'a Caller,
+    name: Option<Arc<str>>,
+    on_panic: OnPanic,
+    thread: Option<String>,
+}
+
+impl ResidentBuilder<'_> {
+    /// Its name, for texts.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What becomes of the value when a call panics. It is kept unless this is set.
+    pub fn on_panic(mut self, on_panic: OnPanic) -> Self {
+        self.on_panic = on_panic;
+        self
+    }
+
+    /// Gives it a thread of its own, for a value whose methods block: that of a new child of the caller, which has this name
+    /// and ends with the value.
+    pub fn own_thread(mut self, name: impl Into<String>) -> Self {
+        self.thread = Some(name.into());
+        self
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    ///
+    /// The pending ends with an error if the function panics, if the caller stops, or if a thread of its own cannot be had
+    /// ([`is_start`](crate::Error::is_start)) or its name is taken ([`is_mismatch`](crate::Error::is_mismatch)).
+    #[track_caller]
+    pub fn build<F, T>(self, make: F) -> Pending<Resident<T>>
+    where
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: 'static,
+    {
+        let policy = policy(self.on_panic);
+        self.submit::<F, Plain, _, _>(
+            async move |place| Ok(place.settle(make().await, policy())?),
+            Location::caller(),
+        )
+    }
+
+    /// Makes it; an `Err` makes the call failed.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    #[track_caller]
+    pub fn try_build<F, T, E>(self, make: F) -> Pending<Resident<T>>
+    where
+        F: AsyncFnOnce() -> Result<T, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: 'static,
+    {
+        let policy = policy(self.on_panic);
+        let make = async move |place: Seat| match make().await {
+            Ok(value) => place.settle(value, policy()).map(Ok),
+            Err(error) => Ok(Err(error)),
+        };
+        self.submit::<F, Fallible, _, _>(make, Location::caller())
+    }
+
+    /// Makes it, and makes the value anew after a call has panicked: with the next call, which waits for that. If it cannot
+    /// be made, that call ends with the error, and the next one tries again.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    #[track_caller]
+    pub fn build_remaking<F, T, E>(self, make: F) -> Pending<Resident<T>>
+    where
+        F: AsyncFn() -> Result<T, E> + Clone + Send + 'static,
+        E: Into<BoxError> + 'static,
+        T: 'static,
+    {
+        let first = make.clone();
+        let make = async move |place: Seat| {
+            let again: Make<T> = Box::new(move || {
+                let make = make.clone();
+                Box::pin(async move { make().await.map_err(|error| Kind::Failed(error.into().into())) })
+            });
+            match first().await {
+                Ok(value) => place.settle(value, Policy::Remake(again)).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        };
+        self.submit::<F, Fallible, _, _>(make, Location::caller())
+    }
+
+    fn submit<N, C, O, T>(
+        self,
+        make: impl AsyncFnOnce(Seat) -> Result<O, Kind> + Send + 'static,
+        location: &'static Location<'static>,
+    ) -> Pending<Resident<T>>
+    where
+        N: 'static,
+        C: Convert<O, Value = Resident<T>> + 'static,
+        O: 'static,
+        T: 'static,
+    {
+        let own = match &self.thread {
+            None => None,
+            Some(name) => match self.caller.child_builder().name(name).spawn() {
+                Ok(own) => Some(own),
+                Err(error) => return Pending::failed(error),
+            },
+        };
+        let caller = own.as_ref().unwrap_or(self.caller).clone();
+        let seat = Seat { caller: caller.clone(), name: self.name, own: Own(own) };
+        let call = job::<N, Checked<C>, _>(move || make(seat));
+        caller.submit(call, None, Context::current(), location)
+    }
+}
+
+fn policy<T>(on_panic: OnPanic) -> impl FnOnce() -> Policy<T> + Send {
+    move || match on_panic {
+        OnPanic::Keep => Policy::Keep,
+        OnPanic::Close => Policy::Close,
+    }
+}
+
+/// Where a value will be kept.
+struct Seat {
+    caller: Caller,
+    name: Option<Arc<str>>,
+    own: Own,
+}
+
+/// A thread that was made for the value: it ends if there is none.
+struct Own(Option<Caller>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(own) = self.0.take() {
+            own.force_stop();
+        }
+    }
+}
+
+impl Seat {
+    fn settle<T: 'static>(mut self, value: T, policy: Policy<T>) -> Result<Resident<T>, Kind> {
+        let own = self.own.0.take();
+        let settled = Resident::settle(self.caller.clone(), self.name.take(), value, policy, own.clone());
+        settled.map_err(|(kind, value)| {
+            guard::discard_now(Place::ResidentDrop, value);
+            self.own.0 = own;
+            kind
+        })
+    }
+}

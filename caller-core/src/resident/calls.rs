@@ -1,0 +1,209 @@
+//! Calls of a resident: functions that are given its value, in its thread.
+
+use std::panic::Location;
+
+use super::handle::Resident;
+use crate::{
+    call::{Checked, Fallible, Plain, job},
+    context::Context,
+    error::{BoxError, Kind},
+    guard::{self, Place},
+    pending::Pending,
+};
+
+impl<T: 'static> Resident<T> {
+    /// Runs an async function with `&T`, in the value's thread, and gives a [`Pending`] of what it returns. Such calls go
+    /// on together: what one awaits holds up no other.
+    ///
+    /// It is a call like one of [`call_soon`](crate::Caller::call_soon), with all that belongs to one: context, cancelling,
+    /// timeouts, groups, trackers.
+    ///
+    /// # Errors
+    ///
+    /// The pending ends with [`is_closed`](crate::Error::is_closed) if the value is gone.
+    #[track_caller]
+    pub fn call<F, R>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(&T) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let call = job::<F, Checked<Plain>, _>(move || this.share(function));
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// As [`call`](Self::call), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_call<F, R, E>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(&T) -> Result<R, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let call = job::<F, Checked<Fallible>, _>(move || this.share(function));
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// Runs an async function with `&mut T`, in the value's thread: alone, when the calls that came before have ended.
+    ///
+    /// A call that is cancelled meanwhile is dropped in that thread, and the next goes on.
+    ///
+    /// # Errors
+    ///
+    /// The pending ends with [`is_closed`](crate::Error::is_closed) if the value is gone.
+    #[track_caller]
+    pub fn call_mut<F, R>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(&mut T) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let call = job::<F, Checked<Plain>, _>(move || this.alone(function));
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// As [`call_mut`](Self::call_mut), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_call_mut<F, R, E>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(&mut T) -> Result<R, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let call = job::<F, Checked<Fallible>, _>(move || this.alone(function));
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// Makes a value from this one, which need not be `Send` either, and keeps it in the same thread as a resident of its
+    /// own: a statement of a connection, a part of a window.
+    #[track_caller]
+    pub fn derive<F, U>(&self, function: F) -> Pending<Resident<U>>
+    where
+        F: AsyncFnOnce(&T) -> U + Send + 'static,
+        U: 'static,
+    {
+        let this = self.clone();
+        let derive = async move || {
+            let caller = this.caller().clone();
+            let value = this.share(function).await?;
+            Resident::settle_plain(caller, value)
+        };
+        let call = job::<F, Checked<Plain>, _>(derive);
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// As [`derive`](Self::derive), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_derive<F, U, E>(&self, function: F) -> Pending<Resident<U>>
+    where
+        F: AsyncFnOnce(&T) -> Result<U, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        U: 'static,
+    {
+        let this = self.clone();
+        let derive = async move || {
+            let caller = this.caller().clone();
+            match this.share(function).await? {
+                Ok(value) => Resident::settle_plain(caller, value).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        };
+        let call = job::<F, Checked<Fallible>, _>(derive);
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// Ends it: calls that were made before run first, then the value is dropped, and the pending is done. Calls that come
+    /// later end with [`is_closed`](crate::Error::is_closed).
+    #[track_caller]
+    pub fn close(&self) -> Pending<()> {
+        let this = self.clone();
+        let close = async move || {
+            let value = this.take().await?;
+            let _ends = EndOnDrop(&this);
+            guard::discard_now(Place::ResidentDrop, value);
+            Ok(())
+        };
+        let call = job::<Self, Checked<Plain>, _>(close);
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// Ends it with a function that is given the value itself, when the calls that were made before have ended.
+    ///
+    /// ```
+    /// # use caller::{Caller, testing::Manual};
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// let lines = caller.resident(async || vec!["one", "two"]).wait_blocking()?;
+    /// let text = lines.close_with(async |lines| lines.join(" and ")).wait_blocking()?;
+    /// assert_eq!(text, "one and two");
+    /// assert!(lines.is_gone());
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn close_with<F, R>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(T) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let close = async move || {
+            let value = this.take().await?;
+            let _ends = EndOnDrop(&this);
+            Ok(function(value).await)
+        };
+        let call = job::<F, Checked<Plain>, _>(close);
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// As [`close_with`](Self::close_with), for a function that returns a `Result`: an `Err` makes the call failed. The
+    /// value is gone all the same.
+    #[track_caller]
+    pub fn try_close_with<F, R, E>(&self, function: F) -> Pending<R>
+    where
+        F: AsyncFnOnce(T) -> Result<R, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        R: Send + 'static,
+    {
+        let this = self.clone();
+        let close = async move || {
+            let value = this.take().await?;
+            let _ends = EndOnDrop(&this);
+            Ok(function(value).await)
+        };
+        let call = job::<F, Checked<Fallible>, _>(close);
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
+    }
+
+    /// Runs a function with the value, in its thread, together with others.
+    pub(super) async fn share<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&T) -> R,
+    {
+        self.slot()?.share(function).await
+    }
+
+    /// Runs a function with the value, in its thread, alone.
+    pub(super) async fn alone<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&mut T) -> R,
+    {
+        self.slot()?.alone(function).await
+    }
+
+    async fn take(&self) -> Result<T, Kind> {
+        self.slot()?.take().await
+    }
+}
+
+/// Gives up the place of a value that was taken out.
+struct EndOnDrop<'a, T: 'static>(&'a Resident<T>);
+
+impl<T> Drop for EndOnDrop<'_, T> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}

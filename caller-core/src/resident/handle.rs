@@ -1,0 +1,238 @@
+//! The handle of a resident.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    marker::PhantomData,
+    rc::Rc,
+    sync::{Arc, OnceLock, Weak},
+};
+
+use super::slot::{Policy, Slot};
+use crate::{
+    caller::Caller,
+    error::Kind,
+    guard::{self, Place},
+    scheduler,
+    sync::{AsyncEvent, WaitEvent},
+};
+
+/// A value that lives in the thread of a caller, and need not be `Send`: a connection, a widget, an interpreter.
+///
+/// The handle is `Send`, `Sync` and `Clone` whatever the type is, and equal and hashed by identity. The value is made in
+/// the caller's thread, never leaves it, and is dropped there. Any thread reaches it by calls, which are ordinary calls of
+/// that caller: [`call`](Self::call) gives a function `&T`, together with others; [`call_mut`](Self::call_mut) gives it
+/// `&mut T`, alone. They come in the order made: a call that shares does not overtake one that waits to be alone.
+///
+/// ```
+/// # use caller::{Caller, Resident, testing::Manual};
+/// # use std::{cell::Cell, rc::Rc};
+/// # fn main() -> caller::Result<()> {
+/// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+/// // Made in the caller's thread; an `Rc` could not come from here.
+/// let count: Resident<Rc<Cell<u32>>> = caller.resident(async || Rc::new(Cell::new(6))).wait_blocking()?;
+/// let next = count.call(async |count| {
+///     count.set(count.get() + 1);
+///     count.get()
+/// });
+/// assert_eq!(next.wait_blocking()?, 7);
+/// # caller.stop();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Its end
+///
+/// The value is dropped, in its thread, when the last handle is gone and every call that was made through one has ended;
+/// when it is closed ([`close`](Self::close), [`close_with`](Self::close_with)); or when its caller stops: calls end first,
+/// then residents, the last made first, while the runtime is there. Handles inside of values that lead to each other keep
+/// them until then. [`gone`](Self::gone) waits for it. A call that comes later ends with
+/// [`is_closed`](crate::Error::is_closed).
+///
+/// # Panics in calls
+///
+/// A panic costs the call that it happens in. The value stays as that call left it, unless
+/// [`on_panic`](ResidentBuilder::on_panic) or [`build_remaking`](ResidentBuilder::build_remaking) says otherwise.
+///
+/// # Errors that are not `Send`
+///
+/// What a call returns crosses threads, and so do errors: one that is not `Send`, such as that of a Lua interpreter, is
+/// turned into its text, or into a type of your own, inside the call (`map_err(|error| error.to_string())`), or kept in the
+/// thread as a resident of its own by [`derive`](Self::derive).
+///
+/// [`ResidentBuilder::on_panic`]: super::ResidentBuilder::on_panic
+pub struct Resident<T: 'static>(pub(super) Arc<Shared>, PhantomData<fn() -> T>);
+
+/// What the handles of a resident share.
+pub(super) struct Shared {
+    pub(super) caller: Caller,
+    pub(super) name: Option<Arc<str>>,
+    /// Its number among the residents of its thread, once it is there.
+    number: OnceLock<u64>,
+    pub(super) gone: AsyncEvent,
+}
+
+impl Drop for Shared {
+    /// The last handle is gone, and no call is under way that was made through one.
+    fn drop(&mut self) {
+        if let Some(&number) = self.number.get()
+            && !self.gone.is_set()
+        {
+            // In a caller that stops, the value ends with that.
+            self.caller.call_direct(move || {
+                let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
+            });
+        }
+    }
+}
+
+impl<T: 'static> Resident<T> {
+    /// Gives a value of this thread, which is the caller's, a place and a handle.
+    pub(super) fn settle(
+        caller: Caller,
+        name: Option<Arc<str>>,
+        value: T,
+        policy: Policy<T>,
+        own: Option<Caller>,
+    ) -> Result<Self, (Kind, T)> {
+        if !caller.is_here() {
+            return Err((Kind::OtherThread(caller.name().to_owned()), value));
+        }
+        if !caller.is_running() {
+            return Err((Kind::Closed { reason: caller.0.stop_reason() }, value));
+        }
+        let gone = AsyncEvent::new();
+        let mut slot = Some(Rc::new(Slot::new(value, policy, gone.clone(), own)));
+        let number = scheduler::residents(|residents| slot.take().map(|slot| residents.add(slot))).flatten();
+        let shared = Shared { caller, name, number: OnceLock::new(), gone };
+        if let Some(number) = number {
+            let _first = shared.number.set(number);
+        }
+        Ok(Self(Arc::new(shared), PhantomData))
+    }
+
+    /// The value's place, in its thread.
+    pub(super) fn slot(&self) -> Result<Rc<Slot<T>>, Kind> {
+        if !self.0.caller.is_here() {
+            return Err(Kind::OtherThread(self.0.caller.name().to_owned()));
+        }
+        let known = self.0.number.get();
+        let slot =
+            known.and_then(|&number| scheduler::residents(|residents| residents.get(number)).flatten());
+        slot.and_then(|slot| slot.downcast().ok()).ok_or_else(|| self.has_ended())
+    }
+
+    /// The value was taken out, and comes back no more.
+    pub(super) fn give_up(&self) {
+        if let Some(&number) = self.0.number.get() {
+            let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
+        }
+        self.0.gone.set();
+    }
+
+    /// As [`settle`](Self::settle), for one without a name of its own.
+    pub(super) fn settle_plain(caller: Caller, value: T) -> Result<Self, Kind> {
+        Self::settle(caller, None, value, Policy::Keep, None).map_err(|(kind, value)| {
+            guard::discard_now(Place::ResidentDrop, value);
+            kind
+        })
+    }
+
+    pub(super) fn has_ended(&self) -> Kind {
+        Kind::Closed { reason: format!("{self} has ended") }
+    }
+
+    /// The caller in whose thread the value lives.
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// The name that it was given.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Waits until the value is gone: dropped, or taken by [`close_with`](Self::close_with).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost by dropping the future.
+    pub fn gone(&self) -> WaitEvent {
+        self.0.gone.wait()
+    }
+
+    /// Whether the value is gone.
+    pub fn is_gone(&self) -> bool {
+        self.0.gone.is_set()
+    }
+
+    /// A handle that does not keep the value.
+    pub fn downgrade(&self) -> WeakResident<T> {
+        WeakResident(Arc::downgrade(&self.0), PhantomData)
+    }
+}
+
+impl<T> Clone for Resident<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> PartialEq for Resident<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Eq for Resident<T> {}
+
+impl<T> Hash for Resident<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+/// `the resident "db" of the caller "main"`, or with the type where it has no name.
+impl<T> fmt::Display for Resident<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.name {
+            Some(name) => write!(f, "the resident {name:?} of the caller {:?}", self.0.caller.name()),
+            None => {
+                let type_name = std::any::type_name::<T>();
+                write!(f, "the resident `{type_name}` of the caller {:?}", self.0.caller.name())
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Resident<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resident")
+            .field("name", &self.0.name)
+            .field("caller", &self.0.caller.name())
+            .field("gone", &self.is_gone())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle of a [`Resident`] that does not keep the value.
+pub struct WeakResident<T: 'static>(Weak<Shared>, PhantomData<fn() -> T>);
+
+impl<T> WeakResident<T> {
+    /// A handle that keeps it, unless the last one is gone.
+    pub fn upgrade(&self) -> Option<Resident<T>> {
+        self.0.upgrade().map(|shared| Resident(shared, PhantomData))
+    }
+}
+
+impl<T> Clone for WeakResident<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<T> fmt::Debug for WeakResident<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakResident").field(&self.upgrade()).finish()
+    }
+}

@@ -1,0 +1,190 @@
+//! The value of a resident, in its thread.
+
+use std::{
+    cell::{Cell, Ref, RefCell, RefMut},
+    future::Future,
+    pin::Pin,
+    thread,
+};
+
+use super::gate::{Gate, Inside, Mode};
+use crate::{
+    caller::Caller,
+    error::Kind,
+    guard::{self, Place},
+    sync::AsyncEvent,
+};
+
+/// Makes the value anew.
+pub(super) type Make<T> = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<T, Kind>>>>>;
+
+/// What becomes of the value when a call that reaches it panics.
+pub(super) enum Policy<T> {
+    Keep,
+    Close,
+    Remake(Make<T>),
+}
+
+/// Where the value lives. It is dropped in the thread in which it was made, for it never leaves it.
+pub(super) struct Slot<T> {
+    gate: Gate,
+    value: RefCell<Option<T>>,
+    policy: Policy<T>,
+    /// A call panicked since the value was made.
+    panicked: Cell<bool>,
+    /// It was closed: the value is not made anew.
+    closed: Cell<bool>,
+    gone: AsyncEvent,
+    /// The caller that ends with it.
+    own: Option<Caller>,
+}
+
+impl<T: 'static> Slot<T> {
+    pub(super) fn new(value: T, policy: Policy<T>, gone: AsyncEvent, own: Option<Caller>) -> Self {
+        let value = RefCell::new(Some(value));
+        Self {
+            gate: Gate::default(),
+            value,
+            policy,
+            panicked: Cell::new(false),
+            closed: Cell::new(false),
+            gone,
+            own,
+        }
+    }
+
+    /// Runs a function with the value, together with others that share it.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "the gate keeps out whoever would borrow it otherwise"
+    )]
+    pub(super) async fn share<F, R>(&self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&T) -> R,
+    {
+        let _inside = self.enter(Mode::Shared).await?;
+        let value = self.value.borrow();
+        let value = Ref::filter_map(value, Option::as_ref).map_err(|_| gone())?;
+        let _noted = Noted(&self.panicked);
+        Ok(function(&value).await)
+    }
+
+    /// Runs a function with the value, alone.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "the gate keeps out whoever would borrow it otherwise"
+    )]
+    pub(super) async fn alone<F, R>(&self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&mut T) -> R,
+    {
+        let _inside = self.enter(Mode::Alone).await?;
+        let value = self.value.borrow_mut();
+        let mut value = RefMut::filter_map(value, Option::as_mut).map_err(|_| gone())?;
+        let _noted = Noted(&self.panicked);
+        Ok(function(&mut value).await)
+    }
+
+    /// Takes the value out, when nobody reaches it any more.
+    pub(super) async fn take(&self) -> Result<T, Kind> {
+        let _inside = self.enter_as_it_is(Mode::Alone).await;
+        self.closed.set(true);
+        self.value.take().ok_or_else(gone)
+    }
+
+    /// Looks at the value now.
+    pub(super) fn look(&self) -> Result<Ref<'_, T>, Kind> {
+        let value = self.value.try_borrow().map_err(|_| Kind::InUse)?;
+        Ref::filter_map(value, Option::as_ref).map_err(|_| gone())
+    }
+
+    /// Looks at the value now, alone.
+    pub(super) fn look_alone(&self) -> Result<RefMut<'_, T>, Kind> {
+        let value = self.value.try_borrow_mut().map_err(|_| Kind::InUse)?;
+        RefMut::filter_map(value, Option::as_mut).map_err(|_| gone())
+    }
+
+    /// Waits for its turn. The value is there then, unless it is gone for good.
+    async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
+        loop {
+            let inside = self.enter_as_it_is(mode).await;
+            let (Policy::Remake(make), true) = (&self.policy, self.value.borrow().is_none()) else {
+                return Ok(inside);
+            };
+            if self.closed.get() {
+                return Ok(inside);
+            }
+            if mode == Mode::Alone {
+                self.remake(make).await?;
+                return Ok(inside);
+            }
+            // Only who is alone makes it.
+            drop(inside);
+            let inside = self.enter_as_it_is(Mode::Alone).await;
+            if self.value.borrow().is_none() {
+                self.remake(make).await?;
+            }
+            drop(inside);
+        }
+    }
+
+    async fn remake(&self, make: &Make<T>) -> Result<(), Kind> {
+        let value = make().await?;
+        self.value.replace(Some(value));
+        Ok(())
+    }
+
+    async fn enter_as_it_is(&self, mode: Mode) -> Entered<'_, T> {
+        Entered { inside: Some(self.gate.enter(mode).await), slot: self }
+    }
+}
+
+fn gone() -> Kind {
+    Kind::Closed { reason: "the resident has ended".to_owned() }
+}
+
+/// Inside the gate of a slot. The last to leave after a panic does what the policy says.
+struct Entered<'a, T: 'static> {
+    inside: Option<Inside<'a>>,
+    slot: &'a Slot<T>,
+}
+
+impl<T> Drop for Entered<'_, T> {
+    fn drop(&mut self) {
+        let slot = self.slot;
+        if slot.panicked.get() && !matches!(slot.policy, Policy::Keep) {
+            // With others inside, it is for them.
+            let taken = slot.value.try_borrow_mut().ok().map(|mut value| value.take());
+            if let Some(value) = taken {
+                slot.panicked.set(false);
+                guard::discard_now(Place::ResidentDrop, value);
+                if matches!(slot.policy, Policy::Close) {
+                    slot.closed.set(true);
+                    slot.gone.set();
+                }
+            }
+        }
+        self.inside = None;
+    }
+}
+
+/// Notes that what it stands around panicked.
+struct Noted<'a>(&'a Cell<bool>);
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.set(true);
+        }
+    }
+}
+
+impl<T> Drop for Slot<T> {
+    fn drop(&mut self) {
+        guard::discard_now(Place::ResidentDrop, self.value.get_mut().take());
+        self.gone.set();
+        if let Some(own) = self.own.take() {
+            own.force_stop();
+        }
+    }
+}
