@@ -1,5 +1,7 @@
 //! The behaviour of the core on the manual backend, whose time is virtual.
 
+mod cancellers;
+mod children;
 mod conformance;
 mod errors;
 mod groups;
