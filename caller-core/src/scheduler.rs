@@ -30,6 +30,7 @@ use crate::{
     call::{self, Inbox, Item, UnobservedFailure},
     guard::{self, Place},
     queue::{Pressure, many_cores},
+    pending::DirectCall,
     report,
     timer::{self, Timers},
     turn,
@@ -201,7 +202,11 @@ impl Scheduler {
         }
         if let Some(direct) = &mut self.direct {
             let name = self.owner.name();
-            match guarded(name, || direct.as_mut().poll(cx)) {
+            let polled = {
+                let _direct = DirectCall::enter();
+                guarded(name, || direct.as_mut().poll(cx))
+            };
+            match polled {
                 Some(Poll::Pending) => {}
                 Some(Poll::Ready(failure)) => {
                     if let Some(failure) = failure {
