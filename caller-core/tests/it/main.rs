@@ -19,3 +19,4 @@ mod timeouts;
 mod timers;
 mod waiters;
 mod waiting;
+mod trackers;
