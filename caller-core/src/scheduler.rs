@@ -28,6 +28,7 @@ pub(crate) use self::here::{guest, refuse, with_home};
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Item, UnobservedFailure},
+    context::Context,
     guard::{self, Place},
     queue::{Pressure, many_cores},
     pending::DirectCall,
@@ -145,6 +146,8 @@ impl Scheduler {
     /// One turn: some calls gone on with, some started. Ready once the caller was stopped and everything has
     /// ended.
     pub(crate) fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        // Not in the context of whoever polls it, which may be that of a scope.
+        let _outside = Context::outside();
         loop {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
