@@ -30,8 +30,8 @@ use crate::{
     call::{self, Inbox, Item, UnobservedFailure},
     context::Context,
     guard::{self, Place},
-    queue::{Pressure, many_cores},
     pending::DirectCall,
+    queue::{Pressure, many_cores},
     report,
     timer::{self, Timers},
     turn,
@@ -263,7 +263,7 @@ impl Scheduler {
                 call.start(calls, Some(lease));
             }
             // Also what is due already waits for its turn, so that what is due first begins first.
-            Item::Later(later) => call::defer(later.1, calls, later.0),
+            Item::Later(later) => call::defer(later.1, calls, calls.timers.time_of(&later.0)),
             Item::Local(key) => calls.go_on(key),
             Item::Direct(function) => {
                 if let Some(failure) = guarded(caller, function).flatten() {
