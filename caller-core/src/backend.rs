@@ -90,6 +90,10 @@ pub trait Runtime {
     fn enter(&self, function: &mut dyn FnMut());
 
     /// A future that ends at `at`, by the backend's clock.
+    ///
+    /// Delayed calls and timeouts come by it. One that ends before its time is made anew, and one that panics is replaced by
+    /// the machine's clock; but one that never ends cannot be told from a clock that stands still, and nothing comes that
+    /// waits for it.
     fn sleep_until(&self, at: Instant) -> LocalFuture<'static>;
 
     /// Whether another call may be polled before the runtime has its turn.

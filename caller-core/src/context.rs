@@ -65,18 +65,25 @@ pub(crate) struct Hold {
 /// What is current in a thread while a call is polled in it.
 struct Frame {
     context: Context,
-    /// Locks that are held by what is being polled within this frame, the innermost last.
-    holds: Vec<Hold>,
+    /// What goes on within this frame, the innermost last.
+    within: Vec<Within>,
     /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
     /// into whatever the thread does next.
     inside: bool,
+}
+
+enum Within {
+    /// What is being polled holds a lock.
+    Holding(Hold),
+    /// The tracker of this type is being told of a pending, and is not active meanwhile.
+    Telling(TypeId),
 }
 
 thread_local! {
     static FRAME: RefCell<Frame> = const {
         RefCell::new(Frame {
             context: Context(None),
-            holds: Vec::new(),
+            within: Vec::new(),
             inside: false,
         })
     };
@@ -236,13 +243,13 @@ impl Context {
     pub(crate) fn enter(self) -> Entered {
         let span = self.span().cloned();
         span.iter().for_each(Span::enter);
-        let inner = Frame { context: self, holds: Vec::new(), inside: true };
+        let inner = Frame { context: self, within: Vec::new(), inside: true };
         Entered { outer: FRAME.try_with(|frame| frame.replace(inner)).ok(), span, not_send: PhantomData }
     }
 
     /// Outside of any call, for code that belongs to none.
     pub(crate) fn outside() -> Entered {
-        let inner = Frame { context: Self::default(), holds: Vec::new(), inside: false };
+        let inner = Frame { context: Self::default(), within: Vec::new(), inside: false };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
             span: None,
@@ -254,47 +261,71 @@ impl Context {
 impl Frame {
     fn current(&self) -> Context {
         let mut context = self.context.clone();
-        if !self.holds.is_empty() {
-            context.place_mut().holds.extend_from_slice(&self.holds);
+        // What comes out of the context here is still in the frame's own.
+        for within in &self.within {
+            match within {
+                Within::Holding(hold) => context.place_mut().holds.push(*hold),
+                Within::Telling(of) => context.keep_trackers(|known| known != *of),
+            }
         }
         context
+    }
+
+    fn is_telling(&self, of: TypeId) -> bool {
+        self.within.iter().any(|within| matches!(within, Within::Telling(known) if *known == of))
     }
 }
 
 /// Looks at the innermost hold of a lock here, as it was inherited or taken: the number of the time it was taken.
 pub(crate) fn held_here(lock: u64) -> Option<u64> {
-    let find = |holds: &[Hold]| holds.iter().rev().find(|hold| hold.lock == lock).map(|hold| hold.time);
+    let time = |hold: &Hold| (hold.lock == lock).then_some(hold.time);
     let found = FRAME.try_with(|frame| {
         let frame = frame.borrow();
-        find(&frame.holds).or_else(|| find(&frame.context.place()?.holds))
+        let taken = frame.within.iter().rev().find_map(|within| match within {
+            Within::Holding(hold) => time(hold),
+            Within::Telling(_) => None,
+        });
+        taken.or_else(|| frame.context.place()?.holds.iter().rev().find_map(time))
     });
     found.ok().flatten()
 }
 
-/// While it lives, which is for one poll or call, a lock is known to be held here.
+/// While it lives, which is for one poll or call, something is known to go on here.
 #[must_use]
-pub(crate) struct Holding(PhantomData<*const ()>);
+pub(crate) struct Meanwhile(PhantomData<*const ()>);
 
-impl Holding {
+impl Meanwhile {
+    /// A lock is held.
     #[inline]
-    pub(crate) fn enter(hold: Hold) -> Self {
+    pub(crate) fn holding(hold: Hold) -> Self {
+        Self::enter(Within::Holding(hold))
+    }
+
+    /// The tracker of a type is told of a pending. It is not active meanwhile, and hears of no call that it makes.
+    pub(crate) fn telling(of: TypeId) -> Self {
+        Self::enter(Within::Telling(of))
+    }
+
+    fn enter(within: Within) -> Self {
         // In a destructor of a thread-local value there is nobody to know of it.
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.push(hold));
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().within.push(within));
         Self(PhantomData)
     }
 }
 
-impl Drop for Holding {
+impl Drop for Meanwhile {
     fn drop(&mut self) {
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.pop());
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().within.pop());
     }
 }
 
 /// The tracker of a type that is active here.
 pub(crate) fn tracker_here(of: TypeId) -> Option<Value> {
-    let find =
-        |context: &Context| context.trackers().iter().find(|(known, _)| *known == of).map(|(_, t)| t.clone());
-    FRAME.try_with(|frame| find(&frame.borrow().context)).ok().flatten()
+    let find = |frame: &Frame| {
+        let mut known = frame.context.trackers().iter();
+        known.find(|(known, _)| *known == of && !frame.is_telling(of)).map(|(_, tracker)| tracker.clone())
+    };
+    FRAME.try_with(|frame| find(&frame.borrow())).ok().flatten()
 }
 
 /// Makes this the active tracker of its type for the rest of the running call, or leaves none. The former one is handed

@@ -159,6 +159,14 @@ struct State {
     waker: Option<Waker>,
 }
 
+/// Why a pending does not become a member.
+enum Refused {
+    /// The group has ended.
+    Ended,
+    /// It is the call that runs the group, or one around it.
+    RunsIt,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// It does not run. Members can be added.
@@ -333,13 +341,13 @@ impl PendingGroup {
     ///
     /// # Errors
     ///
-    /// [`is_self_wait`](Error::is_self_wait) if it is the call that runs the group, which would wait for itself;
-    /// [`is_closed`](Error::is_closed) if the group has ended.
+    /// [`is_self_wait`](Error::is_self_wait) if it is the call that runs the group, or one around it, which would wait for
+    /// itself; [`is_closed`](Error::is_closed) if the group has ended.
     pub fn add(&self, pending: &PendingHandle) -> Result<()> {
-        if self.state().runner.as_ref() == Some(pending) {
-            return Err(Error::new(Kind::SelfWait("the group")));
-        }
-        if self.enlist(pending) { Ok(()) } else { Err(Error::closed("the group has ended")) }
+        self.enlist(pending).map_err(|refused| match refused {
+            Refused::Ended => Error::closed("the group has ended"),
+            Refused::RunsIt => Error::new(Kind::SelfWait("the group")),
+        })
     }
 
     /// Lets a pending go: the group waits for it no longer, and no longer cancels it, nor does a group inside. A group
@@ -351,19 +359,24 @@ impl PendingGroup {
         drop(state);
         pending.unkeep(&group);
         if let Some(around) = self.around() {
-            around.enlist(pending);
+            // One that has ended waits for nothing.
+            let _ended = around.enlist(pending);
         }
         group.recount();
         guard::discard(Place::ResultDrop, gone);
         true
     }
 
-    /// Takes a member in. False if the group has ended.
-    fn enlist(&self, pending: &PendingHandle) -> bool {
-        let Some(this) = self.this.upgrade() else { return false };
+    /// Takes a member in.
+    fn enlist(&self, pending: &PendingHandle) -> Result<(), Refused> {
+        let Some(this) = self.this.upgrade() else { return Err(Refused::Ended) };
+        let runs_around = pending.leads() && self.around().is_some_and(|around| around.is_run_by(pending));
         let mut state = self.state();
         if state.phase == Phase::Ended {
-            return false;
+            return Err(Refused::Ended);
+        }
+        if runs_around || state.runner.as_ref() == Some(pending) {
+            return Err(Refused::RunsIt);
         }
         let new = state.members.add(pending);
         let condemned = state.condemned.clone();
@@ -376,7 +389,7 @@ impl PendingGroup {
         if let Some(reason) = condemned {
             cancel(pending.clone(), &reason);
         }
-        true
+        Ok(())
     }
 
     /// Hears that a member, or one of a group inside, ended with an error.
@@ -448,8 +461,8 @@ impl Trouble {
 
 impl Tracker for PendingGroup {
     fn track(&self, pending: &PendingHandle) {
-        // What is made after its end is nobody's.
-        let _ended = self.enlist(pending);
+        // What is made after its end is nobody's, and who runs it is no member.
+        let _refused = self.enlist(pending);
     }
 }
 

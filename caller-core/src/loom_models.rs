@@ -23,7 +23,7 @@ use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Plain, Run, job},
     caller::{CallerState, Ending},
-    context::{Context, Holding},
+    context::{Context, Meanwhile},
     error::Error,
     group::PendingGroup,
     pending::{DoneCallback, Pending, PendingHandle, Resolver},
@@ -644,7 +644,7 @@ fn loom_a_reentrant_lock_is_entered_or_free() {
         let other = thread::spawn(move || {
             // A call that was made under the lock.
             let mut enter = Box::pin(inside.lock_arc());
-            let holding = Holding::enter(hold);
+            let holding = Meanwhile::holding(hold);
             let polled = enter.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
             drop(holding);
             assert!(!matches!(polled, Poll::Ready(Err(_))), "it enters, or waits as others do");

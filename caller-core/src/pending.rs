@@ -28,8 +28,8 @@ pub use self::{
 };
 pub(crate) use self::{
     core::{Cancelled, Completed, Core, Take, take_from_core},
-    current::{Current, current_address},
-    observers::{Keeper, Observe, Waiters},
+    current::{Current, DirectCall, current_address, current_call},
+    observers::{Keeper, Observe, Waiters, WeakHandle},
     state::State,
 };
 use crate::error::{Error, Result};

@@ -29,7 +29,9 @@ pub(crate) use self::here::{guest, refuse, residents, with_home};
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Item, UnobservedFailure},
+    context::Context,
     guard::{self, Place},
+    pending::DirectCall,
     queue::{Pressure, many_cores},
     report,
     timer::{self, Timers},
@@ -148,6 +150,8 @@ impl Scheduler {
     /// One turn: some calls gone on with, some started. Ready once the caller was stopped and everything has
     /// ended.
     pub(crate) fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        // Not in the context of whoever polls it, which may be that of a scope.
+        let _outside = Context::outside();
         loop {
             if self.poll_phase(cx).is_ready() {
                 return Poll::Ready(());
@@ -209,7 +213,11 @@ impl Scheduler {
         }
         if let Some(direct) = &mut self.direct {
             let name = self.owner.name();
-            match guarded(name, || direct.as_mut().poll(cx)) {
+            let polled = {
+                let _direct = DirectCall::enter();
+                guarded(name, || direct.as_mut().poll(cx))
+            };
+            match polled {
                 Some(Poll::Pending) => {}
                 Some(Poll::Ready(failure)) => {
                     if let Some(failure) = failure {
@@ -263,7 +271,7 @@ impl Scheduler {
                 call.start(calls, Some(lease));
             }
             // Also what is due already waits for its turn, so that what is due first begins first.
-            Item::Later(later) => call::defer(later.1, calls, later.0),
+            Item::Later(later) => call::defer(later.1, calls, calls.timers.time_of(&later.0)),
             Item::Local(key) => calls.begin(key),
             Item::Direct(function) => {
                 if let Some(failure) = guarded(caller, function).flatten() {

@@ -28,6 +28,12 @@ pub(crate) use self::{
 pub trait Clock: Send + Sync + 'static {
     /// The time that has come.
     fn now(&self) -> Instant;
+
+    /// Whether each thread has a time of its own. Then a delay that is asked for in another thread than the caller's is
+    /// counted by the machine's clock until it gets there.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// The clock of the machine.
@@ -47,6 +53,14 @@ const LONGEST: Duration = Duration::from_secs(1_000 * 365 * 24 * 60 * 60);
 pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
     // The second step is for a clock near its own end.
     now.checked_add(delay.min(LONGEST)).or_else(|| now.checked_add(LONGEST / 1000)).unwrap_or(now)
+}
+
+/// When something is due.
+pub(crate) enum Due {
+    /// At a time of the clock of the list.
+    At(Instant),
+    /// So long after a time of the machine's clock.
+    After(Duration, Instant),
 }
 
 /// Names an entry of a list. Entries of one time are in the order they were made.
@@ -102,6 +116,26 @@ impl Timers {
     /// is that of the machine.
     pub(crate) fn now(&self) -> Instant {
         guard::quietly(Place::Clock, || self.clock.now()).unwrap_or_else(Instant::now)
+    }
+
+    /// When a delay is over that begins now. `here` tells whether this is the thread in which the list is driven.
+    pub(crate) fn due(&self, delay: Duration, here: bool) -> Due {
+        if here || !guard::quietly(Place::Clock, || self.clock.is_local()).unwrap_or(false) {
+            Due::At(after(self.now(), delay))
+        } else {
+            Due::After(delay, Instant::now())
+        }
+    }
+
+    /// The time of something that is due, in the thread in which the list is driven.
+    pub(crate) fn time_of(&self, due: &Due) -> Instant {
+        match *due {
+            Due::At(at) => at,
+            Due::After(delay, since) => {
+                let now = self.now();
+                after(now.checked_sub(since.elapsed()).unwrap_or(now), delay)
+            }
+        }
     }
 
     fn list(&self) -> MutexGuard<'_, List> {

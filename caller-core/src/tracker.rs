@@ -19,7 +19,7 @@ use crate::{
     context::{self, Context, InContext, Value},
     error::{Error, Kind, Result},
     guard::{self, Guarded, Place},
-    pending::PendingHandle,
+    pending::{PendingHandle, WeakHandle, current_call},
 };
 
 /// Hears of every pending that is made where it is active, by any verb of any caller in any thread.
@@ -55,6 +55,8 @@ use crate::{
 pub trait Tracker: Any + Send + Sync {
     /// A pending was made where this is active. It is called in the thread that made it, before the call can start.
     ///
+    /// Meanwhile it is not active: calls that it makes are not tracked by it, nor are the calls that these make.
+    ///
     /// A panic in it is reported. The call goes on without being tracked by this tracker; the others hear of it.
     fn track(&self, pending: &PendingHandle);
 
@@ -78,7 +80,7 @@ pub trait Tracker: Any + Send + Sync {
         Self: Sized,
     {
         let former = context::set_tracker_here(TypeId::of::<Self>(), Some(entry(self)))?;
-        Ok(Activation { tracker: self.clone(), former: Some(former) })
+        Ok(Activation { tracker: self.clone(), call: current_call(), former: Some(former) })
     }
 
     /// A future in which it is active.
@@ -124,10 +126,12 @@ impl Context {
 }
 
 /// A tracker that was made the active one of its type, by [`Tracker::activate`]. Dropping it deactivates the tracker, if
-/// it still is the active one here.
+/// it still is the active one in this call.
 #[must_use = "dropping it deactivates the tracker"]
 pub struct Activation<T: Tracker> {
     tracker: Arc<T>,
+    /// The call it was made in. None in the body of a scope.
+    call: Option<WeakHandle>,
     /// What was active before. None once it is again.
     former: Option<Option<Value>>,
 }
@@ -145,7 +149,8 @@ impl<T: Tracker> Activation<T> {
 
     fn restore(&mut self) -> Result<()> {
         let Some(former) = self.former.take() else { return Ok(()) };
-        if !T::current().is_some_and(|current| Arc::ptr_eq(&current, &self.tracker)) {
+        let is_active = T::current().is_some_and(|current| Arc::ptr_eq(&current, &self.tracker));
+        if !is_active || self.call != current_call() {
             return Err(Error::new(Kind::NotActive));
         }
         context::set_tracker_here(TypeId::of::<T>(), former).map(drop)

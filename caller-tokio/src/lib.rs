@@ -222,6 +222,10 @@ impl Clock for TokioClock {
     fn now(&self) -> Instant {
         time::Instant::now().into_std()
     }
+
+    fn is_local(&self) -> bool {
+        true
+    }
 }
 
 /// The code blocks of the README, compiled and run as tests.

@@ -1,9 +1,16 @@
 //! The tokio runtime that a thread is in.
 
-use std::{panic::catch_unwind, time::Instant};
+use std::{
+    panic::catch_unwind,
+    time::{Duration, Instant},
+};
 
 use caller::{LocalFuture, Runtime};
 use tokio::{runtime::Handle, task, time};
+
+/// How far ahead tokio's timers are asked to look, about thirty years: they panic at a time near the end of what the clock
+/// can name. A caller makes a sleep that ends too early anew.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// The tokio runtime of this thread.
 pub(crate) struct Surrounding {
@@ -24,6 +31,7 @@ impl Runtime for Surrounding {
 
     fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {
         let _entered = self.handle.enter();
+        let at = time::Instant::now().into_std().checked_add(FAR).map_or(at, |far| at.min(far));
         // tokio panics when its timers are off, and cannot be asked whether they are.
         match catch_unwind(|| time::sleep_until(time::Instant::from_std(at))) {
             Ok(sleep) => Box::pin(sleep),

@@ -1,6 +1,6 @@
 //! What is queued for a scheduler.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{
     cell::Woken,
@@ -12,6 +12,7 @@ use crate::{
     guard::{self, Place},
     queue::RawQueue,
     report,
+    timer::Due,
 };
 
 /// One entry of a caller's queue. Calls and direct calls are in one queue, since they start in the order made.
@@ -19,7 +20,7 @@ pub(crate) enum Item {
     /// A call that is started at once.
     Call(Arc<dyn Run>),
     /// A call that is started when its time has come.
-    Later(Box<(Instant, Arc<dyn Run>)>),
+    Later(Box<(Due, Arc<dyn Run>)>),
     /// A call that comes with something that is dropped just before its outcome can be seen.
     Leased(Box<(Arc<dyn Run>, Lease)>),
     /// The place of a call whose future was made in the scheduler's thread and stays there. Only that thread queues it,

@@ -31,11 +31,20 @@ pub struct Builder {
     protected: Option<bool>,
     pool: Option<PoolSettings>,
     parent: Option<Caller>,
+    worker: bool,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
-        Self { name: None, backend: None, host: None, protected: None, pool: None, parent: None }
+        Self {
+            name: None,
+            backend: None,
+            host: None,
+            protected: None,
+            pool: None,
+            parent: None,
+            worker: false,
+        }
     }
 
     pub(super) fn child_of(parent: &Caller) -> Self {
@@ -86,7 +95,14 @@ impl Builder {
         self
     }
 
-    /// Makes it without starting it. Calls to it wait until [`Caller::start`] or [`Caller::enter`].
+    /// Makes it a worker of its parent's pool.
+    pub(crate) fn worker(mut self) -> Self {
+        self.worker = true;
+        self
+    }
+
+    /// Makes it without starting it. Calls to it wait until [`Caller::start`] or [`Caller::enter`]. Until then a parent
+    /// does not hold it: it ends with its last handle.
     ///
     /// # Errors
     ///
@@ -143,7 +159,7 @@ impl Builder {
         if pool.limit == 0 {
             return Err(Error::new(Kind::ZeroLimit { what: "the limit of the worker pool" }));
         }
-        let options = Options { protected: self.protected.unwrap_or(false), pool };
+        let options = Options { protected: self.protected.unwrap_or(false), pool, worker: self.worker };
         let fresh = Inner::new(self.name.clone(), backend, self.host.clone(), options, self.parent.as_ref())?;
         match &self.parent {
             Some(parent) => {

@@ -177,6 +177,11 @@ impl Caller {
     ///
     /// A stop ends children first, then queues, then the calls that are outstanding: each is cancelled, and its
     /// future is dropped in the caller's thread. [`stopped`](Self::stopped) says when all of that is done.
+    ///
+    /// Calls go on while children end, save where the thread of a caller blocks on a call of this one by means of this crate
+    /// ([`Pending::wait_blocking`](crate::Pending::wait_blocking) and its kin): then they are ended at once. A child's thread
+    /// that blocks by other means, such as another executor's `block_on`, is not seen: if what it waits for never comes,
+    /// neither does the end.
     pub fn stop(&self) -> CallerState {
         if !self.is_protected() {
             self.0.begin_stop();

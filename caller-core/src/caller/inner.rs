@@ -32,7 +32,8 @@ use crate::{
 ///
 /// It is a cheap handle: `Clone`, `Send`, `Sync`, equal and hashed by identity. Dropping the last handle stops
 /// nothing: a caller runs on, as a thread does, until it, its parent or its scope ends. A caller that was built and
-/// never started ends with its last handle: its calls are cancelled, and its children are stopped.
+/// never started ends with its last handle: its calls are cancelled, and its children are stopped. A handle of a child that
+/// was not started counts as one of its parent.
 #[derive(Clone)]
 pub struct Caller(pub(crate) Arc<Inner>);
 
@@ -68,8 +69,10 @@ pub(crate) struct Inner {
     unmanaged: AtomicBool,
     /// The reason why it could not run, if it could not.
     pub(super) trouble: OnceLock<String>,
+    /// Its parent, for as long as it was not started: the handles of both keep each other's caller.
+    pub(super) keeps: Mutex<Option<Caller>>,
     /// The children that have not ended. Lock order: before `Ending::steps`.
-    pub(super) children: Mutex<Vec<Caller>>,
+    pub(super) children: Mutex<Vec<Child>>,
     /// The workers of `to_thread`.
     pub(crate) pool: Pool<Caller>,
     /// The queues of functions.
@@ -88,6 +91,32 @@ pub(super) struct End {
     /// The parent, whose end comes after this one, and its part that this child is. None without a parent, and once the
     /// end was told.
     pub(super) parent: Mutex<Option<(Weak<Inner>, Part)>>,
+}
+
+/// A child in the list of its parent. What comes out of it is dropped without the lock: it may be the last handle.
+pub(super) struct Child {
+    /// The name that it was given, if it was.
+    pub(super) name: Option<String>,
+    pub(super) end: Arc<End>,
+    caller: Weak<Inner>,
+    /// Holds it, once it was started. Until then its handles do.
+    pub(super) held: Option<Caller>,
+}
+
+impl Child {
+    pub(super) fn new(name: Option<&str>, caller: &Caller) -> Self {
+        Self {
+            name: name.map(str::to_owned),
+            end: caller.0.end.clone(),
+            caller: Arc::downgrade(&caller.0),
+            held: None,
+        }
+    }
+
+    /// A handle, unless it was never started and the last one is gone.
+    pub(super) fn caller(&self) -> Option<Caller> {
+        self.caller.upgrade().map(Caller)
+    }
 }
 
 /// Something that the end of a caller waits for, until it is dropped.
@@ -139,18 +168,24 @@ impl Inner {
             end: Arc::new(end),
             trouble: OnceLock::new(),
             children: Mutex::default(),
+            keeps: Mutex::new(parent.cloned()),
             pool: Pool::new(options.pool),
             queues: Queues::default(),
         }))
     }
 
+    /// What it keeps of its parent, to be dropped where no lock is held.
+    pub(super) fn let_go_of_parent(&self) -> Option<Caller> {
+        self.keeps.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// The list of children, locked.
-    pub(super) fn lock_children(&self) -> MutexGuard<'_, Vec<Caller>> {
+    pub(super) fn lock_children(&self) -> MutexGuard<'_, Vec<Child>> {
         self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn children(&self) -> Vec<Caller> {
-        self.lock_children().clone()
+        self.lock_children().iter().filter_map(Child::caller).collect()
     }
 
     pub(super) fn state(&self) -> CallerState {
@@ -185,9 +220,10 @@ impl Inner {
         }
     }
 
-    /// Whether this is a child of that one.
-    pub(crate) fn is_child_of(&self, parent: &Arc<Inner>) -> bool {
-        self.parent.as_ref().is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(parent)))
+    /// Whether the pool of that one has made it.
+    pub(crate) fn is_worker_of(&self, parent: &Arc<Inner>) -> bool {
+        let is_parent = |known: &Weak<Inner>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(parent));
+        self.options.worker && self.parent.as_ref().is_some_and(is_parent)
     }
 
     /// Holds up the end of this caller. None if it has ended.

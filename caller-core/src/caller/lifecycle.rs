@@ -16,7 +16,7 @@ use std::{
 
 use super::{
     ending::Claimed,
-    inner::{Caller, End, Inner, Part},
+    inner::{Caller, Child, End, Inner, Part},
     options::CallerState,
     pool::Rest,
     registry,
@@ -40,11 +40,10 @@ impl Inner {
     /// Takes in a child that was just made, or finds the one that has its name. A name is given once.
     pub(super) fn adopt(self: &Arc<Self>, name: Option<&str>, fresh: Arc<Self>) -> Result<(Caller, bool)> {
         let mut children = self.lock_children();
-        if let Some(name) = name
-            && let Some(known) = children.iter().find(|child| child.name() == name)
-            && !self.is_over()
-        {
-            return Ok((known.clone(), false));
+        let has_name = |child: &&Child| name.is_some() && child.name.as_deref() == name;
+        if let Some(known) = children.iter().filter(has_name).find_map(Child::caller) {
+            drop(children);
+            return if self.is_over() { Err(Caller(self.clone()).closed()) } else { Ok((known, false)) };
         }
         // Under the lock of the list: a stop, which has the state changed before it looks at the list, finds the child.
         if !self.end.ending.add_child() {
@@ -54,7 +53,7 @@ impl Inner {
         let part = Part::of(&self.end);
         *fresh.end.parent.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::downgrade(self), part));
         let child = Caller(fresh);
-        children.push(child.clone());
+        children.push(Child::new(name, &child));
         drop(children);
         registry::add(&child);
         Ok((child, true))
@@ -68,10 +67,26 @@ impl Inner {
     /// Claims the right to run it: once, and not after a stop.
     fn claim(self: &Arc<Self>) -> Result<Finish> {
         match self.end.ending.claim() {
-            Ok(()) => Ok(Finish(self.clone())),
+            Ok(()) => {
+                let finish = Finish(self.clone());
+                self.be_held();
+                Ok(finish)
+            }
             Err(Claimed::Before) => Err(Error::new(Kind::AlreadyStarted(self.name.clone()))),
             Err(Claimed::Stopped) => Err(self.closed_before()),
         }
+    }
+
+    /// Has its parent hold it from now on.
+    fn be_held(self: &Arc<Self>) {
+        let parent = self.parent.as_ref().and_then(Weak::upgrade);
+        let Some(parent) = parent else { return };
+        let mut children = parent.lock_children();
+        if let Some(child) = children.iter_mut().rev().find(|child| child.end.id == self.id) {
+            child.held = Some(Caller(self.clone()));
+        }
+        drop(children);
+        drop(self.let_go_of_parent());
     }
 
     fn closed_before(&self) -> Error {
@@ -248,6 +263,7 @@ impl Inner {
         // Until this is dropped, the end is not told: the moments come in order.
         let _stop = Part::of(&self.end);
         let own = unclaimed.then(|| Part::of(&self.end));
+        drop(self.let_go_of_parent());
         others.extend(self.children());
         self.end.stopping.set();
         // From here on nothing new is taken; the scheduler, if there is one, hears of it by this.
@@ -312,7 +328,7 @@ impl End {
             && let Some(parent) = Weak::upgrade(parent)
         {
             let mut children = parent.lock_children();
-            let at = children.iter().position(|child| child.id() == self.id);
+            let at = children.iter().position(|child| child.end.id == self.id);
             let left = at.map(|at| children.swap_remove(at));
             drop(children);
             drop(left);
@@ -346,13 +362,15 @@ impl Drop for Inner {
         let reason = format!("the caller {:?} was dropped before it was started", self.name);
         let rest = self.pool.close(&reason);
         self.end.stopping.set();
+        let children = mem::take(self.children.get_mut().unwrap_or_else(PoisonError::into_inner));
         let left = Unstarted {
-            children: mem::take(self.children.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            children: children.iter().filter_map(Child::caller).collect(),
             inbox: self.inbox.clone(),
             queues: mem::take(&mut self.queues),
             waiting: rest.waiting,
             reason,
             parts: [stop, own],
+            parent: self.let_go_of_parent(),
         };
         // A call to it may hold the last handle of the next such caller, and so on.
         guard::nested(left, Unstarted::end);
@@ -367,11 +385,13 @@ struct Unstarted {
     waiting: Vec<super::pool::Call>,
     reason: String,
     parts: [Part; 2],
+    /// The last: it may be the next to end.
+    parent: Option<Caller>,
 }
 
 impl Unstarted {
     fn end(self) {
-        let Self { children, inbox, queues, waiting, reason, parts } = self;
+        let Self { children, inbox, queues, waiting, reason, parts, parent } = self;
         stop_all(children);
         refuse(&inbox, &reason);
         for call in waiting {
@@ -379,6 +399,7 @@ impl Unstarted {
         }
         queues.stop(&reason);
         drop(parts);
+        drop(parent);
     }
 }
 
@@ -459,11 +480,11 @@ impl Owner for Inner {
     fn end_surroundings(self: Arc<Self>) -> LocalFuture<'static> {
         let reason = self.stop_reason();
         self.stop_surroundings(&reason);
-        let children = self.children();
+        let ends: Vec<_> = self.lock_children().iter().map(|child| child.end.clone()).collect();
         Box::pin(async move {
             let all = async {
-                for child in children {
-                    Moment::new(child.0.end.stopped.clone(), child.id()).await;
+                for end in ends {
+                    Moment::new(end.stopped.clone(), end.id).await;
                 }
             };
             let mut all = pin!(all);

@@ -7,6 +7,8 @@ use std::{fmt, time::Duration};
 pub(crate) struct Options {
     pub(crate) protected: bool,
     pub(crate) pool: PoolSettings,
+    /// Its parent's pool has made it.
+    pub(crate) worker: bool,
 }
 
 /// How many workers serve [`Caller::to_thread`](crate::Caller::to_thread), and how long they stay.

@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     error::{Error, Kind, Result},
     pending::{Pending, Take},
-    scheduler, timer,
+    scheduler,
 };
 
 impl Caller {
@@ -42,7 +42,7 @@ impl Caller {
     ) -> Pending<T> {
         let item = match delay.filter(|delay| !delay.is_zero()) {
             None => Item::Call(run),
-            Some(delay) => Item::Later(Box::new((timer::after(self.0.timers.now(), delay), run))),
+            Some(delay) => Item::Later(Box::new((self.0.timers.due(delay, self.is_here()), run))),
         };
         self.enqueue(item);
         Pending::new(take)

@@ -39,7 +39,7 @@ impl PendingGroup {
     /// [`failures`](Error::failures); [`is_cancelled`](Error::is_cancelled) if the group was cancelled, in the modes that
     /// tell, and in every mode if members would not end ([`left_behind`](Error::left_behind));
     /// [`is_mismatch`](Error::is_mismatch) if it was run before; [`is_self_wait`](Error::is_self_wait) if the call that
-    /// runs it was added to it.
+    /// runs it, or a group around it, was added to it.
     pub async fn run<R>(self: &Arc<Self>, body: impl AsyncFnOnce(Arc<Self>) -> R) -> Result<Option<R>> {
         let group = self.clone();
         self.drive(async { Ok::<R, Infallible>(body(group).await) }).await
@@ -116,12 +116,19 @@ impl PendingGroup {
 
     fn begin(self: &Arc<Self>) -> Result<RunningGroup> {
         let (runner, around) = (current_pending(), Self::current());
+        let members = self.state().members.all();
+        let runs_around =
+            around.as_ref().is_some_and(|around| members.iter().any(|member| around.is_run_by(member)));
+        members.into_iter().for_each(|member| guard::discard(Place::ResultDrop, member));
         let mut state = self.state();
         if state.phase != Phase::Initial {
             return Err(Error::new(Kind::GroupRan));
         }
-        if runner.as_ref().is_some_and(|runner| state.members.contains(runner)) {
+        if runs_around || runner.as_ref().is_some_and(|runner| state.members.contains(runner)) {
             return Err(Error::new(Kind::SelfWait("the group")));
+        }
+        if let Some(runner) = &runner {
+            runner.lead();
         }
         state.phase = Phase::Running;
         state.runner = runner;

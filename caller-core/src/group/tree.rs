@@ -41,6 +41,22 @@ impl PendingGroup {
         self.state().tree.around.clone()
     }
 
+    /// Whether this call runs it, or a group around it.
+    pub(super) fn is_run_by(self: &Arc<Self>, call: &PendingHandle) -> bool {
+        let mut next = Some(self.clone());
+        // Few calls run groups, and nests may be deep.
+        while call.leads()
+            && let Some(group) = next
+        {
+            let state = group.state();
+            if state.runner.as_ref() == Some(call) {
+                return true;
+            }
+            next = state.tree.around.clone();
+        }
+        false
+    }
+
     /// Has the group around it count it anew. Gives that, to be looked at, if the count has changed.
     pub(super) fn count(&self, state: &mut State) -> Option<Arc<Self>> {
         let around = state.tree.around.as_ref()?;

@@ -74,7 +74,7 @@ pub(crate) enum Cancelled<W> {
         /// Its scheduler keeps it until its time, and has to be told.
         deferred: bool,
     },
-    /// Whoever runs the work has to be told, and those who wait for this moment.
+    /// Whoever runs the work has to be told, and those who wait for this moment. The canceller is to be given back.
     Asked(Option<Canceller>, Vec<task::Waker>),
 }
 
@@ -193,12 +193,18 @@ impl<W: 'static, T: 'static> Core<W, T> {
                 match guarded.waiters.known() {
                     Some(_) => {
                         let extra = guarded.waiters.extra();
-                        Cancelled::Asked(extra.canceller.clone(), extra.take_on_cancel())
+                        Cancelled::Asked(extra.canceller.take(), extra.take_on_cancel())
                     }
                     None => Cancelled::Asked(None, Vec::new()),
                 }
             }
         }
+    }
+
+    /// Takes back a canceller that was called, unless it is done: nobody calls it any more then.
+    pub(crate) fn give_back(&self, canceller: Canceller) {
+        let mut canceller = Some(canceller);
+        self.waiters(|waiters| waiters.extra().canceller = canceller.take());
     }
 
     /// Access to who waits, under the lock. None once it is done.

@@ -194,6 +194,21 @@ impl PendingHandle {
         waker.into_iter().for_each(guard::wake);
     }
 
+    /// Whether it has not begun, and its scheduler has not come to it yet.
+    pub(super) fn is_in_line(&self) -> bool {
+        self.0.state().is_in_line()
+    }
+
+    /// It runs a group.
+    pub(crate) fn lead(&self) {
+        self.0.state().lead();
+    }
+
+    /// Whether it runs a group, or has.
+    pub(crate) fn leads(&self) -> bool {
+        self.0.state().leads()
+    }
+
     /// It has its turn in this queue of its caller.
     pub(crate) fn join_queue(&self, queue: (TypeId, usize)) {
         self.serve_queue(queue);

@@ -5,7 +5,8 @@ use std::{
     any::TypeId,
     fmt,
     hash::{Hash, Hasher},
-    sync::Arc,
+    mem,
+    sync::{Arc, Weak},
     task::Waker,
     time::Duration,
 };
@@ -39,6 +40,10 @@ impl PendingHandle {
         Self(cell)
     }
 
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        WeakHandle(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()
     }
@@ -59,6 +64,15 @@ impl Eq for PendingHandle {}
 impl Hash for PendingHandle {
     fn hash<H: Hasher>(&self, state: &mut H) {
         Arc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
+
+/// Tells a pending from all others, also once that is gone. Equal by identity.
+pub(crate) struct WeakHandle(Weak<dyn Observe>);
+
+impl PartialEq for WeakHandle {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(self.0.as_ptr(), other.0.as_ptr())
     }
 }
 
@@ -93,8 +107,34 @@ impl fmt::Debug for DoneCallback {
     }
 }
 
-/// A function that is called when cancelling is asked for, with the reason.
-pub(crate) type Canceller = Arc<dyn Fn(&str) + Send + Sync>;
+/// A function that is called when cancelling is asked for, with the reason: in the context that was current where it was
+/// made. While it is called, its pending has none.
+pub(crate) struct Canceller {
+    function: Option<Box<OnCancel>>,
+    context: Context,
+}
+
+type OnCancel = dyn Fn(&str) + Send + Sync;
+
+impl Canceller {
+    pub(crate) fn new(function: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { function: Some(Box::new(function)), context: Context::current() }
+    }
+
+    /// A panic in it is reported and goes no further.
+    pub(crate) fn call(&self, reason: &str) {
+        if let Some(function) = &self.function {
+            guard::quietly(Place::Canceller, || self.context.clone().run(|| function(reason)));
+        }
+    }
+}
+
+impl Drop for Canceller {
+    fn drop(&mut self) {
+        guard::discard(Place::Canceller, self.function.take());
+        guard::discard(Place::ContextDrop, mem::take(&mut self.context));
+    }
+}
 
 /// A set or a group that keeps many pendings. It is called as a callback is, in the thread that completes the pending and
 /// in the order of adding, but without a context.
@@ -283,7 +323,7 @@ impl Waiters {
             }
             wakers.wake();
             on_cancel.wake();
-            guard::discard(Place::Canceller, canceller);
+            drop(canceller);
         }
         if let Some(owner) = owner {
             guard::wake(owner);

@@ -5,7 +5,7 @@ use std::{fmt, panic::Location, sync::Arc};
 use super::{
     core::{Cancelled, Completed, Core, Pending, Take, take_from_core},
     handle::CancelRequested,
-    observers::{Observe, PendingHandle, Waiters},
+    observers::{Canceller, Observe, PendingHandle, Waiters},
     state::State,
 };
 use crate::{
@@ -63,9 +63,9 @@ impl<T: Send + 'static> Observe for ByHand<T> {
                 wakers.into_iter().for_each(guard::wake);
                 if let Some(canceller) = canceller {
                     // It may cancel the next pending of a chain.
-                    guard::nested((canceller, reason.to_owned()), |(canceller, reason)| {
-                        guard::quietly(Place::Canceller, || canceller(&reason));
-                        guard::discard(Place::Canceller, canceller);
+                    guard::nested((self, canceller, reason.to_owned()), |(this, canceller, reason)| {
+                        canceller.call(&reason);
+                        this.core.give_back(canceller);
                     });
                 }
             }
@@ -122,8 +122,11 @@ impl<T: Send + 'static> Resolver<T> {
         self.0.complete(Err(error)).is_ok()
     }
 
-    /// Sets who is told when cancelling is asked for, with the reason, in the thread that asks. From then on the
-    /// pending is only done when the resolver says so, with whatever outcome: it will be the cancelled error.
+    /// Sets who is told when cancelling is asked for, with the reason, in the thread that asks and in the context that is
+    /// current here. From then on the pending is only done when the resolver says so, with whatever outcome: it will be
+    /// the cancelled error.
+    ///
+    /// It is called for each `cancel`, save for those that come while it runs: these only add their reasons.
     ///
     /// Without a canceller, cancelling completes the pending at once.
     ///
@@ -131,7 +134,7 @@ impl<T: Send + 'static> Resolver<T> {
     ///
     /// If it is done, cancelled, or has a canceller.
     pub fn set_canceller(&self, canceller: impl Fn(&str) + Send + Sync + 'static) -> Result<()> {
-        self.handle().set_canceller(Arc::new(canceller))
+        self.handle().set_canceller(Canceller::new(canceller))
     }
 
     /// Whether the pending is done, for instance because it was cancelled: then nobody wants the value.

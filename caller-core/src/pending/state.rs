@@ -29,6 +29,8 @@ const DONE: u8 = 1 << 4;
 const QUEUED: u8 = 1 << 5;
 /// The scheduler keeps it until its time comes.
 const DEFERRED: u8 = 1 << 6;
+/// It runs a group, or has.
+const LEADS: u8 = 1 << 7;
 
 /// What `cancel` found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +144,21 @@ impl State {
     pub(crate) fn queue(&self) {
         // Nothing is published through it: who looks has seen the queue.
         self.0.fetch_or(QUEUED, Ordering::Relaxed);
+    }
+
+    /// Whether it has not begun, and its scheduler has not come to it yet.
+    pub(crate) fn is_in_line(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (STARTED | DEFERRED | DONE) == 0
+    }
+
+    /// It runs a group.
+    pub(crate) fn lead(&self) {
+        // Nothing is published through it: who looks has seen the group.
+        self.0.fetch_or(LEADS, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & LEADS != 0
     }
 
     #[inline]

@@ -3,7 +3,10 @@
 use std::task::{Context as TaskContext, Poll};
 
 use super::{Phase, Scheduler, drop_direct};
-use crate::guard::{self, Place};
+use crate::{
+    context::Context,
+    guard::{self, Place},
+};
 
 impl Scheduler {
     /// Goes as far towards the end as it can. Ready when it is there.
@@ -77,6 +80,7 @@ impl Drop for Scheduler {
         if self.phase == Phase::Ended {
             return;
         }
+        let _outside = Context::outside();
         self.owner.clone().begin_stop();
         let runtime = self.calls.runtime.clone();
         guard::quietly(Place::Runtime, || runtime.enter(&mut || self.end_now()));

@@ -107,6 +107,7 @@ macro_rules! conformance {
             sch_01_verbs_from_here_and_elsewhere
             sch_02_not_before_its_time
             sch_03_direct_calls_in_order
+            sch_03_direct_calls_have_no_context
             sch_04_current_pending
             sch_05_context
             sch_06_failures

@@ -92,10 +92,23 @@ impl Manual {
 
     /// Drives a future to its end in this thread, as the root of a runtime of this kind.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let before = DRIVEN.replace(true);
-        let output = park_on(future);
-        DRIVEN.set(before);
-        output
+        let _driven = Driven::enter();
+        park_on(future)
+    }
+}
+
+/// While it lives, this thread is driven. What it holds is whether it was before.
+struct Driven(bool);
+
+impl Driven {
+    fn enter() -> Self {
+        Self(DRIVEN.replace(true))
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        DRIVEN.set(self.0);
     }
 }
 
@@ -178,9 +191,8 @@ impl Backend for Manual {
 
 impl Runtime for Manual {
     fn enter(&self, function: &mut dyn FnMut()) {
-        let before = DRIVEN.replace(true);
+        let _driven = Driven::enter();
         function();
-        DRIVEN.set(before);
     }
 
     fn sleep_until(&self, at: Instant) -> LocalFuture<'static> {

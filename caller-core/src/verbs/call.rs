@@ -139,6 +139,11 @@ impl Caller {
 
     /// As [`call_direct`](Self::call_direct), for an async function: the scheduler awaits it before it starts what was
     /// queued behind it. Calls that have begun go on meanwhile.
+    ///
+    /// So what it waits for must not be behind it: awaiting a call of this caller that has not begun is an error
+    /// ([`is_self_wait`](crate::Error::is_self_wait)). Where that cannot be seen, it hangs with all that is behind it: waiting
+    /// for a local call that was made in it, for a group or a queue whose calls are behind it, and for any of them by way of
+    /// another call.
     pub fn call_direct_async<F, R>(&self, function: F)
     where
         F: AsyncFnOnce() -> R + Send + 'static,

@@ -88,7 +88,7 @@ impl Inner {
     /// Has a call served by a worker.
     fn serve(self: &Arc<Self>, call: Call) {
         let is_nested =
-            || caller_id::here().and_then(Caller::by_id).is_some_and(|here| here.0.is_child_of(self));
+            || caller_id::here().and_then(Caller::by_id).is_some_and(|here| here.0.is_worker_of(self));
         let step = self.pool.place(call, is_nested, Caller::is_running);
         self.follow(step);
     }
@@ -96,7 +96,7 @@ impl Inner {
     fn follow(self: &Arc<Self>, step: Step<Caller>) {
         match step {
             Step::Lend(worker, call) => self.lend(worker, call),
-            Step::Make { call, nested } => match Caller(self.clone()).child_builder().spawn() {
+            Step::Make { call, nested } => match Caller(self.clone()).child_builder().worker().spawn() {
                 Ok(worker) => self.lend(worker, call),
                 Err(error) => {
                     let reason = error.reasons().map_or_else(|| error.to_string(), str::to_owned);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use caller::{
-    Caller, DoneCallback, PendingGroup, Resolver,
+    Caller, DoneCallback, PendingGroup, Resolver, Trackers, current_pending,
     testing::{Manual, Running},
 };
 
@@ -197,4 +197,61 @@ fn many_groups_one_after_the_other_inside_another() {
         ended.unwrap().unwrap()
     });
     assert!(call.wait().timeout(LONG).blocking().unwrap() < 10);
+}
+
+#[test]
+fn the_call_that_runs_a_group_is_no_member_of_it() {
+    let caller = caller();
+    let here = caller.0.clone();
+    let call = caller.call_soon(async move || {
+        let own = current_pending().unwrap();
+        here.group()
+            .run(async |group| {
+                own.track(&Trackers::all());
+                group.len()
+            })
+            .await
+    });
+    assert_eq!(call.wait().timeout(LONG).blocking().unwrap().unwrap(), Some(0));
+}
+
+#[test]
+fn the_call_that_runs_a_group_is_no_member_of_one_inside() {
+    let caller = caller();
+    let here = caller.0.clone();
+    let call = caller.call_soon(async move || {
+        let own = current_pending().unwrap();
+        let this = here.clone();
+        here.group()
+            .run(async move |_| {
+                let inside = async move || {
+                    let added = async |group: Arc<PendingGroup>| {
+                        own.track(&Trackers::all());
+                        (group.add(&own).unwrap_err().is_self_wait(), group.len())
+                    };
+                    this.group().run(added).await.unwrap()
+                };
+                inside().await
+            })
+            .await
+    });
+    assert_eq!(call.wait().timeout(LONG).blocking().unwrap().unwrap(), Some(Some((true, 0))));
+}
+
+#[test]
+fn a_group_that_waits_for_the_call_around_it_does_not_run() {
+    let caller = caller();
+    let here = caller.0.clone();
+    let call = caller.call_soon(async move || {
+        let inside = here.group().build();
+        inside.add(&current_pending().unwrap()).unwrap();
+        let this = here.clone();
+        here.group()
+            .run(async move |_| {
+                let member = this.call_soon(async move || inside.run(async |_| ()).await);
+                member.await.unwrap().unwrap_err().is_self_wait()
+            })
+            .await
+    });
+    assert_eq!(call.wait().timeout(LONG).blocking().unwrap().unwrap(), Some(true));
 }

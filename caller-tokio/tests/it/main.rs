@@ -5,3 +5,4 @@ mod checksums;
 mod conformance;
 mod invariants;
 mod runtimes;
+mod times;

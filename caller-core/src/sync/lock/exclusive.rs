@@ -18,7 +18,7 @@ use std::{
 
 use super::{held::held, raw::RawLock};
 use crate::{
-    context::Holding,
+    context::Meanwhile,
     error::Result,
     pending::{PendingHandle, current_pending},
 };
@@ -114,7 +114,7 @@ impl<T: ?Sized> AsyncLock<T> {
     /// Runs a function with the lock, which is ours.
     fn run<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
         let taken = Taken(&self.raw);
-        let _holding = Holding::enter(taken.0.hold());
+        let _holding = Meanwhile::holding(taken.0.hold());
         // SAFETY: the lock is ours until `taken` is dropped.
         body(unsafe { self.value() })
     }

@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
 };
 
-use crate::context::{Hold, Holding};
+use crate::context::{Hold, Meanwhile};
 
 /// Makes a future and drives it to its end with a lock known to be held.
 pub(super) async fn held<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::Output {
@@ -14,7 +14,7 @@ pub(super) async fn held<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::
     let mut make = Some(make);
     poll_fn(|cx| {
         // One entry for all that is done in one poll: making it, polling it, and dropping it when it has ended.
-        let _holding = Holding::enter(hold);
+        let _holding = Meanwhile::holding(hold);
         if let Some(make) = make.take() {
             under.future.set(Some(make()));
         }
@@ -38,7 +38,7 @@ struct Under<'a, F> {
 impl<F> Drop for Under<'_, F> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            let _holding = Holding::enter(self.hold);
+            let _holding = Meanwhile::holding(self.hold);
             self.future.set(None);
         }
     }

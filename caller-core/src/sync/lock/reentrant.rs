@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use super::{held::held, raw::RawLock};
 use crate::{
-    context::Holding,
+    context::Meanwhile,
     error::{Error, Kind, Result},
     pending::{PendingHandle, current_address, current_pending},
     sys::{self, Mutex},
@@ -261,7 +261,7 @@ impl<T: ?Sized> Inside<'_, T> {
     }
 
     fn run<R>(self, body: impl FnOnce(&T) -> R) -> R {
-        let _holding = Holding::enter(self.0.raw.hold());
+        let _holding = Meanwhile::holding(self.0.raw.hold());
         body(&self.0.value)
     }
 }

@@ -280,6 +280,29 @@ pub fn sch_03_direct_calls_in_order<F: Fixture>() {
     ]);
 }
 
+pub fn sch_03_direct_calls_have_no_context<F: Fixture>() {
+    static VAR: ContextVar<u32> = ContextVar::new();
+    let fixture = F::new();
+    let (sender, seen) = mpsc::channel();
+    let backend = fixture.backend();
+    fixture.block_on(VAR.scope(1, async move {
+        let body = async move |caller: Caller| {
+            let awaited = sender.clone();
+            caller.call_direct(move || sender.send((VAR.get(), VAR.set(2).is_ok())).unwrap());
+            caller.call_direct_async(async move || {
+                awaited.send((VAR.get(), VAR.set(3).is_ok())).unwrap();
+                yield_now().await;
+                awaited.send((VAR.get(), VAR.set(4).is_ok())).unwrap();
+            });
+            let inherited = caller.call_soon(async || VAR.get()).await.unwrap();
+            assert_eq!((inherited, VAR.get()), (Some(1), Some(1)));
+        };
+        Caller::scope(backend, body).await.unwrap();
+        assert_eq!(VAR.get(), Some(1));
+    }));
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), [(None, false); 3]);
+}
+
 pub fn sch_04_current_pending<F: Fixture>() {
     let caller = F::new().caller();
     assert!(current_pending().is_none());
