@@ -323,17 +323,18 @@ fn many_generations_of_callers_end() {
     Process::of(concat!(module_path!(), "::many_generations_of_callers_end")).run(|| {
         for stopped in [true, false] {
             let first = Caller::builder().backend(Manual::new()).build().unwrap();
-            let mut last = first.clone();
+            let mut others: Vec<Caller> = Vec::new();
             for _ in 0..20_000 {
-                last = last.child_builder().build().unwrap();
+                let parent = others.last().unwrap_or(&first);
+                others.push(parent.child_builder().build().unwrap());
             }
             let end = first.stopped();
-            drop(last);
             if stopped {
                 first.stop();
             }
             drop(first);
             assert!(end.is_past());
+            assert!(others.iter().all(|caller| caller.stopped().is_past()));
             assert!(Caller::all_existing().is_empty());
         }
     });

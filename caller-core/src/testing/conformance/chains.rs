@@ -42,14 +42,20 @@ pub fn callers_that_never_ran_are_dropped<F: Fixture>() {
     });
 }
 
+/// Each is a child of the one before, which has a call that captured it.
 fn nested<F: Fixture>() -> (Caller, Pending<()>) {
-    let fixture = F::new();
-    let root = fixture.builder().build().unwrap();
-    let mut innermost = root.clone();
-    for _ in 0..LINKS {
-        innermost = innermost.child_builder().build().unwrap();
+    let root = F::new().builder().build().unwrap();
+    let mut generations = vec![root.clone()];
+    for parent in 0..LINKS {
+        generations.push(generations[parent].child_builder().build().unwrap());
     }
-    (root, innermost.call_soon(async || ()))
+    let last = generations[LINKS].call_soon(async || ());
+    while let Some(child) = generations.pop() {
+        if let Some(parent) = generations.last() {
+            drop(parent.call_soon(async move || drop(child)));
+        }
+    }
+    (root, last)
 }
 
 pub fn children_of_children_that_never_ran_are_dropped<F: Fixture>() {
