@@ -47,7 +47,13 @@ mod surrounding;
 
 mod guest;
 
-use std::{any::Any, io, rc::Rc};
+use std::{
+    any::Any,
+    io,
+    rc::Rc,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use async_std::task;
 use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
@@ -85,6 +91,7 @@ impl Backend for AsyncStd {
     }
 
     fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
+        check_threads()?;
         task::block_on(root);
         Ok(())
     }
@@ -104,10 +111,23 @@ impl Backend for AsyncStd {
     }
 
     fn guest(&self) -> io::Result<Rc<dyn Guest>> {
+        check_threads()?;
         Ok(guest::AsyncStdGuest::start())
     }
 
     fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }
+}
+
+/// Before async-std is used for the first time: whether there is a thread to be had. async-std starts threads of its own
+/// then, panics without, and does so again in a destructor, which ends the process.
+fn check_threads() -> io::Result<()> {
+    static FOUND: AtomicBool = AtomicBool::new(false);
+    // A plain flag: nothing else is published through it.
+    if !FOUND.load(Ordering::Relaxed) {
+        let _ended = thread::Builder::new().name("async-std/probe".to_owned()).spawn(|| ())?.join();
+        FOUND.store(true, Ordering::Relaxed);
+    }
+    Ok(())
 }

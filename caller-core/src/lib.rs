@@ -43,10 +43,11 @@
 //!
 //! # What waits for itself
 //!
-//! A call that awaits its own pending, one in a queue that awaits the queue or another call in it, a direct call that awaits a
-//! call behind it, a group that the call around it is added to, a thread that blocks on work only it could do, and threads
-//! that block on each other in a ring get an error. What cannot be seen is a deadlock as anywhere: calls that *await* each other in a ring, and pendings made by hand ([`Resolver`]) that nobody resolves; two locks
-//! taken in opposite order, and a call that was made *before* a lock was taken, wants it, and is awaited under it.
+//! A call that awaits its own pending, one in a queue that awaits the queue or another call in it, a direct call that
+//! awaits a call behind it, a group that the call around it is added to, a thread that blocks on work only it could do,
+//! and threads that block on each other in a ring get an error. What cannot be seen is a deadlock as anywhere: calls
+//! that *await* each other in a ring, and pendings made by hand ([`Resolver`]) that nobody resolves; two locks taken in
+//! opposite order, and a call that was made *before* a lock was taken, wants it, and is awaited under it.
 //!
 //! # When not to use it
 //!

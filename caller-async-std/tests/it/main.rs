@@ -8,3 +8,5 @@ mod hosts;
 mod idle;
 mod loops;
 mod own_world;
+#[cfg(target_os = "linux")]
+mod threads;

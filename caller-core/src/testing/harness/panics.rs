@@ -213,7 +213,12 @@ fn panics_at<F: Fixture>(place: Place, fixture: &F, caller: &Caller, what: &str)
             caller.call_direct(|| -> () { panic_any(Bomb::default()) });
         }
         Place::ContextDrop => {
-            let call = VALUE.sync_scope(Bomb::default(), || caller.call_soon(async || ()));
+            let go = AsyncEvent::new();
+            let wait = go.clone();
+            let call =
+                VALUE.sync_scope(Bomb::default(), || caller.call_soon(async move || wait.wait().await));
+            // Only now, so that the call has the last of the value.
+            go.set();
             assert!(call.wait().timeout(LONG).blocking().is_ok(), "{what}");
             let call = caller.call_soon(async || {
                 VALUE.set(Bomb::default()).expect("it is a call");
