@@ -4,6 +4,7 @@
 //! count, and nothing where nothing is set. One list has the values of users' variables. The other has what belongs to
 //! the place where a call is made: who tracks it, and which locks are held. Queues tell the two apart.
 
+mod holds;
 mod span;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
     task,
 };
 
+pub(crate) use self::holds::Hold;
 use self::span::Span;
 use crate::{
     error::{Error, Kind, Result},
@@ -55,18 +57,11 @@ struct Place {
     holds: Vec<Hold>,
 }
 
-/// A lock that is held: its id, and the number of the time it was taken. Whether it still is, the lock knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) lock: u64,
-    pub(crate) time: u64,
-}
-
 /// What is current in a thread while a call is polled in it.
 struct Frame {
     context: Context,
-    /// Locks that are held by what is being polled within this frame, the innermost last.
-    holds: Vec<Hold>,
+    /// How many locks were held when it was entered. Those above are held by what is being polled within it.
+    holds: usize,
     /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
     /// into whatever the thread does next.
     inside: bool,
@@ -76,7 +71,7 @@ thread_local! {
     static FRAME: RefCell<Frame> = const {
         RefCell::new(Frame {
             context: Context(None),
-            holds: Vec::new(),
+            holds: 0,
             inside: false,
         })
     };
@@ -236,13 +231,13 @@ impl Context {
     pub(crate) fn enter(self) -> Entered {
         let span = self.span().cloned();
         span.iter().for_each(Span::enter);
-        let inner = Frame { context: self, holds: Vec::new(), inside: true };
+        let inner = Frame { context: self, holds: holds::depth(), inside: true };
         Entered { outer: FRAME.try_with(|frame| frame.replace(inner)).ok(), span, not_send: PhantomData }
     }
 
     /// Outside of any call, for code that belongs to none.
     pub(crate) fn outside() -> Entered {
-        let inner = Frame { context: Self::default(), holds: Vec::new(), inside: false };
+        let inner = Frame { context: Self::default(), holds: holds::depth(), inside: false };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
             span: None,
@@ -254,8 +249,8 @@ impl Context {
 impl Frame {
     fn current(&self) -> Context {
         let mut context = self.context.clone();
-        if !self.holds.is_empty() {
-            context.place_mut().holds.extend_from_slice(&self.holds);
+        if holds::depth() > self.holds {
+            context.place_mut().holds.extend(holds::from(self.holds));
         }
         context
     }
@@ -263,12 +258,16 @@ impl Frame {
 
 /// Looks at the innermost hold of a lock here, as it was inherited or taken: the number of the time it was taken.
 pub(crate) fn held_here(lock: u64) -> Option<u64> {
-    let find = |holds: &[Hold]| holds.iter().rev().find(|hold| hold.lock == lock).map(|hold| hold.time);
+    let inherited = |frame: &Frame| {
+        let mut holds = frame.context.place()?.holds.iter().rev();
+        holds.find(|hold| hold.lock == lock).map(|hold| hold.time)
+    };
     let found = FRAME.try_with(|frame| {
         let frame = frame.borrow();
-        find(&frame.holds).or_else(|| find(&frame.context.place()?.holds))
+        holds::find(lock, frame.holds).or_else(|| inherited(&frame))
     });
-    found.ok().flatten()
+    // In a destructor of a thread-local value there are no frames.
+    found.unwrap_or_else(|_| holds::find(lock, 0))
 }
 
 /// While it lives, which is for one poll or call, a lock is known to be held here.
@@ -278,15 +277,14 @@ pub(crate) struct Holding(PhantomData<*const ()>);
 impl Holding {
     #[inline]
     pub(crate) fn enter(hold: Hold) -> Self {
-        // In a destructor of a thread-local value there is nobody to know of it.
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.push(hold));
+        holds::push(hold);
         Self(PhantomData)
     }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().holds.pop());
+        holds::pop();
     }
 }
 

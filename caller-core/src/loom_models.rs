@@ -636,10 +636,7 @@ fn loom_a_lock_passes_over_those_who_gave_up() {
 fn loom_a_reentrant_lock_is_entered_or_free() {
     explore(|| {
         let lock = Arc::new(ReentrantAsyncLock::new(()));
-        let (under, hold) = {
-            let guard = lock.try_lock_arc().unwrap();
-            (guard, lock.hold())
-        };
+        let (hold, under) = lock.try_hold().unwrap();
         let inside = lock.clone();
         let other = thread::spawn(move || {
             // A call that was made under the lock.

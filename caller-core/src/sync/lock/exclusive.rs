@@ -104,8 +104,9 @@ impl<T: ?Sized> AsyncLock<T> {
     ///
     /// # Errors
     ///
-    /// [`is_self_wait`](crate::Error::is_self_wait) under the lock itself, and in a caller's thread where the lock is
-    /// held by a call of the same caller, which could not go on; or where threads would wait for each other in a ring.
+    /// [`is_self_wait`](crate::Error::is_self_wait) under the lock itself, and in a caller's thread where a call of the same
+    /// caller has the lock, or stands before this in the queue, and could not go on; or where threads would wait for each
+    /// other in a ring. A guard counts for the caller in whose thread it was taken, also after it was moved to another.
     pub fn with_blocking<R>(&self, body: impl FnOnce(&mut T) -> R) -> Result<R> {
         self.raw.take_blocking()?;
         Ok(self.run(body))
@@ -151,6 +152,9 @@ impl<T: ?Sized> AsyncLock<T> {
     }
 
     /// As [`lock`](Self::lock), with a guard that keeps the lock itself alive.
+    ///
+    /// Wherever the guard is moved, it counts for the call and for the caller's thread in which it was taken, until it is
+    /// dropped: that call gets the error if it takes the lock again, and so does a call that blocks that thread.
     ///
     /// # Errors
     ///
