@@ -4,6 +4,7 @@
 //! count, and nothing where nothing is set. One list has the values of users' variables. The other has what belongs to
 //! the place where a call is made: who tracks it, and which locks are held. Queues tell the two apart.
 
+mod holds;
 mod span;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
     task,
 };
 
+pub(crate) use self::holds::Hold;
 use self::span::Span;
 use crate::{
     error::{Error, Kind, Result},
@@ -55,35 +57,24 @@ struct Place {
     holds: Vec<Hold>,
 }
 
-/// A lock that is held: its id, and the number of the time it was taken. Whether it still is, the lock knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) lock: u64,
-    pub(crate) time: u64,
-}
-
 /// What is current in a thread while a call is polled in it.
 struct Frame {
     context: Context,
-    /// What goes on within this frame, the innermost last.
-    within: Vec<Within>,
+    /// How many locks were held when it was entered. Those above are held by what is being polled within it.
+    holds: usize,
+    /// The types of trackers that are being told of a pending within it, and are not active meanwhile.
+    telling: Vec<TypeId>,
     /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
     /// into whatever the thread does next.
     inside: bool,
-}
-
-enum Within {
-    /// What is being polled holds a lock.
-    Holding(Hold),
-    /// The tracker of this type is being told of a pending, and is not active meanwhile.
-    Telling(TypeId),
 }
 
 thread_local! {
     static FRAME: RefCell<Frame> = const {
         RefCell::new(Frame {
             context: Context(None),
-            within: Vec::new(),
+            holds: 0,
+            telling: Vec::new(),
             inside: false,
         })
     };
@@ -243,13 +234,14 @@ impl Context {
     pub(crate) fn enter(self) -> Entered {
         let span = self.span().cloned();
         span.iter().for_each(Span::enter);
-        let inner = Frame { context: self, within: Vec::new(), inside: true };
+        let inner = Frame { context: self, holds: holds::depth(), telling: Vec::new(), inside: true };
         Entered { outer: FRAME.try_with(|frame| frame.replace(inner)).ok(), span, not_send: PhantomData }
     }
 
     /// Outside of any call, for code that belongs to none.
     pub(crate) fn outside() -> Entered {
-        let inner = Frame { context: Self::default(), within: Vec::new(), inside: false };
+        let inner =
+            Frame { context: Self::default(), holds: holds::depth(), telling: Vec::new(), inside: false };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
             span: None,
@@ -261,61 +253,68 @@ impl Context {
 impl Frame {
     fn current(&self) -> Context {
         let mut context = self.context.clone();
+        if holds::depth() > self.holds {
+            context.place_mut().holds.extend(holds::from(self.holds));
+        }
         // What comes out of the context here is still in the frame's own.
-        for within in &self.within {
-            match within {
-                Within::Holding(hold) => context.place_mut().holds.push(*hold),
-                Within::Telling(of) => context.keep_trackers(|known| known != *of),
-            }
+        for of in &self.telling {
+            context.keep_trackers(|known| known != *of);
         }
         context
     }
 
     fn is_telling(&self, of: TypeId) -> bool {
-        self.within.iter().any(|within| matches!(within, Within::Telling(known) if *known == of))
+        self.telling.contains(&of)
     }
 }
 
 /// Looks at the innermost hold of a lock here, as it was inherited or taken: the number of the time it was taken.
 pub(crate) fn held_here(lock: u64) -> Option<u64> {
-    let time = |hold: &Hold| (hold.lock == lock).then_some(hold.time);
+    let inherited = |frame: &Frame| {
+        let mut holds = frame.context.place()?.holds.iter().rev();
+        holds.find(|hold| hold.lock == lock).map(|hold| hold.time)
+    };
     let found = FRAME.try_with(|frame| {
         let frame = frame.borrow();
-        let taken = frame.within.iter().rev().find_map(|within| match within {
-            Within::Holding(hold) => time(hold),
-            Within::Telling(_) => None,
-        });
-        taken.or_else(|| frame.context.place()?.holds.iter().rev().find_map(time))
+        holds::find(lock, frame.holds).or_else(|| inherited(&frame))
     });
-    found.ok().flatten()
+    // In a destructor of a thread-local value there are no frames.
+    found.unwrap_or_else(|_| holds::find(lock, 0))
 }
 
-/// While it lives, which is for one poll or call, something is known to go on here.
+/// While it lives, which is for one poll or call, a lock is known to be held here.
 #[must_use]
-pub(crate) struct Meanwhile(PhantomData<*const ()>);
+pub(crate) struct Holding(PhantomData<*const ()>);
 
-impl Meanwhile {
-    /// A lock is held.
+impl Holding {
     #[inline]
-    pub(crate) fn holding(hold: Hold) -> Self {
-        Self::enter(Within::Holding(hold))
-    }
-
-    /// The tracker of a type is told of a pending. It is not active meanwhile, and hears of no call that it makes.
-    pub(crate) fn telling(of: TypeId) -> Self {
-        Self::enter(Within::Telling(of))
-    }
-
-    fn enter(within: Within) -> Self {
-        // In a destructor of a thread-local value there is nobody to know of it.
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().within.push(within));
+    pub(crate) fn enter(hold: Hold) -> Self {
+        holds::push(hold);
         Self(PhantomData)
     }
 }
 
-impl Drop for Meanwhile {
+impl Drop for Holding {
     fn drop(&mut self) {
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().within.pop());
+        holds::pop();
+    }
+}
+
+/// While it lives, the tracker of a type is told of a pending. It is not active, and hears of no call that it makes.
+#[must_use]
+pub(crate) struct Telling(PhantomData<*const ()>);
+
+impl Telling {
+    pub(crate) fn enter(of: TypeId) -> Self {
+        // In a destructor of a thread-local value there are no trackers.
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().telling.push(of));
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let _known = FRAME.try_with(|frame| frame.borrow_mut().telling.pop());
     }
 }
 

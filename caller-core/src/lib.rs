@@ -102,11 +102,11 @@ mod pending;
 
 mod tracker;
 
+mod turn;
+
 mod sync;
 
 mod call;
-
-mod turn;
 
 mod fn_queue;
 

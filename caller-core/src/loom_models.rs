@@ -23,7 +23,7 @@ use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Plain, Run, job},
     caller::{CallerState, Ending},
-    context::{Context, Meanwhile},
+    context::{Context, Holding},
     error::Error,
     group::PendingGroup,
     pending::{DoneCallback, Pending, PendingHandle, Resolver},
@@ -636,15 +636,12 @@ fn loom_a_lock_passes_over_those_who_gave_up() {
 fn loom_a_reentrant_lock_is_entered_or_free() {
     explore(|| {
         let lock = Arc::new(ReentrantAsyncLock::new(()));
-        let (under, hold) = {
-            let guard = lock.try_lock_arc().unwrap();
-            (guard, lock.hold())
-        };
+        let (hold, under) = lock.try_hold().unwrap();
         let inside = lock.clone();
         let other = thread::spawn(move || {
             // A call that was made under the lock.
             let mut enter = Box::pin(inside.lock_arc());
-            let holding = Meanwhile::holding(hold);
+            let holding = Holding::enter(hold);
             let polled = enter.as_mut().poll(&mut TaskContext::from_waker(Waker::noop()));
             drop(holding);
             assert!(!matches!(polled, Poll::Ready(Err(_))), "it enters, or waits as others do");

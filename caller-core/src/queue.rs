@@ -16,6 +16,17 @@ pub(crate) use self::pressure::{Pressure, many_cores};
 use crate::guard;
 use crate::sys::{self, AtomicBool, Mutex, Ordering};
 
+/// How many items' room a queue keeps.
+const KEPT_CAPACITY: usize = 1024;
+
+/// Gives back the room that a flood has left, down to what serves the usual traffic.
+pub(crate) fn give_back_room<T>(items: &mut VecDeque<T>) {
+    // At most a quarter is moved, and only after more than that was taken out.
+    if items.capacity() > KEPT_CAPACITY.max(8 * items.len()) {
+        items.shrink_to(KEPT_CAPACITY.max(2 * items.len()));
+    }
+}
+
 /// The queue itself: see [`SingleConsumerQueue`](crate::SingleConsumerQueue) for the one that users see.
 pub(crate) struct RawQueue<T> {
     list: Mutex<List<T>>,
@@ -87,12 +98,18 @@ impl<T> RawQueue<T> {
     /// left; pending, with `consumer` to be woken, when there is nothing yet.
     pub(crate) fn poll_batch(&self, batch: &mut VecDeque<T>, consumer: Option<&Waker>) -> Poll<bool> {
         debug_assert!(batch.is_empty(), "the last batch has to be used up first");
+        give_back_room(batch);
         self.poll_take(consumer, |items| mem::swap(items, batch)).map(|taken| taken.is_some())
     }
 
     /// Takes the first item, as `poll_batch` takes all.
     pub(crate) fn poll_pop(&self, consumer: &Waker) -> Poll<Option<T>> {
-        self.poll_take(Some(consumer), VecDeque::pop_front).map(Option::flatten)
+        let pop = |items: &mut VecDeque<T>| {
+            let first = items.pop_front();
+            give_back_room(items);
+            first
+        };
+        self.poll_take(Some(consumer), pop).map(Option::flatten)
     }
 
     fn poll_take<R>(
@@ -180,5 +197,42 @@ impl<T> fmt::Debug for RawQueue<T> {
             .field("len", &self.len())
             .field("stopped", &self.is_stopped())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const FLOOD: usize = 100_000;
+
+    fn flooded() -> RawQueue<[u8; 64]> {
+        let queue = RawQueue::new();
+        (0..FLOOD).for_each(|_| queue.push([0; 64]).unwrap());
+        queue
+    }
+
+    fn room<T>(queue: &RawQueue<T>) -> usize {
+        sys::lock(&queue.list).items.capacity()
+    }
+
+    #[test]
+    fn a_consumer_of_batches_gives_back_what_a_flood_left() {
+        let queue = flooded();
+        let mut batch = VecDeque::new();
+        assert!(queue.poll_batch(&mut batch, None).is_ready());
+        assert_eq!(batch.len(), FLOOD);
+        batch.clear();
+        assert!(queue.poll_batch(&mut batch, None).is_pending());
+        assert!(batch.capacity() <= KEPT_CAPACITY && room(&queue) <= KEPT_CAPACITY);
+    }
+
+    #[test]
+    fn a_consumer_of_items_gives_back_what_a_flood_left() {
+        let queue = flooded();
+        for left in (0..FLOOD).rev() {
+            assert!(queue.poll_pop(Waker::noop()).is_ready());
+            assert!(room(&queue) <= KEPT_CAPACITY.max(8 * left), "{left}");
+        }
     }
 }

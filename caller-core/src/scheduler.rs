@@ -41,9 +41,6 @@ use crate::{
 /// How many calls are gone on with before the runtime has its turn.
 const BATCH: usize = turn::SHARE;
 
-/// How many items' room a queue keeps.
-const KEPT_CAPACITY: usize = 1024;
-
 /// For how long an idle thread watches its queue before it sleeps. Waking a thread that sleeps costs about twice
 /// as much, for the waker as for the woken.
 const WATCH: Duration = Duration::from_micros(20);
@@ -304,10 +301,6 @@ impl Scheduler {
 
     /// Takes new work from the inbox. Once a stop has begun there is none, and the rest is refused.
     fn take_new(&mut self, waker: Option<&Waker>) -> bool {
-        // What a flood has left is given back, down to what serves the usual traffic.
-        if self.batch.capacity() > KEPT_CAPACITY {
-            self.batch.shrink_to(KEPT_CAPACITY);
-        }
         let some = matches!(self.calls.inbox.items.poll_batch(&mut self.batch, waker), Poll::Ready(true));
         self.pressure.took(self.batch.len());
         some
@@ -318,9 +311,6 @@ impl Scheduler {
             return false;
         }
         self.calls.add_ready(&mut self.woken);
-        if self.woken.capacity() > KEPT_CAPACITY {
-            self.woken.shrink_to(KEPT_CAPACITY);
-        }
         true
     }
 

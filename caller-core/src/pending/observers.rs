@@ -13,6 +13,7 @@ use std::{
 
 use super::{labels::Labels, state::State};
 use crate::{
+    blocked::Blocker,
     caller_id::CallerId,
     context::Context,
     error::{Error, Result, Site},
@@ -50,6 +51,14 @@ impl PendingHandle {
 
     pub(crate) fn caller_id(&self) -> Option<CallerId> {
         self.0.caller_id()
+    }
+}
+
+impl Blocker for PendingHandle {
+    fn callers(&self, found: &mut Vec<CallerId>) {
+        // None yet for a call that waits for a worker.
+        let caller = if self.0.state().is_done() { None } else { self.caller_id() };
+        found.extend(caller);
     }
 }
 

@@ -199,8 +199,11 @@ impl<T: Clone + Send + Sync + 'static> Future for WaitShared<T> {
         let handle = this.shared.handle();
         let result = if handle.poll_done(&mut this.key, cx).is_ready() {
             this.shared.result()
+        } else if let Err(error) = handle.check_self_wait() {
+            // It never waited, so it does not give up either.
+            this.protected = true;
+            Err(error)
         } else {
-            handle.check_self_wait()?;
             match this.deadline.poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(after) => Err(handle.timed_out(after)),

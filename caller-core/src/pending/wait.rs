@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::{Future, IntoFuture, poll_fn},
     pin::Pin,
     sync::Arc,
     task::{self, Poll},
@@ -61,15 +61,33 @@ impl<T: Send + 'static> Wait<T> {
     ///
     /// Those of awaiting; and [`is_self_wait`](Error::is_self_wait) in the thread that would have to do the work,
     /// or where threads would wait for each other in a ring. The call is not cancelled then.
-    pub fn blocking(mut self) -> Result<T> {
-        let Some(cell) = &self.cell else { return Err(Error::new(Kind::Taken)) };
+    pub fn blocking(self) -> Result<T> {
+        self.block()?
+    }
+
+    /// The outcome, or the error of the wait itself.
+    fn block(mut self) -> Result<Result<T>> {
+        let Some(cell) = &self.cell else { return Ok(Err(Error::new(Kind::Taken))) };
         match guard(&PendingHandle::new(cell.clone())) {
-            Ok(_guard) => wake::block_on(self),
+            Ok(_guard) => wake::block_on(poll_fn(|cx| self.poll_outcome(cx))),
             Err(error) => {
                 self.protected = true;
                 Err(error)
             }
         }
+    }
+
+    /// As `block`, for one who awaits it.
+    fn poll_outcome(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Result<T>>> {
+        let Some(cell) = &self.cell else { return Poll::Ready(Ok(Err(Error::new(Kind::Taken)))) };
+        let polled = poll_cell(cell, &mut self.deadline, cx);
+        if let Poll::Ready(outcome) = &polled {
+            let cell = self.cell.take();
+            if outcome.as_ref().is_err_and(Error::is_timeout) && !self.protected {
+                give_up(cell, "its waiter timed out");
+            }
+        }
+        polled
     }
 }
 
@@ -79,22 +97,7 @@ impl<T: Send + 'static> Future for Wait<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<T>> {
-        let this = &mut *self;
-        let Some(cell) = &this.cell else { return Poll::Ready(Err(Error::new(Kind::Taken))) };
-        match poll_cell(cell, &mut this.deadline, cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(result)) => {
-                this.cell = None;
-                Poll::Ready(result)
-            }
-            Poll::Ready(Err(error)) => {
-                let cell = this.cell.take();
-                if error.is_timeout() && !this.protected {
-                    give_up(cell, "its waiter timed out");
-                }
-                Poll::Ready(Err(error))
-            }
-        }
+        self.poll_outcome(cx).map(|outcome| outcome?)
     }
 }
 
@@ -169,15 +172,7 @@ impl<T: Send + 'static> WaitIgnored<T> {
     ///
     /// Those of [`Wait::blocking`] that concern the wait itself.
     pub fn blocking(self) -> Result<()> {
-        ignore(self.0.blocking())
-    }
-}
-
-/// Keeps only the errors of the wait itself.
-fn ignore<T>(result: Result<T>) -> Result<()> {
-    match result {
-        Err(error) if error.is_timeout() || error.is_self_wait() => Err(error),
-        _ => Ok(()),
+        self.0.block().map(drop)
     }
 }
 
@@ -185,7 +180,7 @@ impl<T: Send + 'static> Future for WaitIgnored<T> {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.0).poll(cx).map(ignore)
+        self.0.poll_outcome(cx).map(|outcome| outcome.map(drop))
     }
 }
 
@@ -260,5 +255,5 @@ pub(super) fn block_on<F: Future>(future: F, on: &PendingHandle) -> Result<F::Ou
 
 /// Declares that this thread blocks until `on` is done, if it is not.
 fn guard(on: &PendingHandle) -> Result<Option<Blocking>> {
-    if on.is_done() { Ok(None) } else { Blocking::on(on.caller_id()).map(Some) }
+    if on.is_done() { Ok(None) } else { Blocking::on(on.clone()).map(Some) }
 }

@@ -16,8 +16,12 @@ use super::{guests::Guests, residents::Residents};
 use crate::{
     backend::Runtime,
     call::{Boxes, Home, Inbox, Kept, TimeKey, Woken},
+    queue::give_back_room,
     timer::Timers,
 };
+
+/// How many places are kept when no call is left.
+const KEPT_PLACES: usize = 1024;
 
 /// What calls need from their scheduler. It never leaves the thread.
 pub(crate) struct Calls {
@@ -88,7 +92,10 @@ impl Calls {
 
     /// Goes on with the next call. False if there is none.
     pub(crate) fn go_on_with_next(&self) -> bool {
-        let Some(key) = self.ready.borrow_mut().pop_front() else { return false };
+        let mut ready = self.ready.borrow_mut();
+        let Some(key) = ready.pop_front() else { return false };
+        give_back_room(&mut ready);
+        drop(ready);
         self.go_on(key);
         true
     }
@@ -192,7 +199,13 @@ impl Home for Calls {
     }
 
     fn forget(&self, key: u32) {
-        let kept = self.kept.borrow_mut().try_remove(index(key));
+        let mut places = self.kept.borrow_mut();
+        let kept = places.try_remove(index(key));
+        if places.is_empty() && places.capacity() > KEPT_PLACES {
+            // What a flood has left. Who was woken in a place that is another's then is not mistaken for it.
+            *places = Slab::new();
+        }
+        drop(places);
         drop(kept);
     }
 
@@ -212,5 +225,36 @@ impl Home for Calls {
 
     fn now(&self) -> Instant {
         self.timers.now()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{backend::LocalFuture, timer::SystemClock};
+
+    struct NoRuntime;
+
+    impl Runtime for NoRuntime {
+        fn enter(&self, function: &mut dyn FnMut()) {
+            function();
+        }
+
+        fn sleep_until(&self, _at: Instant) -> LocalFuture<'static> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[test]
+    fn what_a_flood_left_is_given_back() {
+        let timers = Arc::new(Timers::new(Arc::new(SystemClock)));
+        let calls = Calls::new(Arc::new(Inbox::new()), timers, Rc::new(NoRuntime));
+        let keys: Vec<_> = (0..100_000).map(|_| calls.reserve()).collect();
+        keys.iter().for_each(|key| calls.again(*key));
+        while calls.go_on_with_next() {}
+        keys.into_iter().for_each(|key| calls.forget(key));
+        assert_eq!(calls.len(), 0);
+        assert!(calls.kept.borrow().capacity() <= KEPT_PLACES);
+        assert!(calls.ready.borrow().capacity() <= KEPT_PLACES);
     }
 }

@@ -70,10 +70,10 @@ impl CountdownEvent {
         Ok(left)
     }
 
-    /// Takes the count up by one, and returns what is left. Those who were woken already go on.
+    /// Takes the count up by one, and returns what is left. Those who were woken already go on. A count of `usize::MAX` stays.
     pub fn up(&self) -> usize {
         let mut state = sys::lock(&self.0.state);
-        state.count += 1;
+        state.count = state.count.saturating_add(1);
         state.count
     }
 

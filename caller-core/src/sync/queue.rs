@@ -17,6 +17,7 @@ use futures_core::Stream;
 use crate::{
     guard::{self, Place},
     queue::RawQueue,
+    turn,
 };
 
 /// A queue that any thread adds to and one consumer takes from, in order.
@@ -40,33 +41,38 @@ use crate::{
 /// assert_eq!(consumer.next().await, None);
 /// # });
 /// ```
-pub struct SingleConsumerQueue<T>(Arc<Producers<T>>);
+pub struct SingleConsumerQueue<T: 'static>(Arc<Producers<T>>);
 
 /// The handles of a queue. The consumer does not count as one.
-struct Producers<T>(Arc<Inner<T>>);
+struct Producers<T: 'static>(Arc<Inner<T>>);
 
-impl<T> Drop for Producers<T> {
+impl<T: 'static> Drop for Producers<T> {
     fn drop(&mut self) {
         // What is left stays for the consumer. Without one, this is the last reference, whose drop rejects it.
         self.0.raw.close();
     }
 }
 
-struct Inner<T> {
+struct Inner<T: 'static> {
     raw: RawQueue<T>,
     /// None in a queue that drops what it rejects, and while the queue itself is dropped.
     reject: Option<Reject<T>>,
     consumed: AtomicBool,
 }
 
-type Reject<T> = Box<dyn Fn(T) + Send + Sync>;
+type Reject<T> = Arc<dyn Fn(T) + Send + Sync>;
 
-impl<T> Inner<T> {
+impl<T: 'static> Inner<T> {
+    /// Rejects items in their order. What that rejects or drops in turn nests only so deep.
     fn reject(&self, items: impl IntoIterator<Item = T>) {
         for item in items {
-            guard::quietly(Place::Reject, || match &self.reject {
-                Some(reject) => reject(item),
-                None => drop(item),
+            let Some(reject) = self.reject.clone() else {
+                guard::discard(Place::Reject, item);
+                continue;
+            };
+            guard::nested((reject, item), |(reject, item)| {
+                guard::quietly(Place::Reject, || reject(item));
+                guard::discard(Place::Reject, reject);
             });
         }
     }
@@ -76,14 +82,14 @@ impl<T> Inner<T> {
     }
 }
 
-impl<T> Drop for Inner<T> {
+impl<T: 'static> Drop for Inner<T> {
     fn drop(&mut self) {
         self.stop();
-        guard::discard_now(Place::Reject, self.reject.take());
+        guard::discard(Place::Reject, self.reject.take());
     }
 }
 
-impl<T> SingleConsumerQueue<T> {
+impl<T: 'static> SingleConsumerQueue<T> {
     /// An empty queue that drops what it rejects.
     pub fn new() -> Self {
         Self::with(None)
@@ -92,7 +98,7 @@ impl<T> SingleConsumerQueue<T> {
     /// An empty queue that hands what it rejects to `reject`, in the thread that stops the queue, adds to it, or drops the
     /// last reference to it. A panic of `reject` is reported, and the other items are rejected all the same.
     pub fn with_reject(reject: impl Fn(T) + Send + Sync + 'static) -> Self {
-        Self::with(Some(Box::new(reject)))
+        Self::with(Some(Arc::new(reject)))
     }
 
     fn with(reject: Option<Reject<T>>) -> Self {
@@ -145,23 +151,23 @@ impl<T> SingleConsumerQueue<T> {
     pub fn consume(&self) -> Consumer<T> {
         // AcqRel: of two threads that ask, one is first.
         let first = !self.inner().consumed.swap(true, Ordering::AcqRel);
-        Consumer { queue: first.then(|| self.inner().clone()) }
+        Consumer { queue: first.then(|| self.inner().clone()), in_a_row: 0 }
     }
 }
 
-impl<T> Clone for SingleConsumerQueue<T> {
+impl<T: 'static> Clone for SingleConsumerQueue<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> Default for SingleConsumerQueue<T> {
+impl<T: 'static> Default for SingleConsumerQueue<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> fmt::Debug for SingleConsumerQueue<T> {
+impl<T: 'static> fmt::Debug for SingleConsumerQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SingleConsumerQueue")
             .field("len", &self.len())
@@ -172,13 +178,17 @@ impl<T> fmt::Debug for SingleConsumerQueue<T> {
 
 /// Takes from a [`SingleConsumerQueue`]. Dropping it stops the queue and rejects what is left. It ends when the queue was
 /// stopped, and when no handle is left and it has taken all.
-pub struct Consumer<T> {
+pub struct Consumer<T: 'static> {
     /// None in a second consumer.
     queue: Option<Arc<Inner<T>>>,
+    /// How many items it has taken without waiting.
+    in_a_row: usize,
 }
 
-impl<T> Consumer<T> {
+impl<T: 'static> Consumer<T> {
     /// The next item. None once the queue was stopped, or once no handle and no item is left.
+    ///
+    /// After 64 items in a row it lets others have their turn, though there are more.
     ///
     /// # Cancel safety
     ///
@@ -190,11 +200,19 @@ impl<T> Consumer<T> {
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let Some(queue) = &self.queue else { return Poll::Ready(None) };
-        queue.raw.poll_pop(cx.waker())
+        if self.in_a_row == turn::SHARE {
+            // A consumer that adds an item for each that it takes would keep its thread from all else.
+            self.in_a_row = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let item = queue.raw.poll_pop(cx.waker());
+        self.in_a_row = if matches!(item, Poll::Ready(Some(_))) { self.in_a_row + 1 } else { 0 };
+        item
     }
 }
 
-impl<T> Stream for Consumer<T> {
+impl<T: 'static> Stream for Consumer<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -202,7 +220,7 @@ impl<T> Stream for Consumer<T> {
     }
 }
 
-impl<T> Drop for Consumer<T> {
+impl<T: 'static> Drop for Consumer<T> {
     fn drop(&mut self) {
         if let Some(queue) = &self.queue {
             queue.stop();
@@ -210,7 +228,7 @@ impl<T> Drop for Consumer<T> {
     }
 }
 
-impl<T> fmt::Debug for Consumer<T> {
+impl<T: 'static> fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer").field("first", &self.queue.is_some()).finish_non_exhaustive()
     }
@@ -219,13 +237,13 @@ impl<T> fmt::Debug for Consumer<T> {
 /// The next item of a queue; made by [`Consumer::next`].
 #[must_use = "futures do nothing unless awaited"]
 #[derive(Debug)]
-pub struct Next<'a, T> {
+pub struct Next<'a, T: 'static> {
     consumer: &'a mut Consumer<T>,
     /// Its waker is in the queue.
     waiting: bool,
 }
 
-impl<T> Future for Next<'_, T> {
+impl<T: 'static> Future for Next<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -235,7 +253,7 @@ impl<T> Future for Next<'_, T> {
     }
 }
 
-impl<T> Drop for Next<'_, T> {
+impl<T: 'static> Drop for Next<'_, T> {
     fn drop(&mut self) {
         if self.waiting
             && let Some(queue) = &self.consumer.queue

@@ -124,6 +124,7 @@ macro_rules! conformance {
             thr_own_workers_exceed_the_limit
             thr_stop_while_calls_wait
             thr_cancelled_calls_wait_no_longer
+            thr_a_ring_through_a_call_that_waited_for_a_worker
             thr_settings_at_their_limits);
         $crate::__stamp!($fixture, resident:
             res_01_made_reached_and_dropped_in_its_thread
@@ -193,7 +194,8 @@ macro_rules! conformance {
             scq_03_stop_rejects
             scq_04_consumer_leaves
             scq_05_last_handle_without_consumer_rejects
-            scq_05_consumer_takes_the_rest_of_the_last_handle);
+            scq_05_consumer_takes_the_rest_of_the_last_handle
+            scq_a_consumer_that_feeds_its_queue_yields);
         $crate::__stamp!($fixture, tracker:
             trk_01_activate_and_deactivate
             trk_02_in_the_set_until_done
@@ -229,7 +231,11 @@ macro_rules! conformance {
             lck_blocking_itself_is_an_error
             lck_inherited_and_given_back
             lck_dropped_under_it
-            lck_a_panic_frees_it);
+            lck_a_panic_frees_it
+            lck_blocking_on_a_lock_that_was_passed_on_is_an_error
+            lck_a_ring_with_those_who_wait_before_is_an_error
+            lck_no_ring_with_those_who_wait_behind
+            lck_a_scope_that_ended_before_a_guard);
         $crate::__stamp!($fixture, inspect:
             ins_01_pending_texts
             ins_02_caller_texts
@@ -337,7 +343,10 @@ macro_rules! conformance {
             waits_for_a_lock_that_are_given_up
             events_that_set_the_next
             waiters_that_resolve_the_next
-            consumers_that_add_to_the_next);
+            consumers_that_add_to_the_next
+            queues_that_are_items_of_queues
+            queues_that_reject_into_the_next
+            arguments_that_close_the_next_queue);
         $crate::__stamp!($fixture, crowds:
             a_crowd_before_an_event
             a_crowd_before_a_countdown

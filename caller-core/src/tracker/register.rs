@@ -2,7 +2,7 @@
 
 use super::{Entry, selection::Trackers};
 use crate::{
-    context::{Context, Meanwhile},
+    context::{Context, Telling},
     guard::{self, Place},
     pending::PendingHandle,
 };
@@ -27,7 +27,7 @@ impl Context {
             if trackers.has(*of)
                 && let Some(entry) = Entry::of(value)
             {
-                let _telling = Meanwhile::telling(*of);
+                let _telling = Telling::enter(*of);
                 guard::quietly(Place::Tracker, || entry.tracker.track(&pending));
             }
         }

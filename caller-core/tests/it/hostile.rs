@@ -15,8 +15,8 @@ use std::{
 };
 
 use caller::{
-    AsyncEvent, Backend, BoxError, Caller, CallerState, Clock, Error, Guest, Host, LocalFuture, Pending,
-    PoolSettings, Runtime,
+    AsyncEvent, AsyncLock, Backend, BoxError, Caller, CallerState, Clock, Error, Guest, Host, LocalFuture,
+    Pending, PoolSettings, ReentrantAsyncLock, Runtime,
     testing::{Manual, Process, probe::ends_soon},
 };
 
@@ -393,6 +393,24 @@ fn the_destructors_of_thread_locals_may_use_all_of_it() {
         });
         seen.recv_timeout(LONG).unwrap();
         caller.stop();
+    });
+}
+
+#[test]
+fn a_lock_is_known_to_be_held_in_the_destructors_of_thread_locals() {
+    const TEST: &str =
+        concat!(module_path!(), "::a_lock_is_known_to_be_held_in_the_destructors_of_thread_locals");
+    Process::of(TEST).run(|| {
+        let (sender, seen) = mpsc::channel();
+        in_a_destructor(move || {
+            let lock = AsyncLock::new(0);
+            let again =
+                lock.with_blocking(|_| lock.with_blocking(|_| 0).map_err(|error| error.is_self_wait()));
+            let entered = ReentrantAsyncLock::new(0);
+            let twice = entered.with_blocking(|_| entered.with_blocking(|_| entered.count()).unwrap());
+            sender.send((again.unwrap(), twice.unwrap())).unwrap();
+        });
+        assert_eq!(seen.recv_timeout(LONG).unwrap(), (Err(true), 2));
     });
 }
 

@@ -15,9 +15,12 @@ use std::{
 };
 
 use caller::{
-    AsyncEvent, AsyncLock, CountdownEvent, DoneCallback, PendingHandle, PendingSet, Resolver,
-    SingleConsumerQueue, testing::kept_wakers,
+    AsyncEvent, AsyncLock, CountdownEvent, DoneCallback, PendingHandle, PendingSet, Resolver, Shared,
+    SingleConsumerQueue,
+    testing::{Manual, kept_wakers},
 };
+
+use crate::support::{LONG, caller, receive, turns};
 
 /// Runs a test in a thread of its own, with a bound on its time and with so much stack.
 #[track_caller]
@@ -490,4 +493,47 @@ fn a_waker_that_panics_when_it_is_replaced_does_not_harm_the_poll() {
     renew(Box::pin(async { drop(lock.lock().await) }));
     drop(held);
     assert!(lock.try_lock().is_some());
+}
+
+#[test]
+fn a_countdown_at_its_limit_stays_there() {
+    let event = CountdownEvent::new(usize::MAX);
+    assert_eq!(event.up(), usize::MAX);
+    assert_eq!(event.down().unwrap(), usize::MAX - 1);
+    assert_eq!(event.up(), usize::MAX);
+}
+
+#[test]
+fn a_shared_wait_for_oneself_cancels_nothing() {
+    let caller = caller(&Manual::new());
+    let (sender, own) = mpsc::channel::<Shared<u32>>();
+    let call = caller.call_soon(async move || {
+        let own = receive(&own);
+        let mut wait = Box::pin(own.wait());
+        assert!(wait.as_mut().await.unwrap_err().is_self_wait());
+        drop(wait);
+        turns().await;
+        5
+    });
+    let call = call.shared();
+    sender.send(call.clone()).unwrap();
+    call.handle().wait().timeout(LONG).blocking().unwrap();
+    assert_eq!(call.result().unwrap(), 5);
+}
+
+#[test]
+fn an_ignored_result_may_be_an_error_of_another_wait() {
+    let (_resolver, never) = Resolver::<()>::new();
+    let timed_out = never.wait().timeout(Duration::ZERO).blocking().unwrap_err();
+    assert!(timed_out.is_timeout());
+    for blocking in [true, false] {
+        let (resolver, pending) = Resolver::<()>::new();
+        resolver.fail_with(timed_out.clone());
+        let wait = pending.wait().ignore_result();
+        let ignored = if blocking { wait.blocking() } else { futures::executor::block_on(wait) };
+        ignored.unwrap();
+    }
+    // Its own timeout it tells.
+    let (_resolver, pending) = Resolver::<()>::new();
+    assert!(pending.wait().ignore_result().timeout(Duration::ZERO).blocking().unwrap_err().is_timeout());
 }

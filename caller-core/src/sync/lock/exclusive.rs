@@ -18,7 +18,7 @@ use std::{
 
 use super::{held::held, raw::RawLock};
 use crate::{
-    context::Meanwhile,
+    context::Holding,
     error::Result,
     pending::{PendingHandle, current_pending},
 };
@@ -104,8 +104,9 @@ impl<T: ?Sized> AsyncLock<T> {
     ///
     /// # Errors
     ///
-    /// [`is_self_wait`](crate::Error::is_self_wait) under the lock itself, and in a caller's thread where the lock is
-    /// held by a call of the same caller, which could not go on; or where threads would wait for each other in a ring.
+    /// [`is_self_wait`](crate::Error::is_self_wait) under the lock itself, and in a caller's thread where a call of the same
+    /// caller has the lock, or stands before this in the queue, and could not go on; or where threads would wait for each
+    /// other in a ring. A guard counts for the caller in whose thread it was taken, also after it was moved to another.
     pub fn with_blocking<R>(&self, body: impl FnOnce(&mut T) -> R) -> Result<R> {
         self.raw.take_blocking()?;
         Ok(self.run(body))
@@ -114,7 +115,7 @@ impl<T: ?Sized> AsyncLock<T> {
     /// Runs a function with the lock, which is ours.
     fn run<R>(&self, body: impl FnOnce(&mut T) -> R) -> R {
         let taken = Taken(&self.raw);
-        let _holding = Meanwhile::holding(taken.0.hold());
+        let _holding = Holding::enter(taken.0.hold());
         // SAFETY: the lock is ours until `taken` is dropped.
         body(unsafe { self.value() })
     }
@@ -151,6 +152,9 @@ impl<T: ?Sized> AsyncLock<T> {
     }
 
     /// As [`lock`](Self::lock), with a guard that keeps the lock itself alive.
+    ///
+    /// Wherever the guard is moved, it counts for the call and for the caller's thread in which it was taken, until it is
+    /// dropped: that call gets the error if it takes the lock again, and so does a call that blocks that thread.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
 };
 
-use crate::context::{Hold, Meanwhile};
+use crate::context::{Hold, Holding};
 
 /// Makes a future and drives it to its end with a lock known to be held.
 pub(super) async fn held<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::Output {
@@ -14,7 +14,7 @@ pub(super) async fn held<F: Future>(hold: Hold, make: impl FnOnce() -> F) -> F::
     let mut make = Some(make);
     poll_fn(|cx| {
         // One entry for all that is done in one poll: making it, polling it, and dropping it when it has ended.
-        let _holding = Meanwhile::holding(hold);
+        let _holding = Holding::enter(hold);
         if let Some(make) = make.take() {
             under.future.set(Some(make()));
         }
@@ -38,7 +38,7 @@ struct Under<'a, F> {
 impl<F> Drop for Under<'_, F> {
     fn drop(&mut self) {
         if self.future.is_some() {
-            let _holding = Meanwhile::holding(self.hold);
+            let _holding = Holding::enter(self.hold);
             self.future.set(None);
         }
     }

@@ -13,13 +13,13 @@
 use std::{
     future::Future,
     mem,
-    pin::Pin,
-    sync::atomic::AtomicU64 as Counter,
+    pin::{Pin, pin},
+    sync::{Arc, atomic::AtomicU64 as Counter},
     task::{Context, Poll, Waker},
 };
 
 use crate::{
-    blocked::Blocking,
+    blocked::{Blocker, Blocking},
     caller_id::{self, CallerId},
     context::{self, Hold},
     error::{Error, Kind, Result},
@@ -34,16 +34,22 @@ const QUEUED: usize = 2;
 
 pub(crate) struct RawLock {
     state: AtomicUsize,
-    queue: Mutex<List<Waiter>>,
+    line: Arc<Line>,
     /// What contexts know it by.
     id: u64,
     /// How often it was taken for a scope, and given back from there: odd while it is. Only who has the lock writes this and
-    /// the next two.
+    /// the next.
     time: AtomicU64,
     /// The address of the call that has it, if it was taken for a guard. Zero otherwise.
     owner: AtomicUsize,
-    /// The caller in whose thread it was taken, or zero.
+}
+
+/// Who has the lock, and who waits for it: what is asked where threads could wait for each other.
+struct Line {
+    /// The caller in whose thread it was taken, or to one of whose calls it was passed on. Zero if that is none. Written by
+    /// who has the lock, and by who passes it on.
     holder: AtomicU64,
+    queue: Mutex<List<Waiter>>,
 }
 
 struct Waiter {
@@ -58,11 +64,10 @@ impl RawLock {
         static NEXT: Counter = Counter::new(1);
         Self {
             state: AtomicUsize::new(0),
-            queue: Mutex::new(List::new()),
+            line: Arc::new(Line { holder: AtomicU64::new(0), queue: Mutex::new(List::new()) }),
             id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             time: AtomicU64::new(0),
             owner: AtomicUsize::new(0),
-            holder: AtomicU64::new(0),
         }
     }
 
@@ -134,12 +139,13 @@ impl RawLock {
             return Ok(());
         }
         self.check_held_here()?;
-        let here = caller_id::here();
-        if here.is_some() && sys::lock(&self.queue).iter().any(|waiter| waiter.caller == here) {
-            return Err(Error::new(Kind::SelfWait("blocking this thread")));
+        let mut take = pin!(Take { lock: self, key: None });
+        // In the queue first: from there on it is known who stands before us.
+        if take.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return Ok(());
         }
-        let _blocking = Blocking::on(CallerId::from_number(self.holder.load(Ordering::Relaxed)))?;
-        block_on(Take { lock: self, key: None });
+        let _blocking = take.key.map(|key| Blocking::on(Behind(self.line.clone(), key))).transpose()?;
+        block_on(take);
         Ok(())
     }
 
@@ -156,7 +162,7 @@ impl RawLock {
 
     /// It is ours from here on.
     fn begin(&self) {
-        self.holder.store(caller_id::here().map_or(0, CallerId::get), Ordering::Relaxed);
+        self.line.set_holder(caller_id::here());
     }
 
     /// Gives it to the first who waits, or to nobody.
@@ -166,14 +172,19 @@ impl RawLock {
         self.pass_on();
     }
 
-    /// From here on nothing is under it, though nobody else has it yet.
-    pub(crate) fn end(&self) {
+    /// The scopes have ended: what inherited the hold waits as others do, though a guard may still have the lock.
+    pub(crate) fn end_hold(&self) {
         let time = self.time.load(Ordering::Relaxed);
         if !time.is_multiple_of(2) {
             self.time.store(time + 1, Ordering::Release);
         }
+    }
+
+    /// From here on nothing is under it, though nobody else has it yet.
+    pub(crate) fn end(&self) {
+        self.end_hold();
         self.owner.store(0, Ordering::Relaxed);
-        self.holder.store(0, Ordering::Relaxed);
+        self.line.set_holder(None);
     }
 
     /// Gives it away after `end`.
@@ -187,8 +198,10 @@ impl RawLock {
 
     #[cold]
     fn pass_to_next(&self) {
-        let mut queue = sys::lock(&self.queue);
+        let mut queue = sys::lock(&self.line.queue);
         let next = queue.pop();
+        // Before it is polled: whoever blocks on the lock meanwhile waits for its caller.
+        self.line.set_holder(next.as_ref().and_then(|next| next.caller));
         match (&next, queue.is_empty()) {
             (None, _) => self.state.store(0, Ordering::Release),
             (Some(_), true) => self.state.store(LOCKED, Ordering::Release),
@@ -202,7 +215,7 @@ impl RawLock {
 
     fn poll_take(&self, key: &mut Option<Key>, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
-        let mut queue = sys::lock(&self.queue);
+        let mut queue = sys::lock(&self.line.queue);
         if let Some(known) = *key {
             let Some(waiter) = queue.get_mut(known) else {
                 // It was passed on to this wait.
@@ -212,9 +225,9 @@ impl RawLock {
                 guard::discard_waker(waker);
                 return Poll::Ready(());
             };
-            let old = mem::replace(&mut waiter.waker, waker);
+            let old = mem::replace(waiter, Waiter { waker, caller: caller_id::here() });
             drop(queue);
-            guard::discard_waker(old);
+            guard::discard_waker(old.waker);
             return Poll::Pending;
         }
         // Acquire pairs with the release of `pass_on`.
@@ -232,16 +245,37 @@ impl RawLock {
 
     /// Gives up a place in the queue. A lock that was passed on to it already is passed on to the next.
     fn forget(&self, key: Key) {
-        let mut queue = sys::lock(&self.queue);
+        let mut queue = sys::lock(&self.line.queue);
         let Some(gone) = queue.remove(key) else {
             drop(queue);
-            return self.pass_on();
+            return self.give_back();
         };
         if queue.is_empty() {
             self.state.fetch_and(!QUEUED, Ordering::Relaxed);
         }
         drop(queue);
         guard::discard_waker(gone.waker);
+    }
+}
+
+impl Line {
+    fn set_holder(&self, caller: Option<CallerId>) {
+        self.holder.store(caller.map_or(0, CallerId::get), Ordering::Relaxed);
+    }
+}
+
+/// A blocked thread in the queue: who has the lock has to go on, and then each who stands before the thread.
+struct Behind(Arc<Line>, Key);
+
+impl Blocker for Behind {
+    fn callers(&self, found: &mut Vec<CallerId>) {
+        let Self(line, key) = self;
+        let queue = sys::lock(&line.queue);
+        // Once it has left the queue, the lock is its own.
+        if queue.contains(*key) {
+            found.extend(CallerId::from_number(line.holder.load(Ordering::Relaxed)));
+            found.extend(queue.before(*key).filter_map(|waiter| waiter.caller));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use super::{held::held, raw::RawLock};
 use crate::{
-    context::Meanwhile,
+    context::{Hold, Holding},
     error::{Error, Kind, Result},
     pending::{PendingHandle, current_address, current_pending},
     sys::{self, Mutex},
@@ -53,6 +53,8 @@ pub struct ReentrantAsyncLock<T: ?Sized> {
 /// Who is in.
 struct Entries {
     count: usize,
+    /// How many of them are in by a scope. The hold ends with the last.
+    scopes: usize,
     /// The addresses of the calls that are in by a guard, which keeps them.
     owners: Vec<usize>,
 }
@@ -60,7 +62,8 @@ struct Entries {
 impl<T> ReentrantAsyncLock<T> {
     /// A lock that is free.
     pub fn new(value: T) -> Self {
-        Self { raw: RawLock::new(), entries: Mutex::new(Entries { count: 0, owners: Vec::new() }), value }
+        let entries = Entries { count: 0, scopes: 0, owners: Vec::new() };
+        Self { raw: RawLock::new(), entries: Mutex::new(entries), value }
     }
 
     /// The value, since nobody else has the lock.
@@ -76,8 +79,8 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
     ///
     /// Dropped while it waits, it loses its place in the queue. Dropped later, it drops the body, and then leaves.
     pub async fn with<R>(&self, body: impl AsyncFnOnce(&T) -> R) -> Result<R> {
-        let inside = self.enter().await?;
-        Ok(held(inside.0.raw.hold(), || body(&self.value)).await)
+        let scope = self.enter().await?.into_scope();
+        Ok(held(scope.hold, || body(&self.value)).await)
     }
 
     /// As [`with`](Self::with), but never enters what is held already: whoever is in is in alone, but for what is called
@@ -95,17 +98,18 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
 
     /// Runs `body` with the value, under the lock, if that is free or held here.
     pub fn try_with<R>(&self, body: impl FnOnce(&T) -> R) -> Option<R> {
-        self.try_enter().map(|inside| inside.run(body))
+        self.try_enter().map(|inside| inside.into_scope().run(body))
     }
 
     /// Blocks this thread until the lock is free, unless it is held here, and runs `body` with the value, under it.
     ///
     /// # Errors
     ///
-    /// [`is_self_wait`](crate::Error::is_self_wait) in a caller's thread where the lock is held by an unrelated call of
-    /// the same caller, which could not go on; or where threads would wait for each other in a ring.
+    /// [`is_self_wait`](crate::Error::is_self_wait) in a caller's thread where an unrelated call of the same caller has the
+    /// lock, or stands before this in the queue, and could not go on; or where threads would wait for each other in a ring.
+    /// A guard counts for the caller in whose thread it was taken, also after it was moved to another.
     pub fn with_blocking<R>(&self, body: impl FnOnce(&T) -> R) -> Result<R> {
-        Ok(self.enter_blocking()?.run(body))
+        Ok(self.enter_blocking()?.into_scope().run(body))
     }
 
     /// Waits for the lock, unless it is held here, and gives a guard that is in while it lives. See the type for how it
@@ -132,7 +136,8 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
         self.enter_blocking().map(ReentrantGuard::new)
     }
 
-    /// As [`lock`](Self::lock), with a guard that keeps the lock itself alive.
+    /// As [`lock`](Self::lock), with a guard that keeps the lock itself alive. Wherever that is moved, it counts for the call
+    /// and for the caller's thread in which it was taken.
     pub async fn lock_arc(self: &Arc<Self>) -> Result<ReentrantGuardArc<T>> {
         Ok(ReentrantGuardArc::new(self, self.enter().await?))
     }
@@ -166,9 +171,10 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
         entries.count > 0 && (self.raw.is_in_context() || (here != 0 && entries.owners.contains(&here)))
     }
 
+    /// The hold of a scope that ends when what comes with it is dropped.
     #[cfg(all(test, loom))]
-    pub(crate) fn hold(&self) -> crate::context::Hold {
-        self.raw.hold()
+    pub(crate) fn try_hold(&self) -> Option<(Hold, impl Sized)> {
+        self.try_enter().map(|inside| inside.into_scope()).map(|scope| (scope.hold, scope))
     }
 
     async fn enter(&self) -> Result<Inside<'_, T>> {
@@ -208,11 +214,14 @@ impl<T: ?Sized> ReentrantAsyncLock<T> {
         Inside(self)
     }
 
-    fn leave(&self, owner: Option<usize>) {
+    /// Leaves, after `change` has taken what it was besides.
+    fn leave(&self, change: impl FnOnce(&mut Entries)) {
         let mut entries = sys::lock(&self.entries);
+        change(&mut entries);
         entries.count -= 1;
-        let guard = owner.and_then(|owner| entries.owners.iter().position(|known| *known == owner));
-        guard.map(|at| entries.owners.swap_remove(at));
+        if entries.scopes == 0 {
+            self.raw.end_hold();
+        }
         let last = entries.count == 0;
         if last {
             // In one step with the count: whoever comes from under the lock now enters, or waits as others do.
@@ -240,16 +249,39 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for ReentrantAsyncLock<T> {
 /// We are in. Dropping it leaves.
 struct Inside<'a, T: ?Sized>(&'a ReentrantAsyncLock<T>);
 
+/// We are in by a scope. Dropping it leaves.
+struct Scope<'a, T: ?Sized> {
+    lock: &'a ReentrantAsyncLock<T>,
+    hold: Hold,
+}
+
 /// The call that is in by a guard, if it is one. The handle is kept so that no other call comes to stand at its address.
 struct Owner(Option<(PendingHandle, usize)>);
 
 impl Owner {
-    fn address(&self) -> Option<usize> {
-        self.0.as_ref().map(|(_, address)| *address)
+    /// Leaves a lock in which it was by a guard.
+    fn leave<T: ?Sized>(&self, lock: &ReentrantAsyncLock<T>) {
+        lock.leave(|entries| {
+            let owner = self.0.as_ref().map(|(_, address)| *address);
+            let guard = owner.and_then(|owner| entries.owners.iter().position(|known| *known == owner));
+            guard.map(|at| entries.owners.swap_remove(at));
+        });
     }
 }
 
-impl<T: ?Sized> Inside<'_, T> {
+impl<'a, T: ?Sized> Inside<'a, T> {
+    /// Hands over to a scope, which leaves from here on.
+    fn into_scope(self) -> Scope<'a, T> {
+        let lock = self.0;
+        std::mem::forget(self);
+        let mut entries = sys::lock(&lock.entries);
+        entries.scopes += 1;
+        // In one step with the count, so that a scope that is the last does not end this hold.
+        let hold = lock.raw.hold();
+        drop(entries);
+        Scope { lock, hold }
+    }
+
     /// Hands over to a guard, which leaves from here on.
     fn into_owner(self) -> Owner {
         let owner = current_pending().map(|call| (call, current_address()));
@@ -259,16 +291,24 @@ impl<T: ?Sized> Inside<'_, T> {
         std::mem::forget(self);
         Owner(owner)
     }
-
-    fn run<R>(self, body: impl FnOnce(&T) -> R) -> R {
-        let _holding = Meanwhile::holding(self.0.raw.hold());
-        body(&self.0.value)
-    }
 }
 
 impl<T: ?Sized> Drop for Inside<'_, T> {
     fn drop(&mut self) {
-        self.0.leave(None);
+        self.0.leave(|_| ());
+    }
+}
+
+impl<T: ?Sized> Scope<'_, T> {
+    fn run<R>(self, body: impl FnOnce(&T) -> R) -> R {
+        let _holding = Holding::enter(self.hold);
+        body(&self.lock.value)
+    }
+}
+
+impl<T: ?Sized> Drop for Scope<'_, T> {
+    fn drop(&mut self) {
+        self.lock.leave(|entries| entries.scopes -= 1);
     }
 }
 
@@ -288,7 +328,7 @@ impl<'a, T: ?Sized> ReentrantGuard<'a, T> {
 
 impl<T: ?Sized> Drop for ReentrantGuard<'_, T> {
     fn drop(&mut self) {
-        self.lock.leave(self.owner.address());
+        self.owner.leave(self.lock);
     }
 }
 
@@ -330,7 +370,7 @@ impl<T: ?Sized> Deref for ReentrantGuardArc<T> {
 
 impl<T: ?Sized> Drop for ReentrantGuardArc<T> {
     fn drop(&mut self) {
-        self.lock.leave(self.owner.address());
+        self.owner.leave(&self.lock);
     }
 }
 

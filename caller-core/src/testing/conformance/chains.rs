@@ -3,14 +3,18 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Wake, Waker},
     thread,
 };
 
 use super::LONG;
 use crate::{
-    AsyncEvent, AsyncLock, Caller, DoneCallback, Pending, ReentrantAsyncLock, Resolver, SingleConsumerQueue,
+    AsyncEvent, AsyncLock, Caller, DoneCallback, Pending, Queue, ReentrantAsyncLock, Resolver,
+    SingleConsumerQueue,
     testing::{
         Fixture,
         probe::{poll_with, soon},
@@ -264,5 +268,73 @@ pub fn consumers_that_add_to_the_next<F: Fixture>() {
         }
         first.push_back(());
         soon("the end of the chain", || !last.is_empty());
+    });
+}
+
+/// The item of each queue is the last handle of the next.
+pub fn queues_that_are_items_of_queues<F: Fixture>() {
+    struct Item(#[expect(dead_code, reason = "dropped")] Option<SingleConsumerQueue<Item>>, Arc<AtomicUsize>);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    in_thread(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut queue = SingleConsumerQueue::new();
+        queue.push_back(Item(None, dropped.clone()));
+        for _ in 1..LINKS {
+            let outer = SingleConsumerQueue::new();
+            outer.push_back(Item(Some(queue), dropped.clone()));
+            queue = outer;
+        }
+        queue.stop();
+        soon("the end of the chain", || dropped.load(Ordering::SeqCst) == LINKS);
+    });
+}
+
+/// Each queue has stopped, and hands what it rejects to the next. Then the last handle of the first is dropped.
+pub fn queues_that_reject_into_the_next<F: Fixture>() {
+    in_thread(|| {
+        let rejected = Arc::new(AtomicUsize::new(0));
+        let count = rejected.clone();
+        let mut queue = SingleConsumerQueue::with_reject(move |item| {
+            count.fetch_add(item, Ordering::SeqCst);
+        });
+        queue.stop();
+        for _ in 0..LINKS {
+            let next = queue;
+            queue = SingleConsumerQueue::with_reject(move |item| assert!(!next.push_back(item)));
+            queue.stop();
+        }
+        assert!(!queue.push_back(1));
+        soon("the end of the chain", || rejected.load(Ordering::SeqCst) == 1);
+        drop(queue);
+        soon("the last queue to go", || Arc::strong_count(&rejected) == 1);
+    });
+}
+
+/// The argument in each queue closes the next when it is dropped.
+pub fn arguments_that_close_the_next_queue<F: Fixture>() {
+    struct Closes(Option<Queue<Closes>>, Arc<AtomicUsize>);
+    impl Drop for Closes {
+        fn drop(&mut self) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            if let Some(next) = self.0.take() {
+                next.close();
+            }
+        }
+    }
+    in_thread(|| {
+        let caller = F::new().builder().build().unwrap();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut first = None;
+        for _ in 0..LINKS {
+            let queue = caller.queue(async |_: Closes| ());
+            assert!(queue.call(Closes(first.take(), dropped.clone())).is_ok());
+            first = Some(queue);
+        }
+        first.take().unwrap().close();
+        soon("the end of the chain", || dropped.load(Ordering::SeqCst) == LINKS);
     });
 }

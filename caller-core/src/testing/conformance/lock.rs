@@ -16,7 +16,10 @@ use std::{
 use futures::{future::join, join};
 
 use super::{LONG, eventually, receive, yield_now};
-use crate::{AsyncEvent, AsyncLock, Caller, CountdownEvent, ReentrantAsyncLock, Resolver, testing::Fixture};
+use crate::{
+    AsyncEvent, AsyncLock, Caller, CountdownEvent, Pending, ReentrantAsyncLock, Resolver, blocked,
+    testing::Fixture,
+};
 
 /// Runs a body in a call of a fresh caller, and hands on what panics in it.
 fn in_a_call<F: Fixture>(body: impl AsyncFnOnce(Caller) + Send + 'static) {
@@ -496,4 +499,140 @@ pub fn lck_a_panic_frees_it<F: Fixture>() {
     assert!(call.wait_blocking().unwrap_err().is_panic());
     assert_eq!((lock.count(), again.count()), (0, 0));
     assert_eq!(*lock.try_lock().unwrap(), 1);
+}
+
+pub fn lck_blocking_on_a_lock_that_was_passed_on_is_an_error<F: Fixture>() {
+    let caller = F::new().caller();
+    let lock = Arc::new(AsyncLock::new(0));
+    let (here, first, second) = (caller.0.clone(), lock.clone(), lock.clone());
+    let call = caller.call_soon(async move || {
+        let guard = first.lock().await.unwrap();
+        let (sender, asked) = mpsc::channel();
+        let next = here.call_soon(async move || {
+            let mut take = pin!(second.lock());
+            assert!(once(take.as_mut()).await.is_pending());
+            sender.send(()).unwrap();
+            *take.await.unwrap() += 1;
+        });
+        while asked.try_recv().is_err() {
+            yield_now().await;
+        }
+        // It is the next call's now, which cannot take it up while this thread is blocked.
+        drop(guard);
+        let blocked = first.lock_blocking().map(|guard| *guard);
+        next.await.unwrap();
+        blocked
+    });
+    assert!(call.wait().timeout(LONG).blocking().unwrap().unwrap_err().is_self_wait());
+    assert_eq!(*lock.lock_blocking().unwrap(), 1);
+}
+
+/// A call of a caller that has a lock until it is told, and who tells it.
+fn held_by(caller: &Caller, lock: &Arc<AsyncLock<i32>>) -> Resolver<()> {
+    let (resolver, gate) = Resolver::<()>::new();
+    let held = lock.clone();
+    drop(caller.call_soon(async move || held.with(async |_| gate.await.unwrap()).await.unwrap()));
+    eventually("somebody to have it", || lock.count() == 1);
+    resolver
+}
+
+/// A call that waits for a lock when this returns.
+fn waits_for<R: Send + 'static>(
+    caller: &Caller,
+    lock: &Arc<AsyncLock<i32>>,
+    then: impl FnOnce(i32) -> R + Send + 'static,
+) -> Pending<R> {
+    let lock = lock.clone();
+    let (sender, asked) = mpsc::channel();
+    let call = caller.call_soon(async move || {
+        let mut take = pin!(lock.lock());
+        assert!(once(take.as_mut()).await.is_pending());
+        sender.send(()).unwrap();
+        let guard = take.await.unwrap();
+        then(*guard)
+    });
+    receive(&asked);
+    call
+}
+
+/// A call whose thread is blocked on a lock when this returns.
+fn blocks_on(caller: &Caller, lock: &Arc<AsyncLock<i32>>) -> Pending<crate::Result<i32>> {
+    let lock = lock.clone();
+    let call = caller.call_soon(async move || lock.lock_blocking().map(|guard| *guard));
+    eventually("a blocked thread", || blocked::is_blocked(caller.id()));
+    call
+}
+
+/// The thread of `a` is blocked on a lock, behind a call of `b` that waits for it. That call, or another of `b`, blocks on a
+/// call of `a`.
+pub fn lck_a_ring_with_those_who_wait_before_is_an_error<F: Fixture>() {
+    for passed_on in [true, false] {
+        let fixture = F::new();
+        let [a, b, c] = [(); 3].map(|()| fixture.caller());
+        let lock = Arc::new(AsyncLock::new(0));
+        let release = held_by(&c, &lock);
+        let at = a.0.clone();
+        let call = move || at.call_soon(async || 1).wait_blocking();
+        let then = call.clone();
+        let before = waits_for(&b, &lock, move |_| if passed_on { then() } else { Ok(1) });
+        let behind = blocks_on(&a, &lock);
+        let ring = if passed_on {
+            release.resolve(()).unwrap();
+            before.wait().timeout(LONG).blocking()
+        } else {
+            let ring = b.call_soon(async move || call()).wait().timeout(LONG).blocking();
+            release.resolve(()).unwrap();
+            before.wait().timeout(LONG).blocking().unwrap().unwrap();
+            ring
+        };
+        assert!(ring.unwrap().unwrap_err().is_self_wait());
+        assert_eq!(behind.wait().timeout(LONG).blocking().unwrap().unwrap(), 0);
+    }
+}
+
+/// Who waits behind a blocked thread holds nobody up.
+pub fn lck_no_ring_with_those_who_wait_behind<F: Fixture>() {
+    let fixture = F::new();
+    let [a, b, c] = [(); 3].map(|()| fixture.caller());
+    let lock = Arc::new(AsyncLock::new(0));
+    let release = held_by(&c, &lock);
+    let first = blocks_on(&a, &lock);
+    let behind = waits_for(&b, &lock, |value| value);
+    let at = a.0.clone();
+    let waits = b.call_soon(async move || at.call_soon(async || 1).wait_blocking());
+    eventually("two blocked threads", || blocked::is_blocked(b.id()));
+    release.resolve(()).unwrap();
+    assert_eq!(waits.wait().timeout(LONG).blocking().unwrap().unwrap(), 1);
+    assert_eq!(first.wait().timeout(LONG).blocking().unwrap().unwrap(), 0);
+    assert_eq!(behind.wait().timeout(LONG).blocking().unwrap(), 0);
+}
+
+/// A guard outlives a scope that was entered under it: a call made in the scope waits then, as others do.
+pub fn lck_a_scope_that_ended_before_a_guard<F: Fixture>() {
+    in_a_call::<F>(async |here| {
+        let lock = Arc::new(ReentrantAsyncLock::new(()));
+        let guard = lock.lock().await.unwrap();
+        let (resolver, gate) = Resolver::<()>::new();
+        let (late, made) = (lock.clone(), here.clone());
+        let make = async |_: &()| {
+            made.call_soon(async move || {
+                gate.await.unwrap();
+                let under = late.is_in_context();
+                (under, late.with(async |_| late.count()).await.unwrap())
+            })
+        };
+        let call = lock.with(make).await.unwrap();
+        // Another scope is not the one in which the call was made.
+        let again = async |_: &()| {
+            resolver.resolve(()).unwrap();
+            for _ in 0..4 {
+                yield_now().await;
+            }
+            lock.count()
+        };
+        assert_eq!(lock.with(again).await.unwrap(), 2);
+        assert!(lock.count() == 1 && !call.is_done());
+        drop(guard);
+        assert_eq!(call.wait().timeout(LONG).await.unwrap(), (false, 1));
+    });
 }

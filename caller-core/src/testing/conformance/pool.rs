@@ -239,3 +239,27 @@ pub fn thr_settings_at_their_limits<F: Fixture>() {
         caller.stopped().blocking().unwrap();
     }
 }
+
+/// The call that the caller's thread is blocked on waited for a worker, and blocks that worker on its caller.
+pub fn thr_a_ring_through_a_call_that_waited_for_a_worker<F: Fixture>() {
+    let caller = F::new().builder().pool(PoolSettings::default().limit(1)).spawn().unwrap();
+    let (sender, began) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = caller.to_thread(async move || {
+        sender.send(()).unwrap();
+        released.recv_timeout(LONG).unwrap();
+    });
+    receive(&began);
+    let here = caller.clone();
+    let outer = caller.call_soon(async move || {
+        let owner = here.clone();
+        here.to_thread(async move || owner.call_soon(async || 1).wait_blocking()).wait_blocking()
+    });
+    eventually("a call that waits for a worker", || caller.0.pool.waiting() == 1);
+    eventually("a blocked thread", || crate::blocked::is_blocked(caller.id()));
+    release.send(()).unwrap();
+    busy.wait_blocking().unwrap();
+    let inner = outer.wait().timeout(LONG).blocking().unwrap().unwrap();
+    assert!(inner.unwrap_err().is_self_wait());
+    caller.stop();
+}

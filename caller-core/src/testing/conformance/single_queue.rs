@@ -8,7 +8,10 @@ use std::{
 use futures::StreamExt;
 
 use super::{LONG, calls::turns, receive};
-use crate::{SingleConsumerQueue, testing::Fixture};
+use crate::{
+    SingleConsumerQueue,
+    testing::{Fixture, probe::SOON},
+};
 
 pub fn scq_01_in_order_from_any_thread<F: Fixture>() {
     let fixture = F::new();
@@ -120,6 +123,26 @@ pub fn scq_05_consumer_takes_the_rest_of_the_last_handle<F: Fixture>() {
     drop(consumer);
     assert_eq!(*left.lock().unwrap(), [2, 3]);
     assert!(rejected.lock().unwrap().is_empty() && late.lock().unwrap().is_empty());
+}
+
+/// A consumer that adds an item for each that it takes lets others have their turn, and is cancelled.
+pub fn scq_a_consumer_that_feeds_its_queue_yields<F: Fixture>() {
+    let caller = F::new().caller();
+    let (sender, rounds) = mpsc::channel();
+    let feeds = caller.call_soon(async move || {
+        let queue = SingleConsumerQueue::new();
+        queue.push_back(0);
+        let mut consumer = queue.consume();
+        while let Some(round) = consumer.next().await {
+            if round == 1000 {
+                sender.send(()).unwrap();
+            }
+            queue.push_back(round + 1);
+        }
+    });
+    receive(&rounds);
+    assert_eq!(caller.call_soon(async || 7).wait().timeout(SOON).blocking().unwrap(), 7);
+    feeds.cancel_and_wait("enough").timeout(SOON).blocking().unwrap();
 }
 
 fn rejecting() -> (SingleConsumerQueue<u32>, Arc<Mutex<Vec<u32>>>) {
