@@ -7,6 +7,7 @@ mod observers;
 
 mod core;
 mod current;
+mod waits;
 
 mod wait;
 
@@ -31,6 +32,7 @@ pub(crate) use self::{
     current::{Current, DirectCall, current_address, current_call},
     observers::{Keeper, Observe, Waiters, WeakHandle},
     state::State,
+    waits::{AtGate, Lives, changed as gate_changed},
 };
 use crate::error::{Error, Result};
 

@@ -16,6 +16,7 @@ use super::{
     current,
     labels::Shortened,
     observers::{Canceller, DoneCallback, Keeper, Observe, Observer, PendingHandle, Waiters},
+    waits::WaitsFor,
 };
 use crate::{
     context::Context,
@@ -71,7 +72,7 @@ impl PendingHandle {
     ///
     /// Watching never cancels: the future can be dropped at any time.
     pub fn wait(&self) -> WaitDone {
-        WaitDone { pending: self.clone(), key: None, deadline: Deadline::none() }
+        WaitDone { pending: self.clone(), key: None, deadline: Deadline::none(), waits: WaitsFor::default() }
     }
 
     /// The error that it ended with, if it did.
@@ -323,6 +324,7 @@ pub struct WaitDone {
     pending: PendingHandle,
     key: Option<Key>,
     deadline: Deadline,
+    waits: WaitsFor,
 }
 
 impl WaitDone {
@@ -346,11 +348,13 @@ impl Future for WaitDone {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<()>> {
-        let Self { pending, key, deadline } = &mut *self;
+        let Self { pending, key, deadline, waits } = &mut *self;
         if pending.poll_done(key, cx).is_ready() {
+            waits.end();
             return Poll::Ready(Ok(()));
         }
         pending.check_self_wait()?;
+        waits.begin(pending)?;
         deadline.poll(cx).map(|after| Err(pending.timed_out(after)))
     }
 }

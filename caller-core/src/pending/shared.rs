@@ -15,6 +15,7 @@ use super::{
     core::{Pending, Take},
     observers::PendingHandle,
     wait,
+    waits::WaitsFor,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -94,6 +95,7 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
             began: false,
             protected: false,
             deadline: Deadline::none(),
+            waits: WaitsFor::default(),
         }
     }
 
@@ -149,6 +151,7 @@ pub struct WaitShared<T: Clone + Send + Sync + 'static> {
     began: bool,
     protected: bool,
     deadline: Deadline,
+    waits: WaitsFor,
 }
 
 impl<T: Clone + Send + Sync + 'static> WaitShared<T> {
@@ -199,7 +202,7 @@ impl<T: Clone + Send + Sync + 'static> Future for WaitShared<T> {
         let handle = this.shared.handle();
         let result = if handle.poll_done(&mut this.key, cx).is_ready() {
             this.shared.result()
-        } else if let Err(error) = handle.check_self_wait() {
+        } else if let Err(error) = handle.check_self_wait().and_then(|()| this.waits.begin(&handle)) {
             // It never waited, so it does not give up either.
             this.protected = true;
             Err(error)
@@ -209,6 +212,7 @@ impl<T: Clone + Send + Sync + 'static> Future for WaitShared<T> {
                 Poll::Ready(after) => Err(handle.timed_out(after)),
             }
         };
+        this.waits.end();
         this.end();
         Poll::Ready(result)
     }

@@ -11,6 +11,7 @@ use std::{
 use super::{
     core::{Pending, Take},
     observers::PendingHandle,
+    waits::WaitsFor,
 };
 use crate::{
     blocked::Blocking,
@@ -31,11 +32,17 @@ pub struct Wait<T> {
     cell: Option<Arc<dyn Take<T>>>,
     protected: bool,
     deadline: Deadline,
+    waits: WaitsFor,
 }
 
 impl<T: Send + 'static> Wait<T> {
     pub(super) fn new(pending: Pending<T>) -> Self {
-        Self { cell: Some(pending.0), protected: false, deadline: Deadline::none() }
+        Self {
+            cell: Some(pending.0),
+            protected: false,
+            deadline: Deadline::none(),
+            waits: WaitsFor::default(),
+        }
     }
 
     /// Lets the call go on when this wait is dropped or times out. Its result is lost then.
@@ -80,7 +87,7 @@ impl<T: Send + 'static> Wait<T> {
     /// As `block`, for one who awaits it.
     fn poll_outcome(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Result<T>>> {
         let Some(cell) = &self.cell else { return Poll::Ready(Ok(Err(Error::new(Kind::Taken)))) };
-        let polled = poll_cell(cell, &mut self.deadline, cx);
+        let polled = poll_cell(cell, &mut self.deadline, &mut self.waits, cx);
         if let Poll::Ready(outcome) = &polled {
             let cell = self.cell.take();
             if outcome.as_ref().is_err_and(Error::is_timeout) && !self.protected {
@@ -125,13 +132,16 @@ fn give_up<T>(cell: Option<Arc<dyn Take<T>>>, reason: &str) {
 fn poll_cell<T: 'static>(
     cell: &Arc<dyn Take<T>>,
     deadline: &mut Deadline,
+    waits: &mut WaitsFor,
     cx: &mut task::Context<'_>,
 ) -> Poll<Result<Result<T>>> {
     if let Poll::Ready(result) = cell.poll_take(cx) {
+        waits.end();
         return Poll::Ready(Ok(result));
     }
     let handle = || PendingHandle::new(cell.clone());
     handle().check_self_wait()?;
+    waits.begin(&handle())?;
     deadline.poll(cx).map(|after| Err(handle().timed_out(after)))
 }
 
@@ -193,11 +203,12 @@ impl<T: Send + 'static> Future for WaitIgnored<T> {
 pub struct WaitMut<'a, T> {
     pending: &'a mut Pending<T>,
     deadline: Deadline,
+    waits: WaitsFor,
 }
 
 impl<'a, T: Send + 'static> WaitMut<'a, T> {
     pub(super) fn new(pending: &'a mut Pending<T>) -> Self {
-        Self { pending, deadline: Deadline::none() }
+        Self { pending, deadline: Deadline::none(), waits: WaitsFor::default() }
     }
 
     timeout_methods! {
@@ -222,7 +233,7 @@ impl<T: Send + 'static> Future for WaitMut<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Result<T>> {
         let this = &mut *self;
-        poll_cell(&this.pending.0, &mut this.deadline, cx).map(|result| result?)
+        poll_cell(&this.pending.0, &mut this.deadline, &mut this.waits, cx).map(|result| result?)
     }
 }
 

@@ -7,11 +7,14 @@ use std::{
     future::Future,
     mem,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, Waker},
 };
 
 use crate::{
+    error::Kind,
     guard,
+    pending::{AtGate, current_address, gate_changed},
     wake::{Key, List},
 };
 
@@ -23,19 +26,24 @@ pub(super) enum Mode {
     Alone,
 }
 
-#[derive(Default)]
-pub(super) struct Gate(RefCell<State>);
+pub(super) struct Gate {
+    /// What others know it by.
+    number: u64,
+    state: RefCell<State>,
+}
 
 #[derive(Default)]
 struct State {
-    /// How many share the value.
-    sharing: usize,
+    /// The calls that have the value, by their addresses.
+    inside: Vec<usize>,
+    /// There is one, who has it alone.
     alone: bool,
     queue: List<Waiter>,
 }
 
 struct Waiter {
     mode: Mode,
+    call: usize,
     waker: Waker,
 }
 
@@ -43,47 +51,53 @@ impl State {
     fn admits(&self, mode: Mode) -> bool {
         match mode {
             Mode::Shared => !self.alone,
-            Mode::Alone => !self.alone && self.sharing == 0,
+            Mode::Alone => self.inside.is_empty(),
         }
     }
 
-    fn admit(&mut self, mode: Mode) {
-        match mode {
-            Mode::Shared => self.sharing += 1,
-            Mode::Alone => self.alone = true,
-        }
+    fn admit(&mut self, mode: Mode, call: usize) {
+        self.inside.push(call);
+        self.alone = mode == Mode::Alone;
     }
 
-    fn leave(&mut self, mode: Mode) {
-        match mode {
-            Mode::Shared => self.sharing -= 1,
-            Mode::Alone => self.alone = false,
+    fn leave(&mut self, call: usize) {
+        if let Some(at) = self.inside.iter().rposition(|inside| *inside == call) {
+            self.inside.swap_remove(at);
         }
+        self.alone = false;
     }
 
-    /// Lets in those who are first in the queue.
-    fn admit_next(&mut self) -> Vec<Waker> {
+    /// Lets in those who are first in the queue, after others have left it or the gate. The others who wait hear of who is
+    /// inside now.
+    fn admit_next(&mut self, gate: u64) -> Vec<Waker> {
         let mut admitted = Vec::new();
-        while let Some(mode) = self.queue.first().map(|first| first.mode)
+        while let Some((mode, call)) = self.queue.first().map(|first| (first.mode, first.call))
             && self.admits(mode)
         {
-            self.admit(mode);
+            self.admit(mode, call);
             admitted.extend(self.queue.pop().map(|first| first.waker));
         }
+        gate_changed(gate, (!self.queue.is_empty()).then_some(&self.inside));
         admitted
     }
 }
 
 impl Gate {
-    /// Waits until the value can be reached.
-    pub(super) fn enter(&self, mode: Mode) -> Enter<'_> {
-        Enter { gate: self, mode, key: None }
+    pub(super) fn new() -> Self {
+        // A counter: nothing else is published through it.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { number: NEXT.fetch_add(1, Ordering::Relaxed), state: RefCell::default() }
     }
 
-    fn leave(&self, mode: Mode) {
-        let mut state = self.0.borrow_mut();
-        state.leave(mode);
-        let admitted = state.admit_next();
+    /// Waits until the value can be reached.
+    pub(super) fn enter(&self, mode: Mode) -> Enter<'_> {
+        Enter { gate: self, mode, waits: None }
+    }
+
+    fn leave(&self, call: usize) {
+        let mut state = self.state.borrow_mut();
+        state.leave(call);
+        let admitted = if state.queue.is_empty() { Vec::new() } else { state.admit_next(self.number) };
         drop(state);
         admitted.into_iter().for_each(guard::wake);
     }
@@ -93,34 +107,46 @@ impl Gate {
 pub(super) struct Enter<'a> {
     gate: &'a Gate,
     mode: Mode,
-    key: Option<Key>,
+    /// Its place in the queue, once it has one, the call that it is for, and that others know of it.
+    waits: Option<(Key, usize, AtGate)>,
 }
 
 impl<'a> Future for Enter<'a> {
-    type Output = Inside<'a>;
+    /// An error if the turn could never come.
+    type Output = Result<Inside<'a>, Kind>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Inside<'a>> {
-        let Self { gate, mode, key } = &mut *self;
-        let (gate, mode) = (*gate, *mode);
-        let Some(known) = *key else {
-            let mut state = gate.0.borrow_mut();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (gate, mode) = (self.gate, self.mode);
+        let waker = cx.waker().clone();
+        let mut state = gate.state.borrow_mut();
+        let Some((key, call, _)) = &self.waits else {
+            let call = current_address();
             if state.queue.is_empty() && state.admits(mode) {
-                state.admit(mode);
-                return Poll::Ready(Inside { gate, mode });
+                state.admit(mode, call);
+                drop(state);
+                guard::discard_waker(waker);
+                return Poll::Ready(Ok(Inside { gate, call }));
             }
+            let at = match AtGate::begin(gate.number, &state.inside) {
+                Ok(at) => at,
+                Err(self_wait) => {
+                    drop(state);
+                    guard::discard_waker(waker);
+                    return Poll::Ready(Err(self_wait));
+                }
+            };
+            let key = state.queue.push(Waiter { mode, call, waker });
             drop(state);
-            let waker = cx.waker().clone();
-            *key = Some(gate.0.borrow_mut().queue.push(Waiter { mode, waker }));
+            self.waits = Some((key, call, at));
             return Poll::Pending;
         };
-        let waker = cx.waker().clone();
-        let mut state = gate.0.borrow_mut();
+        let (known, call) = (*key, *call);
         let Some(waiter) = state.queue.get_mut(known) else {
             // It was let in.
             drop(state);
-            *key = None;
+            self.waits = None;
             guard::discard_waker(waker);
-            return Poll::Ready(Inside { gate, mode });
+            return Poll::Ready(Ok(Inside { gate, call }));
         };
         let old = mem::replace(&mut waiter.waker, waker);
         drop(state);
@@ -131,15 +157,16 @@ impl<'a> Future for Enter<'a> {
 
 impl Drop for Enter<'_> {
     fn drop(&mut self) {
-        let Some(key) = self.key.take() else { return };
-        let mut state = self.gate.0.borrow_mut();
+        let Some((key, call, at)) = self.waits.take() else { return };
+        drop(at);
+        let mut state = self.gate.state.borrow_mut();
         let gone = state.queue.remove(key);
         if gone.is_none() {
             // It was let in, and does not come.
-            state.leave(self.mode);
+            state.leave(call);
         }
         // Those behind it may fit in now.
-        let admitted = state.admit_next();
+        let admitted = state.admit_next(self.gate.number);
         drop(state);
         guard::discard_waker(gone.map(|gone| gone.waker));
         admitted.into_iter().for_each(guard::wake);
@@ -149,12 +176,12 @@ impl Drop for Enter<'_> {
 /// Inside the gate, until it is dropped.
 pub(super) struct Inside<'a> {
     gate: &'a Gate,
-    mode: Mode,
+    call: usize,
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.gate.leave(self.mode);
+        self.gate.leave(self.call);
     }
 }
 
@@ -164,8 +191,8 @@ mod tests {
     use std::pin::pin;
 
     fn is_empty(gate: &Gate) -> bool {
-        let state = gate.0.borrow();
-        !state.alone && state.sharing == 0 && state.queue.is_empty()
+        let state = gate.state.borrow();
+        !state.alone && state.inside.is_empty() && state.queue.is_empty()
     }
 
     fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
@@ -177,9 +204,9 @@ mod tests {
 
     #[test]
     fn some_share_it_and_one_has_it_alone() {
-        let gate = Gate::default();
-        let first = poll(pin!(gate.enter(Mode::Shared))).unwrap();
-        let second = poll(pin!(gate.enter(Mode::Shared))).unwrap();
+        let gate = Gate::new();
+        let first = poll(pin!(gate.enter(Mode::Shared))).unwrap().unwrap();
+        let second = poll(pin!(gate.enter(Mode::Shared))).unwrap().unwrap();
         let mut alone = pin!(gate.enter(Mode::Alone));
         assert!(poll(alone.as_mut()).is_none());
         // Who comes later does not overtake the one that waits.
@@ -188,29 +215,29 @@ mod tests {
         drop(first);
         assert!(poll(alone.as_mut()).is_none());
         drop(second);
-        let inside = poll(alone.as_mut()).unwrap();
+        let inside = poll(alone.as_mut()).unwrap().unwrap();
         assert!(poll(later.as_mut()).is_none());
         drop(inside);
-        drop(poll(later.as_mut()).unwrap());
+        drop(poll(later.as_mut()).unwrap().unwrap());
         assert!(is_empty(&gate));
     }
 
     #[test]
     fn who_gives_up_holds_up_nobody() {
-        let gate = Gate::default();
-        let first = poll(pin!(gate.enter(Mode::Shared))).unwrap();
+        let gate = Gate::new();
+        let first = poll(pin!(gate.enter(Mode::Shared))).unwrap().unwrap();
         let mut alone = Box::pin(gate.enter(Mode::Alone));
         let mut later = pin!(gate.enter(Mode::Shared));
         assert!(poll(alone.as_mut()).is_none() && poll(later.as_mut()).is_none());
         drop(alone);
-        drop(poll(later.as_mut()).unwrap());
+        drop(poll(later.as_mut()).unwrap().unwrap());
         // Nor one that was let in and does not come.
         let mut alone = Box::pin(gate.enter(Mode::Alone));
         let mut last = pin!(gate.enter(Mode::Alone));
         assert!(poll(alone.as_mut()).is_none() && poll(last.as_mut()).is_none());
         drop(first);
         drop(alone);
-        drop(poll(last.as_mut()).unwrap());
+        drop(poll(last.as_mut()).unwrap().unwrap());
         assert!(is_empty(&gate));
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     caller::Caller,
     error::Kind,
     guard::{self, Place},
+    pending::Lives,
     sync::AsyncEvent,
 };
 
@@ -37,19 +38,21 @@ pub(super) struct Slot<T> {
     gone: AsyncEvent,
     /// The caller that ends with it.
     own: Option<Caller>,
+    _lives: Lives,
 }
 
 impl<T: 'static> Slot<T> {
     pub(super) fn new(value: T, policy: Policy<T>, gone: AsyncEvent, own: Option<Caller>) -> Self {
         let value = RefCell::new(Some(value));
         Self {
-            gate: Gate::default(),
+            gate: Gate::new(),
             value,
             policy,
             panicked: Cell::new(false),
             closed: Cell::new(false),
             gone,
             own,
+            _lives: Lives::new(),
         }
     }
 
@@ -87,7 +90,7 @@ impl<T: 'static> Slot<T> {
 
     /// Takes the value out, when nobody reaches it any more.
     pub(super) async fn take(&self) -> Result<T, Kind> {
-        let _inside = self.enter_as_it_is(Mode::Alone).await;
+        let _inside = self.enter_as_it_is(Mode::Alone).await?;
         self.closed.set(true);
         self.value.take().ok_or_else(gone)
     }
@@ -107,7 +110,7 @@ impl<T: 'static> Slot<T> {
     /// Waits for its turn. The value is there then, unless it is gone for good.
     async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
         loop {
-            let inside = self.enter_as_it_is(mode).await;
+            let inside = self.enter_as_it_is(mode).await?;
             let (Policy::Remake(make), true) = (&self.policy, self.value.borrow().is_none()) else {
                 return Ok(inside);
             };
@@ -120,7 +123,7 @@ impl<T: 'static> Slot<T> {
             }
             // Only who is alone makes it.
             drop(inside);
-            let inside = self.enter_as_it_is(Mode::Alone).await;
+            let inside = self.enter_as_it_is(Mode::Alone).await?;
             if self.value.borrow().is_none() {
                 self.remake(make).await?;
             }
@@ -134,8 +137,8 @@ impl<T: 'static> Slot<T> {
         Ok(())
     }
 
-    async fn enter_as_it_is(&self, mode: Mode) -> Entered<'_, T> {
-        Entered { inside: Some(self.gate.enter(mode).await), slot: self }
+    async fn enter_as_it_is(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
+        Ok(Entered { inside: Some(self.gate.enter(mode).await?), slot: self })
     }
 }
 

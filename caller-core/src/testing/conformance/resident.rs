@@ -475,3 +475,64 @@ pub fn res_17_a_call_is_an_ordinary_call<F: Fixture>() {
     assert!(failed(cleans).is_cancelled());
     assert_eq!(done(value.call_mut(async |value| *value)), 7);
 }
+
+pub fn res_18_a_wait_that_could_never_end_is_an_error<F: Fixture>() {
+    let fixture = F::new();
+    let (caller, other) = (fixture.caller(), fixture.caller());
+    let value = done(caller.resident(async || 1));
+    let is_self_wait = |error: &Error| error.is_self_wait();
+    // For itself, under itself.
+    let own = value.clone();
+    let nested = value.call_mut(async move |value| {
+        *value += 1;
+        own.call_mut(async |value| *value).await.is_err_and(|error| error.is_self_wait())
+    });
+    assert!(done(nested), "nested");
+    let own = value.clone();
+    let shares = value.call(async move |_| own.call_mut(async |value| *value).await.is_err());
+    assert!(done(shares), "nested, of one that shares");
+    let own = value.clone();
+    let both_share = value.call(async move |_| own.call(async |value| *value).await);
+    assert_eq!(done(both_share).unwrap(), 2);
+    // By way of another call, and of a worker whose thread blocks.
+    let (own, here) = (value.clone(), caller.clone());
+    let through = value.call_mut(async move |_| {
+        let call = here.call_soon(async move || {
+            own.call_mut(async |value| *value).await.map_err(|error| is_self_wait(&error))
+        });
+        call.await.unwrap()
+    });
+    assert_eq!(done(through), Err(true));
+    let (own, here) = (value.clone(), caller.clone());
+    let blocks = value.call_mut(async move |_| {
+        let worker = here.to_thread(async move || {
+            own.call_mut(async |value| *value).wait_blocking().map_err(|error| is_self_wait(&error))
+        });
+        worker.await.unwrap()
+    });
+    assert_eq!(done(blocks), Err(true));
+    // In a ring over two threads.
+    let there = done(other.resident(async || 2));
+    let (one, two) = (value.clone(), there.clone());
+    let ring = value.call_mut(async move |_| {
+        let back = one.clone();
+        let call = two.call_mut(async move |_| {
+            back.call_mut(async |value| *value).await.map_err(|error| is_self_wait(&error))
+        });
+        call.await.unwrap()
+    });
+    assert_eq!(done(ring), Err(true));
+    // Nobody waits for these.
+    let (own, here) = (value.clone(), caller.clone());
+    let (sender, made) = mpsc::channel();
+    let detached = value.call_mut(async move |value| {
+        *value = 10;
+        let later = own.call_mut(async |value| *value + 1);
+        let inherits = here.call_soon(async move || own.call_mut(async |value| *value + 2).await);
+        sender.send((later, inherits)).unwrap();
+    });
+    done(detached);
+    let (later, inherits) = receive(&made);
+    assert_eq!((done(later), done(inherits).unwrap()), (11, 12));
+    assert_eq!(done(there.call(async |value| *value)), 2);
+}

@@ -235,7 +235,15 @@ const CASES: &[Case] = &[
     ("a bounded queue, from the waker of who waits for room", |caller| {
         let go = AsyncEvent::new();
         let wait = go.clone();
-        let queue = caller.bounded_queue(1, async move |_: u8| wait.wait().await).expect("one is enough");
+        let begins = AsyncEvent::new();
+        let tell = begins.clone();
+        let queue = caller.bounded_queue(1, async move |_: u8| {
+            tell.set();
+            wait.wait().await;
+        });
+        let queue = queue.expect("one is enough");
+        queue.call(0).map_err(|(_, error)| error).expect("there is room");
+        begins.wait().timeout(LONG).blocking().expect("it begins");
         while queue.call(0).is_ok() {}
         let (inside, waits) = (queue.clone(), queue.clone());
         let back = Back::new(move || ignore((inside.len(), inside.is_closed(), inside.call(3).is_ok())));
