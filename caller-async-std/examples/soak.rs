@@ -7,6 +7,7 @@
 use std::{
     alloc::System,
     any::Any,
+    cell::Cell,
     future::pending,
     io,
     process::ExitCode,
@@ -21,7 +22,7 @@ use std::{
 
 use caller::{
     AsyncLock, Backend, Caller, Clock, LocalFuture, PendingGroup, PendingHandle, PoolSettings, Queue,
-    ReentrantAsyncLock, Resolver, Runtime, testing::kept_wakers,
+    ReentrantAsyncLock, Resident, Resolver, Runtime, testing::kept_wakers,
 };
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
@@ -82,6 +83,7 @@ struct World {
     lock: Arc<AsyncLock<u64>>,
     reentrant: Arc<ReentrantAsyncLock<u64>>,
     bounded: Vec<Queue<u64>>,
+    residents: Vec<Resident<Rc<Cell<u64>>>>,
     made: AtomicUsize,
 }
 
@@ -106,8 +108,10 @@ impl World {
             })
         });
         let bounded = bounded.collect::<caller::Result<_>>()?;
+        let residents = callers.iter().map(|caller| caller.resident(async || Rc::default()).wait_blocking());
+        let residents = residents.collect::<caller::Result<_>>()?;
         let (lock, reentrant) = (Arc::new(AsyncLock::new(0)), Arc::new(ReentrantAsyncLock::new(0)));
-        Ok(Self { callers, lock, reentrant, bounded, made: AtomicUsize::new(0) })
+        Ok(Self { callers, lock, reentrant, bounded, residents, made: AtomicUsize::new(0) })
     }
 
     fn any(&self, random: &mut Rng) -> &Caller {
@@ -138,7 +142,7 @@ fn act(world: &Arc<World>, random: &mut Rng) -> Option<PendingHandle> {
     let other = world.any(random).clone();
     let number = random.u64(..1000);
     let soon = Duration::from_micros(random.u64(..3000));
-    let handle = match random.u32(..20) {
+    let handle = match random.u32(..22) {
         0 => caller.call_soon(async move || number).handle(),
         1 => caller
             .call_soon(async move || {
@@ -247,6 +251,49 @@ fn act(world: &Arc<World>, random: &mut Rng) -> Option<PendingHandle> {
                 _ => caller.call_using_backend(Tokio::new(), async || tokio::task::yield_now().await),
             };
             guest.ok()?.handle()
+        }
+        19 => {
+            let value = &world.residents[random.usize(..world.residents.len())];
+            match number % 4 {
+                0 => value.call(async |value| value.set(value.get() + 1)).handle(),
+                1 => value
+                    .call(async |value| {
+                        yield_now().await;
+                        value.get()
+                    })
+                    .handle(),
+                2 => value
+                    .call_mut(async move |value| {
+                        yield_now().await;
+                        value.set(number);
+                    })
+                    .handle(),
+                _ => value.call_mut(async |_| panic!("a resident, on purpose")).handle(),
+            }
+        }
+        20 => {
+            // One that comes and goes, with calls outstanding.
+            let make = async move || {
+                if number.is_multiple_of(5) {
+                    Err("nothing to be had")
+                } else {
+                    Ok(Rc::new(Cell::new(number)))
+                }
+            };
+            let made = caller.try_resident(make);
+            let uses = caller.call_soon(async move || {
+                let Ok(value) = made.await else { return };
+                let waits = value.call_mut(async |value| {
+                    yield_now().await;
+                    value.get()
+                });
+                drop(value.call(async |value| value.get()));
+                if number.is_multiple_of(2) {
+                    drop(value.close());
+                }
+                drop(waits.await);
+            });
+            uses.handle()
         }
         18 => {
             // A queue that is closed, left, or ended with items in it.

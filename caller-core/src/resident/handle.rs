@@ -52,15 +52,14 @@ use crate::{
 /// # Panics in calls
 ///
 /// A panic costs the call that it happens in. The value stays as that call left it, unless
-/// [`on_panic`](ResidentBuilder::on_panic) or [`build_remaking`](ResidentBuilder::build_remaking) says otherwise.
+/// [`on_panic`](crate::ResidentBuilder::on_panic) or [`build_remaking`](crate::ResidentBuilder::build_remaking) says
+/// otherwise.
 ///
 /// # Errors that are not `Send`
 ///
 /// What a call returns crosses threads, and so do errors: one that is not `Send`, such as that of a Lua interpreter, is
 /// turned into its text, or into a type of your own, inside the call (`map_err(|error| error.to_string())`), or kept in the
 /// thread as a resident of its own by [`derive`](Self::derive).
-///
-/// [`ResidentBuilder::on_panic`]: super::ResidentBuilder::on_panic
 pub struct Resident<T: 'static>(pub(super) Arc<Shared>, PhantomData<fn() -> T>);
 
 /// What the handles of a resident share.

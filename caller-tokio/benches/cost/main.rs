@@ -18,6 +18,7 @@ mod submitter;
 mod calls;
 mod growth;
 mod locks;
+mod residents;
 mod together;
 mod without_results;
 
@@ -30,6 +31,7 @@ fn main() {
     without_results::without_results(size, &mut rows);
     locks::locks(size, &mut rows);
     together::together(size, &mut rows);
+    residents::residents(size, &mut rows);
     growth::growth(size, &mut rows);
     table::show(&rows);
 }

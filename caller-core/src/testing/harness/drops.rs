@@ -131,6 +131,19 @@ const CASES: &[(&str, Make)] = &[
         let handle = resolver.handle();
         Case::new(async move { resolver.cancel_requested().await }, move |what| is_done_soon(what, &handle))
     }),
+    ("a function that is bound to a resident", |parts| {
+        let value = parts.here.resident_local(std::rc::Rc::new(0)).expect("this is its thread");
+        let before = value.call_mut(async |_| {
+            yield_now().await;
+            yield_now().await;
+        });
+        let bound = value.bind_mut(async |_| yield_now().await);
+        Case::new(async move { drop(bound().await) }, move |what| {
+            is_done_soon(what, &before.handle());
+            let next = value.call_mut(async |_| 7).wait().timeout(LONG).blocking();
+            assert!(matches!(next, Ok(7)), "{what}: the next call of the resident: {next:?}");
+        })
+    }),
     ("WaitEvent", |parts| {
         let event = AsyncEvent::new();
         let set = event.clone();
