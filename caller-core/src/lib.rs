@@ -29,11 +29,18 @@
 //! | [`call_using_backend`](Caller::call_using_backend) | there, on another runtime, as a guest | `Pending<T>` |
 //! | [`schedule_call`](Caller::schedule_call) | there, with everything explicit | `Pending<T>` |
 //! | [`call_soon_local`](Caller::call_soon_local) | there, from there, not `Send` | `Pending<T>` |
+//! | [`resident`](Caller::resident) | there, once | a [`Resident`]: the value, which stays there |
 //! | [`as_completed`](Caller::as_completed), [`wait`](Caller::wait) | | what is done first |
 //! | [`group`](Caller::group) | | a scope that waits for all that is made in it |
 //!
 //! Those that give a pending have a `try_` form for functions that return a `Result`: an `Err` makes the call
 //! *failed*.
+//!
+//! # State that is not `Send`
+//!
+//! A [`Resident`] is a handle of a value that lives in a caller's thread: `caller.resident(async || open())` makes it there,
+//! `resident.call(async |value| …)` reaches it from any thread, with `&T` together with others or, by
+//! [`call_mut`](Resident::call_mut), with `&mut T` alone. It is dropped there, with the last handle or with the caller.
 //!
 //! # Giving up
 //!
@@ -45,7 +52,8 @@
 //!
 //! A call that awaits its own pending, one in a queue that awaits the queue or another call in it, a direct call that
 //! awaits a call behind it, a group that the call around it is added to, a thread that blocks on work only it could do,
-//! and threads that block on each other in a ring get an error. What cannot be seen is a deadlock as anywhere: calls
+//! threads that block on each other in a ring, and a call that awaits one which needs the value of a resident that it has
+//! itself, in any ring, get an error. What cannot be seen is a deadlock as anywhere: calls
 //! that *await* each other in a ring, and pendings made by hand ([`Resolver`]) that nobody resolves; two locks taken in
 //! opposite order, and a call that was made *before* a lock was taken, wants it, and is awaited under it.
 //!

@@ -5,8 +5,8 @@
 //! jupyter console --existing target/embed.json    # in another terminal
 //! ```
 //!
-//! The database and its prepared statements are not `Send`, and live on a thread of their own, the caller `db`. The service
-//! reaches them by calls, and so do the functions that cells have: `db.query(sql)`, `db.put(key, value)`, `db.get(key)`,
+//! The database and its prepared statements are not `Send`: they are a resident of the caller `db`, which has a thread of its
+//! own. The service reaches them by calls, and so do the functions that cells have: `db.query(sql)`, `db.put(key, value)`, `db.get(key)`,
 //! `db.count()`; `service.served()` asks the service itself. A cell that begins with `-- caller name=db` runs in the thread of
 //! the database.
 //!
@@ -14,10 +14,8 @@
 //! `--until-eof`, or after `--seconds`. A shutdown from a front end ends the kernel, and not the service.
 
 use std::{
-    cell::RefCell,
     io::Read,
     path::PathBuf,
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use caller::{AsyncEvent, Caller};
+use caller::{AsyncEvent, Caller, Pending, Resident};
 use caller_kernel::{
     Kernel,
     lua::{Exposed, Json, LuaLanguage},
@@ -58,26 +56,16 @@ struct Args {
 
 /// What belongs to the thread of the database.
 struct Store {
-    connection: Rc<Connection>,
-}
-
-thread_local! {
-    static STORE: RefCell<Option<Rc<Store>>> = const { RefCell::new(None) };
-}
-
-/// The store, in its thread.
-fn store() -> rusqlite::Result<Rc<Store>> {
-    if let Some(store) = STORE.with_borrow(Clone::clone) {
-        return Ok(store);
-    }
-    let connection = Connection::open_in_memory()?;
-    connection.execute_batch("CREATE TABLE pairs (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")?;
-    let store = Rc::new(Store { connection: Rc::new(connection) });
-    STORE.set(Some(store.clone()));
-    Ok(store)
+    connection: Connection,
 }
 
 impl Store {
+    fn open() -> rusqlite::Result<Self> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch("CREATE TABLE pairs (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")?;
+        Ok(Self { connection })
+    }
+
     // The connection keeps the statements prepared.
     fn put(&self, key: &str, value: &str) -> rusqlite::Result<()> {
         let sql = "INSERT INTO pairs (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
@@ -117,29 +105,53 @@ impl Store {
     }
 }
 
+/// A call of the store.
+fn call<R: Send + 'static>(
+    store: &Resident<Store>,
+    function: impl FnOnce(&Store) -> rusqlite::Result<R> + Send + 'static,
+) -> Pending<R> {
+    store.try_call(async move |store| function(store))
+}
+
+/// The same for a cell, which is told of what SQLite says, and nothing else.
+async fn for_a_cell<R: Send + 'static>(
+    store: &Resident<Store>,
+    function: impl FnOnce(&Store) -> rusqlite::Result<R> + Send + 'static,
+) -> Result<R, String> {
+    let text = |error: caller::Error| error.failure().map_or_else(|| error.to_string(), ToString::to_string);
+    call(store, function).await.map_err(text)
+}
+
 /// What cells have of the service.
-fn exposed(db: &Caller, served: &Arc<AtomicU64>) -> Exposed {
+fn exposed(store: &Resident<Store>, served: &Arc<AtomicU64>) -> Exposed {
+    let [put, get, count, query] = [(); 4].map(|()| store.clone());
     let served = served.clone();
-    let of_the_database = Exposed::new()
-        .try_function("db.put", "db.put(key, value)\nKeeps a value.", |(key, value): (String, String)| {
-            store()?.put(&key, &value)
+    Exposed::new()
+        .try_async_function(
+            "db.put",
+            "db.put(key, value)\nKeeps a value.",
+            async move |(key, value): (String, String)| {
+                for_a_cell(&put, move |store| store.put(&key, &value)).await
+            },
+        )
+        .try_async_function("db.get", "db.get(key)\nThe value of a key, or nil.", async move |key: String| {
+            for_a_cell(&get, move |store| store.get(&key)).await
         })
-        .try_function("db.get", "db.get(key)\nThe value of a key, or nil.", |key: String| store()?.get(&key))
-        .try_function("db.count", "db.count()\nHow many pairs there are.", |()| store()?.count())
-        .try_function(
+        .try_async_function("db.count", "db.count()\nHow many pairs there are.", async move |()| {
+            for_a_cell(&count, Store::count).await
+        })
+        .try_async_function(
             "db.query",
             "db.query(sql)\nThe rows of a query, as tables by column.",
-            |sql: String| store()?.query(&sql).map(Json),
-        );
-    Exposed::new().on(db, of_the_database).function(
-        "service.served",
-        "service.served()\nHow many lines were answered so far.",
-        move |()| served.load(Ordering::Relaxed),
-    )
+            async move |sql: String| for_a_cell(&query, move |store| store.query(&sql)).await.map(Json),
+        )
+        .function("service.served", "service.served()\nHow many lines were answered so far.", move |()| {
+            served.load(Ordering::Relaxed)
+        })
 }
 
 /// Answers the lines of one client. Each is a call in the thread of the database.
-async fn serve(mut client: TcpStream, db: Caller, served: Arc<AtomicU64>) -> std::io::Result<()> {
+async fn serve(mut client: TcpStream, store: Resident<Store>, served: Arc<AtomicU64>) -> std::io::Result<()> {
     client.set_nodelay(true)?;
     let (reader, mut writer) = client.split();
     let mut lines = BufReader::new(reader).lines();
@@ -147,15 +159,15 @@ async fn serve(mut client: TcpStream, db: Caller, served: Arc<AtomicU64>) -> std
         let mut words = line.splitn(3, ' ').map(str::to_owned);
         let answer = match (words.next().as_deref(), words.next(), words.next()) {
             (Some("PUT"), Some(key), Some(value)) => {
-                let put = db.try_call_soon(async move || store()?.put(&key, &value));
+                let put = call(&store, move |store| store.put(&key, &value));
                 put.await.map(|()| "OK".to_owned())
             }
             (Some("GET"), Some(key), None) => {
-                let got = db.try_call_soon(async move || store()?.get(&key)).await;
+                let got = call(&store, move |store| store.get(&key)).await;
                 got.map(|value| value.map_or_else(|| "NONE".to_owned(), |value| format!("VALUE {value}")))
             }
             (Some("COUNT"), None, None) => {
-                db.try_call_soon(async || store()?.count()).await.map(|count| format!("COUNT {count}"))
+                call(&store, Store::count).await.map(|count| format!("COUNT {count}"))
             }
             _ => Ok("ERROR say `PUT key value`, `GET key` or `COUNT`".to_owned()),
         };
@@ -171,9 +183,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
     let service = Caller::current()?;
     let db = service.child("db")?;
+    let store = db.try_resident(async || Store::open()).await?;
     let served = Arc::new(AtomicU64::new(0));
     // An embedded kernel keeps cells from the process and its files.
-    let language = LuaLanguage::new().sandbox(true).memory_limit(256 << 20).expose(exposed(&db, &served));
+    let language = LuaLanguage::new().sandbox(true).memory_limit(256 << 20).expose(exposed(&store, &served));
     let mut kernel = Kernel::builder().language(language).caller("db", &db);
     if let Some(path) = &args.connection_file {
         kernel = kernel.connection_file(path);
@@ -205,8 +218,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         tokio::select! {
             client = listener.accept() => {
-                let (client, db, served) = (client?.0, db.clone(), served.clone());
-                drop(service.try_call_soon(async move || serve(client, db, served).await));
+                let (client, store, served) = (client?.0, store.clone(), served.clone());
+                drop(service.try_call_soon(async move || serve(client, store, served).await));
             }
             () = over.wait() => break,
         }
@@ -215,7 +228,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // With the kernel's callers, no cell is left in the thread of the database.
     kernel.stop();
     kernel.stopped().await;
-    // The connection goes in its thread.
-    db.call_soon(async || drop(STORE.take())).await?;
+    // The connection goes in its thread, when the lines that came before are answered.
+    store.close().await?;
     Ok(())
 }
