@@ -164,6 +164,7 @@ impl<T> Drop for Entered<'_, T> {
                 if matches!(slot.policy, Policy::Close) {
                     slot.closed.set(true);
                     slot.gone.set();
+                    slot.own.iter().for_each(|own| drop(own.force_stop()));
                 }
             }
         }
