@@ -376,6 +376,7 @@ pub fn res_13_a_panic_costs_the_call_and_what_its_policy_says<F: Fixture>() {
 }
 
 pub fn res_14_a_thread_of_its_own<F: Fixture>() {
+    hear_reports();
     let (caller, said) = (F::new().caller(), Said::default());
     let here = done(caller.call_soon(async || thread::current().id()));
     let says = said.clone();
@@ -390,6 +391,11 @@ pub fn res_14_a_thread_of_its_own<F: Fixture>() {
     own.stopped().timeout(LONG).blocking().unwrap();
     assert_eq!(*said.lock().unwrap(), [("a store", there, true)]);
     eventually("no children", || caller.children().is_empty());
+    // It ends with a value that a panic has closed, too.
+    let builder = caller.resident_builder().own_thread("a fragile one").on_panic(OnPanic::Close);
+    let fragile = done(builder.build(async || 1));
+    assert!(failed::<()>(fragile.call(async |_| panic!("on purpose"))).is_panic());
+    fragile.caller().stopped().timeout(LONG).blocking().unwrap();
     // What cannot be made leaves no thread.
     let builder = caller.resident_builder().own_thread("for nothing");
     assert!(failed(builder.try_build(async || Err::<Rc<u32>, _>("nothing"))).is_failed());
