@@ -14,7 +14,8 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_mismatch`](Error::is_mismatch) in any other thread than this caller's, and [`is_closed`](Error::is_closed) if it
-    /// stops. The error gives the value back, and becomes an [`Error`] by `?`.
+    /// stops. The error gives the value back; it is an [`Error`](std::error::Error) of std's, and
+    /// [`into_error`](Refused::into_error) makes it one of this crate.
     pub fn resident_local<T: 'static>(&self, value: T) -> std::result::Result<Resident<T>, Refused<T>> {
         Resident::settle(self.clone(), None, value, Policy::Keep, None)
             .map_err(|(kind, value)| Refused { error: Error::new(kind), value })
@@ -37,11 +38,11 @@ impl<T> Refused<T> {
     pub fn into_value(self) -> T {
         self.value
     }
-}
 
-impl<T> From<Refused<T>> for Error {
-    fn from(refused: Refused<T>) -> Self {
-        refused.error
+    /// Why, without the value: `caller.resident_local(value).map_err(Refused::into_error)?`. (A conversion by `?` alone would
+    /// have the compiler ask for the type of the error wherever it is inferred today.)
+    pub fn into_error(self) -> Error {
+        self.error
     }
 }
 

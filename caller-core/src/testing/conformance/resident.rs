@@ -413,7 +413,7 @@ pub fn res_15_a_value_that_exists_already<F: Fixture>() {
     let (own, says) = (caller.clone(), said.clone());
     let made = caller.try_call_soon(async move || -> crate::Result<_> {
         let value = Store::new::<F>("a store", &says);
-        Ok(own.resident_local(value)?)
+        own.resident_local(value).map_err(crate::Refused::into_error)
     });
     let store = done(made);
     assert_eq!(done(store.call(async |store| store.next())), 1);
