@@ -164,7 +164,9 @@ impl<T> Drop for Entered<'_, T> {
                 if matches!(slot.policy, Policy::Close) {
                     slot.closed.set(true);
                     slot.gone.set();
-                    slot.own.iter().for_each(|own| drop(own.force_stop()));
+                    if let Some(own) = &slot.own {
+                        own.force_stop();
+                    }
                 }
             }
         }
