@@ -27,6 +27,12 @@ const SLOW: &[&str] = &[
 /// Tests that say nothing about memory, or that say what others say.
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::new("caller-core", "it", "without_tracing", "it builds a program"),
+    LeftOut::new(
+        "caller-core",
+        "it",
+        "needs_no_other_thread",
+        "it allows no threads, and valgrind needs them",
+    ),
     LeftOut::new("caller-tokio", "it", "checksums::", "they run an example, whose process is another"),
     LeftOut::new("caller-tokio", "it", "::i7_", "it measures CPU time"),
     LeftOut::new("caller-async-std", "it", "::i7_", "they measure CPU time"),
