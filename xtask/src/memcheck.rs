@@ -40,6 +40,12 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut::new("caller-tokio", "it", "checksums::", "they run an example, whose process is another"),
     LeftOut::new("caller-tokio", "it", "::i7_", "it measures CPU time"),
     LeftOut::new("caller-async-std", "it", "::i7_", "they measure CPU time"),
+    LeftOut::new(
+        "caller-async-std",
+        "it",
+        "::panics::",
+        "each starts a process; they run on two backends already",
+    ),
     LeftOut::new("caller-async-std", "it", "async_std_in_tokio::", "the suite runs on both backends already"),
     LeftOut::new("caller-async-std", "it", "tokio_in_async_std::", "the suite runs on both backends already"),
     LeftOut::new("caller-async-std", "winit", "", "they open windows, in processes of their own"),
