@@ -384,9 +384,17 @@ fn round(seed: u64, until: Instant) -> Result<usize, String> {
     }
 }
 
-/// The threads of this process, where that can be seen.
+/// The names of the threads of this process, where they can be seen, but for those that async-std starts when it first needs
+/// them, and keeps.
+fn names() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    let names = names.map(|name| name.trim().to_owned());
+    names.filter(|name| !["async-std/runti", "async-io"].contains(&name.as_str())).collect()
+}
+
 fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+    names().len()
 }
 
 /// The bytes of heap that this process has not given back.
@@ -420,7 +428,8 @@ fn soak(minutes: f64, seed: u64) -> Result<(), String> {
         rounds += 1;
         wait_for("wakers", 0, kept_wakers)?;
     }
-    wait_for("threads", threads_before, threads)?;
+    wait_for("threads", threads_before, threads)
+        .map_err(|error| format!("{error}: {}", names().join(", ")))?;
     wait_for("bytes of heap", heap_before + SLACK, heap)?;
     println!("soak: {made} pieces of work in {rounds} rounds, all accounted for, with seed {seed}");
     println!("soak: {} KiB of heap before, {} KiB after", heap_before / 1024, heap() / 1024);

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::Hash,
     sync::{
         LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -69,6 +70,15 @@ fn remove_one<V: PartialEq>(map: &mut HashMap<usize, Vec<V>>, key: usize, value:
         if values.is_empty() {
             map.remove(&key);
         }
+        give_back(map);
+    }
+}
+
+/// Gives back the room that a crowd has left.
+fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    const KEPT: usize = 64;
+    if map.is_empty() && map.capacity() > KEPT {
+        map.shrink_to_fit();
     }
 }
 
@@ -173,6 +183,7 @@ pub(crate) fn changed(gate: u64, inside: Option<&[usize]>) {
         }
         None => {
             waits.inside.remove(&gate);
+            give_back(&mut waits.inside);
         }
     }
 }
