@@ -22,7 +22,8 @@ use std::{
 
 use caller::{
     AsyncLock, Backend, Caller, Clock, LocalFuture, PendingGroup, PendingHandle, PoolSettings, Queue,
-    ReentrantAsyncLock, Resident, Resolver, Runtime, testing::kept_wakers,
+    ReentrantAsyncLock, Resident, Resolver, Runtime,
+    testing::{kept_wakers, probe::yield_now},
 };
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
@@ -117,18 +118,6 @@ impl World {
     fn any(&self, random: &mut Rng) -> &Caller {
         &self.callers[random.usize(..self.callers.len())]
     }
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return std::task::Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 async fn queued(number: u64) -> Result<(), std::num::TryFromIntError> {
@@ -414,12 +403,17 @@ fn wait_for(what: &str, most: usize, look: impl Fn() -> usize) -> Result<(), Str
     Ok(())
 }
 
-fn soak(minutes: f64, seed: u64) -> Result<(), String> {
-    // async-std has threads of its own, which stay, and lists grow to the room that they need.
-    round(seed, Instant::now() + Duration::from_secs(1))?;
+/// No waker is kept, and no thread is left but this one.
+fn nothing_is_left() -> Result<(), String> {
     wait_for("wakers", 0, kept_wakers)?;
-    thread::sleep(Duration::from_millis(500));
-    let (threads_before, heap_before) = (threads(), heap());
+    wait_for("threads", 1, threads).map_err(|error| format!("{error}: {}", names().join(", ")))
+}
+
+fn soak(minutes: f64, seed: u64) -> Result<(), String> {
+    // Lists grow to the room that they need.
+    round(seed, Instant::now() + Duration::from_secs(1))?;
+    nothing_is_left()?;
+    let heap_before = heap();
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let (mut rounds, mut made) = (0_u64, 0);
     while Instant::now() < end {
@@ -428,8 +422,7 @@ fn soak(minutes: f64, seed: u64) -> Result<(), String> {
         rounds += 1;
         wait_for("wakers", 0, kept_wakers)?;
     }
-    wait_for("threads", threads_before, threads)
-        .map_err(|error| format!("{error}: {}", names().join(", ")))?;
+    nothing_is_left()?;
     wait_for("bytes of heap", heap_before + SLACK, heap)?;
     println!("soak: {made} pieces of work in {rounds} rounds, all accounted for, with seed {seed}");
     println!("soak: {} KiB of heap before, {} KiB after", heap_before / 1024, heap() / 1024);

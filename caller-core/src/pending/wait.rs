@@ -139,10 +139,10 @@ fn poll_cell<T: 'static>(
         waits.end();
         return Poll::Ready(Ok(result));
     }
-    let handle = || PendingHandle::new(cell.clone());
-    handle().check_self_wait()?;
-    waits.begin(&handle())?;
-    deadline.poll(cx).map(|after| Err(handle().timed_out(after)))
+    let handle = PendingHandle::new(cell.clone());
+    handle.check_self_wait()?;
+    waits.begin(&handle)?;
+    deadline.poll(cx).map(|after| Err(handle.timed_out(after)))
 }
 
 impl<T> fmt::Debug for Wait<T> {

@@ -54,10 +54,7 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
     {
         let this = self.clone();
-        async move || match this.share(function).await {
-            Ok(result) => result.map_err(Into::into),
-            Err(kind) => Err(Error::new(kind).into()),
-        }
+        async move || this.share(function).await.map_err(Error::new)?.map_err(Into::into)
     }
 
     /// As [`bind_mut`](Self::bind_mut), for a function that returns a `Result`: an `Err` is a failure.
@@ -71,9 +68,6 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
     {
         let this = self.clone();
-        async move || match this.alone(function).await {
-            Ok(result) => result.map_err(Into::into),
-            Err(kind) => Err(Error::new(kind).into()),
-        }
+        async move || this.alone(function).await.map_err(Error::new)?.map_err(Into::into)
     }
 }

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use super::handle::Resident;
 use crate::{
-    call::{Checked, Fallible, Plain, job},
+    call::{Checked, Fallible, FnJob, Plain, job},
     context::Context,
     error::{BoxError, Kind},
     guard::{self, Place},
@@ -28,8 +28,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let call = job::<F, Checked<Plain>, _>(move || this.share(function));
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Plain>, _>(move || this.share(function)))
     }
 
     /// As [`call`](Self::call), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -41,8 +40,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let call = job::<F, Checked<Fallible>, _>(move || this.share(function));
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Fallible>, _>(move || this.share(function)))
     }
 
     /// Runs an async function with `&mut T`, in the value's thread: alone, when the calls that came before have ended.
@@ -59,8 +57,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let call = job::<F, Checked<Plain>, _>(move || this.alone(function));
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Plain>, _>(move || this.alone(function)))
     }
 
     /// As [`call_mut`](Self::call_mut), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -72,8 +69,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let call = job::<F, Checked<Fallible>, _>(move || this.alone(function));
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Fallible>, _>(move || this.alone(function)))
     }
 
     /// Makes a value from this one, which need not be `Send` either, and keeps it in the same thread as a resident of its
@@ -90,8 +86,7 @@ impl<T: 'static> Resident<T> {
             let value = this.share(function).await?;
             Resident::settle_plain(caller, value)
         };
-        let call = job::<F, Checked<Plain>, _>(derive);
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Plain>, _>(derive))
     }
 
     /// As [`derive`](Self::derive), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -110,8 +105,7 @@ impl<T: 'static> Resident<T> {
                 Err(error) => Ok(Err(error)),
             }
         };
-        let call = job::<F, Checked<Fallible>, _>(derive);
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Fallible>, _>(derive))
     }
 
     /// Ends it: calls that were made before run first, then the value is dropped, and the pending is done. Calls that come
@@ -119,14 +113,8 @@ impl<T: 'static> Resident<T> {
     #[track_caller]
     pub fn close(&self) -> Pending<()> {
         let this = self.clone();
-        let close = async move || {
-            let value = this.take().await?;
-            let _ends = EndOnDrop(&this);
-            guard::discard_now(Place::ResidentDrop, value);
-            Ok(())
-        };
-        let call = job::<Self, Checked<Plain>, _>(close);
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        let drops = async |value| guard::discard_now(Place::ResidentDrop, value);
+        self.submit(job::<Self, Checked<Plain>, _>(move || this.end(drops)))
     }
 
     /// Ends it with a function that is given the value itself, when the calls that were made before have ended.
@@ -150,13 +138,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let close = async move || {
-            let value = this.take().await?;
-            let _ends = EndOnDrop(&this);
-            Ok(function(value).await)
-        };
-        let call = job::<F, Checked<Plain>, _>(close);
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Plain>, _>(move || this.end(function)))
     }
 
     /// As [`close_with`](Self::close_with), for a function that returns a `Result`: an `Err` makes the call failed. The
@@ -169,13 +151,7 @@ impl<T: 'static> Resident<T> {
         R: Send + 'static,
     {
         let this = self.clone();
-        let close = async move || {
-            let value = this.take().await?;
-            let _ends = EndOnDrop(&this);
-            Ok(function(value).await)
-        };
-        let call = job::<F, Checked<Fallible>, _>(close);
-        self.0.caller.submit(call, None, Context::current(), Location::caller())
+        self.submit(job::<F, Checked<Fallible>, _>(move || this.end(function)))
     }
 
     /// Runs a function with the value, in its thread, together with others.
@@ -194,8 +170,19 @@ impl<T: 'static> Resident<T> {
         self.slot()?.alone(function).await
     }
 
-    async fn take(&self) -> Result<T, Kind> {
-        self.slot()?.take().await
+    /// Runs a function with the value itself, in its thread, and gives up its place.
+    async fn end<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(T) -> R,
+    {
+        let value = self.slot()?.take().await?;
+        let _ends = EndOnDrop(&self);
+        Ok(function(value).await)
+    }
+
+    #[track_caller]
+    fn submit<J: FnJob>(&self, call: J) -> Pending<J::Value> {
+        self.0.caller.submit(call, None, Context::current(), Location::caller())
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) enum Policy<T> {
 }
 
 /// Where the value lives. It is dropped in the thread in which it was made, for it never leaves it.
-pub(super) struct Slot<T> {
+pub(super) struct Slot<T: 'static> {
     gate: Gate,
     value: RefCell<Option<T>>,
     policy: Policy<T>,
@@ -111,30 +111,32 @@ impl<T: 'static> Slot<T> {
     async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
         loop {
             let inside = self.enter_as_it_is(mode).await?;
-            let (Policy::Remake(make), true) = (&self.policy, self.value.borrow().is_none()) else {
-                return Ok(inside);
-            };
-            if self.closed.get() {
-                return Ok(inside);
-            }
+            let Some(make) = self.is_to_be_made() else { return Ok(inside) };
             if mode == Mode::Alone {
-                self.remake(make).await?;
+                let value = make().await?;
+                self.value.replace(Some(value));
                 return Ok(inside);
             }
             // Only who is alone makes it.
             drop(inside);
-            let inside = self.enter_as_it_is(Mode::Alone).await?;
-            if self.value.borrow().is_none() {
-                self.remake(make).await?;
-            }
-            drop(inside);
+            drop(Box::pin(self.enter(Mode::Alone)).await?);
         }
     }
 
-    async fn remake(&self, make: &Make<T>) -> Result<(), Kind> {
-        let value = make().await?;
-        self.value.replace(Some(value));
-        Ok(())
+    /// How the value is made anew, if it is to be.
+    fn is_to_be_made(&self) -> Option<&Make<T>> {
+        match &self.policy {
+            Policy::Remake(make) if self.value.borrow().is_none() && !self.closed.get() => Some(make),
+            _ => None,
+        }
+    }
+
+    /// The value is gone, and with it the thread that was its own.
+    fn end(&self) {
+        self.gone.set();
+        if let Some(own) = &self.own {
+            own.force_stop();
+        }
     }
 
     async fn enter_as_it_is(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
@@ -163,10 +165,7 @@ impl<T> Drop for Entered<'_, T> {
                 guard::discard_now(Place::ResidentDrop, value);
                 if matches!(slot.policy, Policy::Close) {
                     slot.closed.set(true);
-                    slot.gone.set();
-                    if let Some(own) = &slot.own {
-                        own.force_stop();
-                    }
+                    slot.end();
                 }
             }
         }
@@ -188,9 +187,6 @@ impl Drop for Noted<'_> {
 impl<T> Drop for Slot<T> {
     fn drop(&mut self) {
         guard::discard_now(Place::ResidentDrop, self.value.get_mut().take());
-        self.gone.set();
-        if let Some(own) = self.own.take() {
-            own.force_stop();
-        }
+        self.end();
     }
 }

@@ -87,6 +87,11 @@ impl Drop for CountedBomb {
     }
 }
 
+/// Lets everything else in this thread have a turn.
+pub async fn yield_now() {
+    crate::wake::yield_now().await;
+}
+
 /// A waker that panics when it is woken.
 pub fn panicking_waker() -> Waker {
     struct Panics;

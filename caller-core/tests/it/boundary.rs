@@ -6,7 +6,7 @@ use caller::{
     Caller, ContextVar, PendingHandle, Tracker,
     testing::{
         Manual, Process,
-        probe::{Bomb, hear_reports},
+        probe::{Bomb, hear_reports, yield_now},
     },
 };
 
@@ -62,18 +62,6 @@ async fn fails(_: u32) {
 async fn sets_and_fails(_: u32) {
     BOMB.set(Bomb::default()).unwrap();
     panic!("an item, on purpose");
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return std::task::Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 beside! {

@@ -15,7 +15,7 @@ use std::{
 
 use caller::{
     AsyncEvent, AsyncLock, Caller, CountdownEvent, GroupMode, Pending, PendingSet, ReentrantAsyncLock,
-    testing::{Manual, Running},
+    testing::{Manual, Running, probe::yield_now},
 };
 use fastrand::Rng;
 use futures::FutureExt;
@@ -34,18 +34,6 @@ fn seed() -> Rng {
 
 fn callers() -> Vec<Running> {
     (0..THREADS).map(|_| Running(Caller::builder().backend(Manual::new()).spawn().unwrap())).collect()
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Polls a future some times, and gives up. True if it ended before.

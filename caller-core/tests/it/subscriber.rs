@@ -2,17 +2,15 @@
 
 use std::{
     cell::RefCell,
-    future::poll_fn,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::Poll,
 };
 
 use caller::{
     AsyncEvent, Caller, ContextVar,
-    testing::{Manual, Process, Running},
+    testing::{Manual, Process, Running, probe::yield_now},
 };
 use tracing::{
     Event, Metadata, Subscriber,
@@ -143,16 +141,4 @@ fn panics_in(number: usize, caller: &Caller) {
     let tell = served.clone();
     queue.call(Some(tell)).map_err(|(_, error)| error).expect("it is open");
     served.wait().timeout(LONG).blocking().expect("the next item runs");
-}
-
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

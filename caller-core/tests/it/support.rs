@@ -1,7 +1,7 @@
 //! What several tests need: bounds, and wakers that can be looked at.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     panic::resume_unwind,
     pin::Pin,
     sync::{
@@ -16,7 +16,7 @@ use std::{
 
 use caller::{
     Caller,
-    testing::{Manual, Running},
+    testing::{Manual, Running, probe::yield_now},
 };
 
 /// How long a test waits for what should come at once.
@@ -74,15 +74,7 @@ pub(crate) fn in_a_call<T: Send + 'static>(
 /// Gives the scheduler of this thread some turns, in which it does what it can do by now.
 pub(crate) async fn turns() {
     for _ in 0..4 {
-        let mut yielded = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut yielded, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
+        yield_now().await;
     }
 }
 

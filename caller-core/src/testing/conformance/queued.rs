@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use super::{Trouble, calls::Reports, eventually, receive};
+use super::{Trouble, calls::Reports, eventually, receive, yield_now};
 use crate::{
     ContextVar, Pending, PendingGroup, PendingHandle, PendingSet, Queue, Resolver, Tracker, current_pending,
     private, testing::Fixture,
@@ -32,15 +32,7 @@ pub fn que_01_one_at_a_time_in_order<F: Fixture>() {
     static ACTIVE: AtomicUsize = AtomicUsize::new(0);
     async fn one((numbers, number): (mpsc::Sender<(usize, usize)>, usize)) {
         let active = ACTIVE.fetch_add(1, Ordering::SeqCst);
-        let mut yielded = false;
-        std::future::poll_fn(|cx| {
-            if std::mem::replace(&mut yielded, true) {
-                return std::task::Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            std::task::Poll::Pending
-        })
-        .await;
+        yield_now().await;
         ACTIVE.fetch_sub(1, Ordering::SeqCst);
         numbers.send((number, active)).unwrap();
     }

@@ -20,6 +20,7 @@ use crate::{
     backend::LocalFuture,
     sleep_until,
     testing::{Fixture, kept_wakers},
+    wake::yield_now,
 };
 
 /// A future that is tried, and what has to hold once it is gone.
@@ -63,10 +64,6 @@ impl Parts {
             act();
         }));
     }
-}
-
-async fn yield_now() {
-    crate::wake::yield_now().await;
 }
 
 type Make = fn(&Parts) -> Case;
