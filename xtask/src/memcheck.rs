@@ -164,6 +164,8 @@ fn memcheck(workspace: &Workspace, logs: &Path) -> Command {
         .arg(format!("--error-exitcode={FOUND}"))
         .args(["--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"])
         .arg("--num-callers=30")
+        // Nobody attaches a debugger, and a child that ends early complains of its pipes in the log.
+        .arg("--vgdb=no")
         // Threads that spin until another has gone on would otherwise keep the others from running.
         .arg("--fair-sched=try")
         // Some tests start their own program again, to have a process for themselves.

@@ -124,6 +124,10 @@ fn ensure_driven() -> bool {
 pub(super) const LINGER: Duration =
     if cfg!(test) { Duration::from_millis(1) } else { Duration::from_millis(200) };
 
+/// How long the thread of the shared list sleeps at most. An entry that is removed wakes nobody, so without a limit the
+/// thread would stay for an hour after a wait that had an hour, and took a moment.
+const NAP: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Driver {
     woken: Mutex<bool>,
@@ -142,7 +146,7 @@ fn drive() {
     let waker = Waker::from(driver.clone());
     loop {
         let next = shared().fire(&waker);
-        let pause = next.map_or(LINGER, |at| at.saturating_duration_since(Instant::now()));
+        let pause = next.map_or(LINGER, |at| at.saturating_duration_since(Instant::now()).min(NAP));
         let woken = driver.woken.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut woken, waited) = driver
             .wake

@@ -160,23 +160,32 @@ fn a_sleep_by_the_clock_of_the_machine() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_thread_of_the_shared_list_goes_when_nothing_waits_and_comes_again() {
-    if std::env::var_os("NEXTEST").is_none() {
-        // Other tests in this process keep the thread busy.
-        return;
-    }
     let sleep = || {
         let at = Instant::now() + Duration::from_millis(5);
         in_time("a sleep", move || futures::executor::block_on(sleep_until(at)));
+    };
+    let is_given_up = || {
+        let mut long = Box::pin(sleep_until(Instant::now() + Duration::from_hours(1)));
+        assert!(poll(&mut long, Waker::noop()).is_pending());
+        // After this one, the thread knows of the long one only.
+        sleep();
     };
     let threads = || {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap().filter_map(Result::ok);
         let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
         names.filter(|name| name.trim() == "caller-timer").count()
     };
-    for _ in 0..3 {
-        sleep();
-        eventually("the end of the thread", || threads() == 0);
-    }
+    // Other tests in this process would keep the thread busy.
+    let name =
+        concat!(module_path!(), "::the_thread_of_the_shared_list_goes_when_nothing_waits_and_comes_again");
+    Process::of(name).run(|| {
+        for _ in 0..3 {
+            sleep();
+            eventually("the end of the thread", || threads() == 0);
+        }
+        is_given_up();
+        eventually("the end of the thread, long before the hour", || threads() == 0);
+    });
 }
 
 /// A stack as large as this is no thread's: what asks for no size of its own gets no thread.
