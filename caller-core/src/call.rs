@@ -19,5 +19,5 @@ pub(crate) use self::{
     item::{Inbox, Item, UnobservedFailure},
     job::{FnJob, Named, job},
     outcome::{Checked, Convert, Fallible, Plain},
-    running::{Home, Kept, Run, TimeKey, call, defer, local_call},
+    running::{Extra, Home, Kept, Lender, Run, TimeKey, call, defer, local_call},
 };

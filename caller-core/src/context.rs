@@ -166,7 +166,8 @@ impl Context {
 
     /// What an item of a queue takes along from where it is queued: all but the values.
     pub(crate) fn current_of_item() -> Self {
-        Self::current().without_values()
+        let known = FRAME.try_with(|frame| frame.borrow().current_of_item()).unwrap_or_default();
+        known.with_span(Span::current())
     }
 
     /// What a queue takes along from where it is begun: the values. The rest is each item's own.
@@ -251,9 +252,21 @@ impl Context {
 }
 
 impl Frame {
+    fn takes_locks(&self) -> bool {
+        holds::depth() > self.holds
+    }
+
+    fn current_of_item(&self) -> Context {
+        // Mostly there are values at most.
+        if self.context.place().is_none() && !self.takes_locks() {
+            return Context::new();
+        }
+        self.current().without_values()
+    }
+
     fn current(&self) -> Context {
         let mut context = self.context.clone();
-        if holds::depth() > self.holds {
+        if self.takes_locks() {
             context.place_mut().holds.extend(holds::from(self.holds));
         }
         // What comes out of the context here is still in the frame's own.

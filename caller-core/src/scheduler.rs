@@ -263,10 +263,7 @@ impl Scheduler {
         let (calls, caller) = (&*self.calls, self.owner.name());
         match item {
             Item::Call(call) => call.start(calls, None),
-            Item::Leased(leased) => {
-                let (call, lease) = *leased;
-                call.start(calls, Some(lease));
-            }
+            Item::Leased(leased) => leased.start(calls),
             // Also what is due already waits for its turn, so that what is due first begins first.
             Item::Later(later) => call::defer(later.1, calls, calls.timers.time_of(&later.0)),
             Item::Local(key) => calls.begin(key),

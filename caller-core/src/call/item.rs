@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     cell::Woken,
-    running::{Lease, Run},
+    running::{Extra, Run},
 };
 use crate::{
     backend::LocalFuture,
@@ -21,8 +21,8 @@ pub(crate) enum Item {
     Call(Arc<dyn Run>),
     /// A call that is started when its time has come.
     Later(Box<(Due, Arc<dyn Run>)>),
-    /// A call that comes with something that is dropped just before its outcome can be seen.
-    Leased(Box<(Arc<dyn Run>, Lease)>),
+    /// A call that has borrowed something.
+    Leased(Box<Extra>),
     /// The place of a call whose future was made in the scheduler's thread and stays there. Only that thread queues it,
     /// and only while its scheduler lives.
     Local(u32),
@@ -82,11 +82,7 @@ impl Item {
             Self::Later(later) => {
                 later.1.cancel(reason, true);
             }
-            Self::Leased(leased) => {
-                let (call, lease) = *leased;
-                drop(lease);
-                call.cancel(reason, true);
-            }
+            Self::Leased(leased) => leased.reject(reason),
             // Its scheduler keeps it, and ends it.
             Self::Local(_) => {}
             Self::Direct(function) => guard::discard(Place::FunctionDrop, function),

@@ -4,7 +4,6 @@
 //! future does can reach its own box.
 
 use std::{
-    any::Any,
     mem,
     panic::Location,
     pin::Pin,
@@ -33,8 +32,8 @@ use crate::{
 
 /// A call on its way to its scheduler.
 pub(crate) trait Run: Observe {
-    /// Polls it for the first time, unless it was cancelled. The lease is held until it has ended.
-    fn start(self: Arc<Self>, home: &dyn Home, lease: Option<Lease>);
+    /// Polls it for the first time, unless it was cancelled. What it borrowed it has until it has ended.
+    fn start(self: Arc<Self>, home: &dyn Home, extra: Option<Box<Extra>>);
     /// The scheduler keeps it at `key` until its time comes. False if it was cancelled before.
     fn defer(&self, home: &dyn Home, key: u32) -> bool;
     /// Gives it to a caller, if it was made before it was known which.
@@ -78,8 +77,22 @@ pub(crate) trait Home {
 /// Names a time at which a scheduler looks at a call. Entries of one time are in the order they were made.
 pub(crate) type TimeKey = (Instant, u64);
 
-/// Something of ours that a call has borrowed, and gives back by dropping it just before its outcome can be seen.
-pub(crate) type Lease = Box<dyn Any + Send>;
+/// What lends itself to a call.
+pub(crate) trait Lender: Send + Sync {
+    /// The call has ended, and its outcome cannot be seen yet.
+    fn take_back(self: Arc<Self>);
+}
+
+/// Something that a call has borrowed, and gives back by dropping this just before its outcome can be seen.
+struct Lease(Option<Arc<dyn Lender>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(lender) = self.0.take() {
+            lender.take_back();
+        }
+    }
+}
 
 pin_project! {
     /// A call that has begun.
@@ -102,7 +115,9 @@ pin_project! {
 
 /// What most calls do not need.
 #[derive(Default)]
-struct Extra {
+pub(crate) struct Extra {
+    /// The call itself, on its way to the scheduler.
+    call: Option<Arc<dyn Run>>,
     lease: Option<Lease>,
     /// When the time to clean up is over, once cancelling was seen.
     grace: Option<TimeKey>,
@@ -172,18 +187,16 @@ where
 }
 
 impl<W: Work> Run for Cell<W> {
-    fn start(self: Arc<Self>, home: &dyn Home, lease: Option<Lease>) {
+    fn start(self: Arc<Self>, home: &dyn Home, extra: Option<Box<Extra>>) {
         let Some((start, context)) = self.core.start() else {
-            // Cancelled before, it is done, and the lease is given back.
+            // Cancelled before, it is done, and what it borrowed goes back.
             return self.core.key().into_iter().for_each(|key| home.forget(key));
         };
         let mut running = Running::<W>::new(home);
         let this = running.as_mut().project();
         *this.call = Some(self);
         *this.context = context;
-        if lease.is_some() {
-            this.extra.get_or_insert_default().lease = lease;
-        }
+        *this.extra = extra;
         running.step(home, Some(start));
     }
 
@@ -332,6 +345,26 @@ impl<W: Work> Running<W> {
 }
 
 impl Extra {
+    /// Lends something to a call that has not begun.
+    pub(crate) fn lend(lender: Arc<dyn Lender>, call: Arc<dyn Run>) -> Box<Self> {
+        Box::new(Self { call: Some(call), lease: Some(Lease(Some(lender))), grace: None })
+    }
+
+    /// Begins the call that came with it.
+    pub(crate) fn start(mut self: Box<Self>, home: &dyn Home) {
+        if let Some(call) = self.call.take() {
+            call.start(home, Some(self));
+        }
+    }
+
+    /// The call that came with it will not begin: what it borrowed goes back, and then it is cancelled.
+    pub(super) fn reject(mut self, reason: &str) {
+        drop(self.lease.take());
+        if let Some(call) = self.call.take() {
+            call.cancel(reason, true);
+        }
+    }
+
     fn give_back(self, home: &dyn Home) {
         if let Some(grace) = self.grace {
             home.forget_time(grace);

@@ -226,6 +226,11 @@ impl Inner {
         self.options.worker && self.parent.as_ref().is_some_and(is_parent)
     }
 
+    /// The caller whose worker or child it is, if that is still there.
+    pub(crate) fn owner(&self) -> Option<Arc<Self>> {
+        self.parent.as_ref()?.upgrade()
+    }
+
     /// Holds up the end of this caller. None if it has ended.
     pub(crate) fn hold_up_end(&self) -> Option<Part> {
         self.end.ending.add().then(|| Part::of(&self.end))

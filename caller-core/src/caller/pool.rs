@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::options::PoolSettings;
@@ -54,14 +54,14 @@ pub(crate) enum Step<W> {
 }
 
 /// What is to be done with a worker that was given back.
-pub(crate) enum Returned<W> {
-    Lend(W, Call),
+pub(crate) enum Returned<W, P> {
+    Lend(W, Call, P),
     /// It has stopped, and this call waits for another.
-    Replace(Call),
+    Replace(Call, P),
     /// It is not needed.
     Stop(W),
-    /// It is idle now.
-    Idle,
+    /// It is idle now. If there is a time, the idle workers are to be looked at then: `planned` has to follow.
+    Idle(Option<Instant>),
     /// It has stopped, and no call waits.
     Gone(W),
 }
@@ -169,43 +169,31 @@ impl<W> Pool<W> {
         drop(left);
     }
 
-    /// Takes a worker back.
-    pub(crate) fn give_back(&self, worker: W, is_running: bool, now: Instant) -> Returned<W> {
+    /// Takes a worker back. `hold` is called, with the lock, before a call waits no longer.
+    pub(crate) fn give_back<P>(
+        &self,
+        worker: W,
+        is_running: bool,
+        now: Instant,
+        hold: impl FnOnce() -> P,
+    ) -> Returned<W, P> {
         let mut workers = self.workers();
         if workers.closed.is_some() || !is_running {
             workers.total -= 1;
-            return match workers.next_waiting() {
-                Some(call) => Returned::Replace(call),
+            return match workers.next_waiting(hold) {
+                Some((call, held)) => Returned::Replace(call, held),
                 None => Returned::Gone(worker),
             };
         }
-        if let Some(call) = workers.next_waiting() {
-            return Returned::Lend(worker, call);
+        if let Some((call, held)) = workers.next_waiting(hold) {
+            return Returned::Lend(worker, call, held);
         }
         if workers.idle.len() >= self.settings.max_idle || workers.total > self.settings.limit {
             workers.total -= 1;
             return Returned::Stop(worker);
         }
         workers.idle.push((worker, now));
-        Returned::Idle
-    }
-
-    /// The time at which the idle workers are to be looked at, if nobody has planned that yet. It is planned then:
-    /// `planned` has to follow.
-    pub(crate) fn plan_sweep(&self) -> Option<Instant> {
-        let keep = self.settings.idle_time;
-        if keep.is_zero() {
-            return None;
-        }
-        let mut workers = self.workers();
-        let (_, since) = workers.idle.first()?;
-        // A time that the clock cannot name never comes.
-        let at = since.checked_add(keep)?;
-        if workers.sweep.is_some() {
-            return None;
-        }
-        workers.sweep = Some(Sweep::Planned);
-        Some(at)
+        Returned::Idle(workers.plan_sweep(self.settings.idle_time))
     }
 
     /// The timer of the planned sweep, or none if no timer could be had. True if the timer is not wanted any more.
@@ -220,8 +208,9 @@ impl<W> Pool<W> {
         false
     }
 
-    /// Takes the workers that were idle for too long.
-    pub(crate) fn sweep(&self, now: Instant) -> Vec<W> {
+    /// Takes the workers that were idle for too long. If there is a time, the others are to be looked at then: `planned` has
+    /// to follow.
+    pub(crate) fn sweep(&self, now: Instant) -> (Vec<W>, Option<Instant>) {
         let keep = self.settings.idle_time;
         let mut workers = self.workers();
         workers.sweep = None;
@@ -229,7 +218,7 @@ impl<W> Pool<W> {
         let old = workers.idle.iter().take_while(is_old).count();
         let gone: Vec<_> = workers.idle.drain(..old).map(|(worker, _)| worker).collect();
         workers.total -= gone.len();
-        gone
+        (gone, workers.plan_sweep(keep))
     }
 
     /// Takes no more calls, for this reason, and gives what is left.
@@ -254,8 +243,22 @@ impl<W> Workers<W> {
         Step::Wait(self.next_ticket, call)
     }
 
-    fn next_waiting(&mut self) -> Option<Call> {
-        self.waiting.pop_first().map(|(_, call)| call)
+    fn next_waiting<P>(&mut self, hold: impl FnOnce() -> P) -> Option<(Call, P)> {
+        let first = self.waiting.first_entry()?;
+        let held = hold();
+        Some((first.remove(), held))
+    }
+
+    /// When the idle workers are to be looked at, each being kept for a time, if nobody has planned that yet.
+    fn plan_sweep(&mut self, keep: Duration) -> Option<Instant> {
+        if keep.is_zero() || self.sweep.is_some() {
+            return None;
+        }
+        let (_, since) = self.idle.first()?;
+        // A time that the clock cannot name never comes.
+        let at = since.checked_add(keep)?;
+        self.sweep = Some(Sweep::Planned);
+        Some(at)
     }
 }
 

@@ -1,13 +1,16 @@
 //! Calls of a resident: functions that are given its value, in its thread.
 
-use std::panic::Location;
+use std::{panic::Location, rc::Rc};
 
-use super::handle::Resident;
+use super::{
+    handle::{Place, Resident},
+    slot::Slot,
+};
 use crate::{
     call::{Checked, Fallible, FnJob, Plain, job},
     context::Context,
     error::{BoxError, Kind},
-    guard::{self, Place},
+    guard,
     pending::Pending,
 };
 
@@ -27,8 +30,8 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(&T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Plain>, _>(move || this.share(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Plain>, _>(move || place.share(function)))
     }
 
     /// As [`call`](Self::call), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -39,8 +42,8 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Fallible>, _>(move || this.share(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Fallible>, _>(move || place.share(function)))
     }
 
     /// Runs an async function with `&mut T`, in the value's thread: alone, when the calls that came before have ended.
@@ -56,8 +59,8 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(&mut T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Plain>, _>(move || this.alone(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Plain>, _>(move || place.alone(function)))
     }
 
     /// As [`call_mut`](Self::call_mut), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -68,8 +71,8 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Fallible>, _>(move || this.alone(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Fallible>, _>(move || place.alone(function)))
     }
 
     /// Makes a value from this one, which need not be `Send` either, and keeps it in the same thread as a resident of its
@@ -112,9 +115,9 @@ impl<T: 'static> Resident<T> {
     /// later end with [`is_closed`](crate::Error::is_closed).
     #[track_caller]
     pub fn close(&self) -> Pending<()> {
-        let this = self.clone();
-        let drops = async |value| guard::discard_now(Place::ResidentDrop, value);
-        self.submit(job::<Self, Checked<Plain>, _>(move || this.end(drops)))
+        let place = self.place();
+        let drops = async |value| guard::discard_now(guard::Place::ResidentDrop, value);
+        self.submit(job::<Self, Checked<Plain>, _>(move || place.end(drops)))
     }
 
     /// Ends it with a function that is given the value itself, when the calls that were made before have ended.
@@ -137,8 +140,8 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Plain>, _>(move || this.end(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Plain>, _>(move || place.end(function)))
     }
 
     /// As [`close_with`](Self::close_with), for a function that returns a `Result`: an `Err` makes the call failed. The
@@ -150,8 +153,8 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
-        let this = self.clone();
-        self.submit(job::<F, Checked<Fallible>, _>(move || this.end(function)))
+        let place = self.place();
+        self.submit(job::<F, Checked<Fallible>, _>(move || place.end(function)))
     }
 
     /// Runs a function with the value, in its thread, together with others.
@@ -170,27 +173,48 @@ impl<T: 'static> Resident<T> {
         self.slot()?.alone(function).await
     }
 
-    /// Runs a function with the value itself, in its thread, and gives up its place.
-    async fn end<F, R>(self, function: F) -> Result<R, Kind>
-    where
-        F: AsyncFnOnce(T) -> R,
-    {
-        let value = self.slot()?.take().await?;
-        let _ends = EndOnDrop(&self);
-        Ok(function(value).await)
-    }
-
     #[track_caller]
     fn submit<J: FnJob>(&self, call: J) -> Pending<J::Value> {
         self.0.caller.submit(call, None, Context::current(), Location::caller())
     }
 }
 
-/// Gives up the place of a value that was taken out.
-struct EndOnDrop<'a, T: 'static>(&'a Resident<T>);
+impl<T: 'static> Place<T> {
+    async fn share<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&T) -> R,
+    {
+        self.slot()?.share(function).await
+    }
 
-impl<T> Drop for EndOnDrop<'_, T> {
+    async fn alone<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(&mut T) -> R,
+    {
+        self.slot()?.alone(function).await
+    }
+
+    /// Runs a function with the value itself, and gives up its place.
+    async fn end<F, R>(self, function: F) -> Result<R, Kind>
+    where
+        F: AsyncFnOnce(T) -> R,
+    {
+        let slot = self.slot()?;
+        let value = slot.take().await?;
+        let _ends = EndOnDrop { place: self, slot };
+        Ok(function(value).await)
+    }
+}
+
+/// Gives up the place of a value that was taken out.
+struct EndOnDrop<T: 'static> {
+    place: Place<T>,
+    slot: Rc<Slot<T>>,
+}
+
+impl<T> Drop for EndOnDrop<T> {
     fn drop(&mut self) {
-        self.0.give_up();
+        self.place.give_up();
+        self.slot.end();
     }
 }

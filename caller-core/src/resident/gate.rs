@@ -55,6 +55,11 @@ impl State {
         }
     }
 
+    /// Whether one who comes now need not wait.
+    fn admits_at_once(&self, mode: Mode) -> bool {
+        self.queue.is_empty() && self.admits(mode)
+    }
+
     fn admit(&mut self, mode: Mode, call: usize) {
         self.inside.push(call);
         self.alone = mode == Mode::Alone;
@@ -94,6 +99,16 @@ impl Gate {
         Enter { gate: self, mode, waits: None }
     }
 
+    /// Goes in, if nobody has to be waited for.
+    fn enter_now(&self, mode: Mode) -> Option<Inside<'_>> {
+        let mut state = self.state.borrow_mut();
+        state.admits_at_once(mode).then(|| {
+            let call = current_address();
+            state.admit(mode, call);
+            Inside { gate: self, call }
+        })
+    }
+
     fn leave(&self, call: usize) {
         let mut state = self.state.borrow_mut();
         state.leave(call);
@@ -117,11 +132,17 @@ impl<'a> Future for Enter<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let (gate, mode) = (self.gate, self.mode);
+        if self.waits.is_none()
+            && let Some(inside) = gate.enter_now(mode)
+        {
+            return Poll::Ready(Ok(inside));
+        }
+        // A waker is cloned outside of the borrow; then the gate is looked at again.
         let waker = cx.waker().clone();
         let mut state = gate.state.borrow_mut();
         let Some((key, call, _)) = &self.waits else {
             let call = current_address();
-            if state.queue.is_empty() && state.admits(mode) {
+            if state.admits_at_once(mode) {
                 state.admit(mode, call);
                 drop(state);
                 guard::discard_waker(waker);

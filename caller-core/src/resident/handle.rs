@@ -1,6 +1,7 @@
 //! The handle of a resident.
 
 use std::{
+    any::type_name,
     fmt,
     hash::{Hash, Hasher},
     marker::PhantomData,
@@ -12,8 +13,7 @@ use super::slot::{Policy, Slot};
 use crate::{
     caller::Caller,
     error::Kind,
-    guard::{self, Place},
-    scheduler,
+    guard, scheduler,
     sync::{AsyncEvent, WaitEvent},
 };
 
@@ -71,8 +71,15 @@ pub(super) struct Shared {
     pub(super) gone: AsyncEvent,
 }
 
+/// Where a value is, for those who are in its thread.
+pub(super) struct Place<T: 'static> {
+    /// None if it found no place.
+    number: Option<u64>,
+    value: PhantomData<fn() -> T>,
+}
+
 impl Drop for Shared {
-    /// The last handle is gone, and no call is under way that was made through one.
+    /// The last handle is gone. The calls that were made through one are queued before what this queues.
     fn drop(&mut self) {
         if let Some(&number) = self.number.get()
             && !self.gone.is_set()
@@ -110,29 +117,24 @@ impl<T: 'static> Resident<T> {
         Ok(Self(Arc::new(shared), PhantomData))
     }
 
-    /// The value's place, in its thread.
+    /// How a call of the caller finds the value. It does not keep it: what was queued before the last handle went begins
+    /// before the value goes. So two threads do not count handles together on the way of each call.
+    pub(super) fn place(&self) -> Place<T> {
+        Place { number: self.0.number.get().copied(), value: PhantomData }
+    }
+
+    /// The value's slot, in its thread.
     pub(super) fn slot(&self) -> Result<Rc<Slot<T>>, Kind> {
         if !self.0.caller.is_here() {
             return Err(Kind::OtherThread(self.0.caller.name().to_owned()));
         }
-        let known = self.0.number.get();
-        let slot =
-            known.and_then(|&number| scheduler::residents(|residents| residents.get(number)).flatten());
-        slot.and_then(|slot| slot.downcast().ok()).ok_or_else(|| self.has_ended())
-    }
-
-    /// The value was taken out, and comes back no more.
-    pub(super) fn give_up(&self) {
-        if let Some(&number) = self.0.number.get() {
-            let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
-        }
-        self.0.gone.set();
+        self.place().slot().map_err(|_| self.has_ended())
     }
 
     /// As [`settle`](Self::settle), for one without a name of its own.
     pub(super) fn settle_plain(caller: Caller, value: T) -> Result<Self, Kind> {
         Self::settle(caller, None, value, Policy::Keep, None).map_err(|(kind, value)| {
-            guard::discard_now(Place::ResidentDrop, value);
+            guard::discard_now(guard::Place::ResidentDrop, value);
             kind
         })
     }
@@ -191,14 +193,29 @@ impl<T> Hash for Resident<T> {
     }
 }
 
+impl<T: 'static> Place<T> {
+    /// The slot, in the thread of the value.
+    pub(super) fn slot(&self) -> Result<Rc<Slot<T>>, Kind> {
+        let find = |number| scheduler::residents(|residents| residents.get(number)).flatten();
+        let slot = self.number.and_then(find).and_then(|slot| slot.downcast().ok());
+        slot.ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
+    }
+
+    /// The value was taken out, and comes back no more.
+    pub(super) fn give_up(&self) {
+        if let Some(number) = self.number {
+            let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
+        }
+    }
+}
+
 /// `the resident "db" of the caller "main"`, or with the type where it has no name.
 impl<T> fmt::Display for Resident<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.name {
             Some(name) => write!(f, "the resident {name:?} of the caller {:?}", self.0.caller.name()),
             None => {
-                let type_name = std::any::type_name::<T>();
-                write!(f, "the resident `{type_name}` of the caller {:?}", self.0.caller.name())
+                write!(f, "the resident `{}` of the caller {:?}", type_name::<T>(), self.0.caller.name())
             }
         }
     }

@@ -132,7 +132,7 @@ impl<T: 'static> Slot<T> {
     }
 
     /// The value is gone, and with it the thread that was its own.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         self.gone.set();
         if let Some(own) = &self.own {
             own.force_stop();

@@ -4,10 +4,11 @@ use std::{
     panic::Location,
     sync::{Arc, Weak},
     task::{Wake, Waker},
+    time::Instant,
 };
 
 use crate::{
-    call::{self, Fallible, FnJob, Item, Plain, job},
+    call::{self, Extra, Fallible, FnJob, Item, Lender, Plain, job},
     caller::{Call, Caller, Inner, Part, Returned, Step},
     caller_id,
     context::Context,
@@ -67,19 +68,13 @@ impl Caller {
     }
 }
 
-/// A worker lent to a call. Dropping it gives the worker back, just before the outcome of the call can be seen: so
-/// whoever saw it finds the worker idle.
-struct Lent {
-    owner: Weak<Inner>,
-    /// None once it was given back.
-    worker: Option<Caller>,
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
+/// A worker lends itself to a call, and goes back just before the outcome of the call can be seen: so whoever saw it
+/// finds the worker idle.
+impl Lender for Inner {
+    fn take_back(self: Arc<Self>) {
         // An owner that is gone was never started, and has stopped its workers.
-        if let (Some(worker), Some(owner)) = (self.worker.take(), self.owner.upgrade()) {
-            owner.take_back(worker);
+        if let Some(owner) = self.owner() {
+            owner.take_back_worker(Caller(self));
         }
     }
 }
@@ -95,9 +90,9 @@ impl Inner {
 
     fn follow(self: &Arc<Self>, step: Step<Caller>) {
         match step {
-            Step::Lend(worker, call) => self.lend(worker, call),
+            Step::Lend(worker, call) => lend(&worker, call),
             Step::Make { call, nested } => match Caller(self.clone()).child_builder().worker().spawn() {
-                Ok(worker) => self.lend(worker, call),
+                Ok(worker) => lend(&worker, call),
                 Err(error) => {
                     let reason = error.reasons().map_or_else(|| error.to_string(), str::to_owned);
                     // It is followed here: what was not made is made no second time.
@@ -116,19 +111,12 @@ impl Inner {
         }
     }
 
-    fn lend(self: &Arc<Self>, worker: Caller, call: Call) {
-        call.assign(worker.id());
-        let lent = Lent { owner: Arc::downgrade(self), worker: Some(worker.clone()) };
-        worker.enqueue(Item::Leased(Box::new((call, Box::new(lent)))));
-    }
-
-    fn take_back(self: &Arc<Self>, worker: Caller) {
-        // A call that waited is on its way from here on: the end of the caller waits for it.
-        let part = self.hold_up_end();
+    fn take_back_worker(self: &Arc<Self>, worker: Caller) {
         let is_running = worker.is_running();
-        match self.pool.give_back(worker, is_running, self.timers.now()) {
-            Returned::Lend(worker, call) => self.lend(worker, call),
-            Returned::Replace(call) => {
+        // A call that waited is on its way from then on: the end of the caller waits for it.
+        match self.pool.give_back(worker, is_running, self.timers.now(), || self.hold_up_end()) {
+            Returned::Lend(worker, call, _part) => lend(&worker, call),
+            Returned::Replace(call, part) => {
                 // A worker that ends at once brings the next call here, and so on.
                 let replace = |(owner, call, _part): (Arc<Self>, Call, Option<Part>)| owner.serve(call);
                 guard::nested((self.clone(), call, part), replace);
@@ -136,14 +124,14 @@ impl Inner {
             Returned::Stop(worker) => {
                 worker.force_stop();
             }
-            Returned::Idle => self.plan_sweep(),
+            Returned::Idle(sweep) => self.plan_sweep(sweep),
             Returned::Gone(worker) => drop(worker),
         }
     }
 
-    /// Has the idle workers looked at when the first of them is old enough to go.
-    fn plan_sweep(self: &Arc<Self>) {
-        let Some(at) = self.pool.plan_sweep() else { return };
+    /// Has the idle workers looked at then, when the first of them is old enough to go.
+    fn plan_sweep(self: &Arc<Self>, at: Option<Instant>) {
+        let Some(at) = at else { return };
         let timer = self.timers.add(at, Waker::from(Arc::new(Sweep(Arc::downgrade(self)))));
         if self.pool.planned(timer)
             && let Some(timer) = timer
@@ -153,11 +141,17 @@ impl Inner {
     }
 
     fn sweep(self: &Arc<Self>) {
-        for worker in self.pool.sweep(self.timers.now()) {
+        let (gone, next) = self.pool.sweep(self.timers.now());
+        for worker in gone {
             worker.force_stop();
         }
-        self.plan_sweep();
+        self.plan_sweep(next);
     }
+}
+
+fn lend(worker: &Caller, call: Call) {
+    call.assign(worker.id());
+    worker.enqueue(Item::Leased(Extra::lend(worker.0.clone(), call)));
 }
 
 /// A call that waits for a worker, as seen by its pending. Done, it waits no longer: it was cancelled.

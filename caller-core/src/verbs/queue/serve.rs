@@ -5,10 +5,12 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     panic::Location,
-    pin::pin,
+    pin::Pin,
     sync::{Arc, Weak},
-    task::{Poll, Wake, Waker},
+    task::{Context as TaskContext, Poll, Wake, Waker},
 };
+
+use pin_project_lite::pin_project;
 
 use crate::{
     call::Unattended,
@@ -73,7 +75,17 @@ where
                 }
                 let Some(item) = batch.0.pop_front() else { break };
                 queue.begin(batch.0.len());
-                match one(&serve, item, &base, &share).await {
+                let served = if item.context.is_empty() {
+                    // The usual item brings nothing of its own: it runs in the context of this call, and what it sets
+                    // there is undone behind it.
+                    let served = Serving::new(serve(item.argument), &share).await;
+                    guard::quietly(Place::ContextDrop, || base.restore_here());
+                    served
+                } else {
+                    let context = base.for_item(item.context);
+                    Serving::new(context.scope(serve(item.argument)), &share).await
+                };
+                match served {
                     Ok(Some(result)) => report_failure::<F, R>(&owner, result),
                     Ok(None) => return,
                     Err(panic) => report_panic::<F>(&owner, &panic),
@@ -142,38 +154,36 @@ impl<A: Send + 'static> Wake for End<A> {
     }
 }
 
-/// Serves one item, in a context of its own. The error is what it panicked with.
-async fn one<A, R>(
-    serve: &impl AsyncFn(A) -> Option<R>,
-    item: QueueItem<A>,
-    base: &Context,
-    share: &Share,
-) -> Result<Option<R>, Panic> {
-    let future = serve(item.argument);
-    if item.context.is_empty() {
-        // The usual item brings nothing of its own: it runs in the context of the queue's call, and what it sets there
-        // is undone behind it.
-        let served = caught(future, share).await;
-        guard::quietly(Place::ContextDrop, || base.restore_here());
-        served
-    } else {
-        caught(base.for_item(item.context).scope(future), share).await
+pin_project! {
+    /// The future of one item, behind the boundary. Gives its output, or what it panicked with.
+    struct Serving<'a, F> {
+        // None when it has ended, and was dropped behind the boundary.
+        #[pin]
+        future: Option<F>,
+        share: &'a Share,
     }
 }
 
-/// The output of a future, or what it panicked with. The future is dropped behind the boundary.
-async fn caught<F: Future>(future: F, share: &Share) -> Result<F::Output, Panic> {
-    let mut future = pin!(Some(future));
-    let output = poll_fn(|cx| {
-        let Some(future) = future.as_mut().as_pin_mut() else { unreachable!("it is dropped below") };
-        share.seen(match guard::run(|| future.poll(cx)) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        })
-    })
-    .await;
-    guard::quietly(Place::QueueItem, || future.set(None));
-    output
+impl<'a, F: Future> Serving<'a, F> {
+    fn new(future: F, share: &'a Share) -> Self {
+        Self { future: Some(future), share }
+    }
+}
+
+impl<F: Future> Future for Serving<'_, F> {
+    type Output = Result<F::Output, Panic>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let ended = match guard::run(|| future.poll(cx)) {
+            Ok(Poll::Pending) => return this.share.seen(Poll::Pending),
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        guard::quietly(Place::QueueItem, || this.future.set(None));
+        Poll::Ready(ended)
+    }
 }
 
 /// Reports the error of an item, if it has one.
