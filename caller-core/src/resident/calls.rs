@@ -75,6 +75,51 @@ impl<T: 'static> Resident<T> {
         self.submit(job::<F, Checked<Fallible>, _>(move || place.alone(function)))
     }
 
+    /// Runs a plain function with `&mut T`, in the value's thread: alone, as [`call_mut`](Self::call_mut) does, and without
+    /// `async`, for a value whose methods block or return at once.
+    ///
+    /// ```
+    /// # use caller::{Caller, testing::Manual};
+    /// # fn main() -> caller::Result<()> {
+    /// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+    /// let words = caller.resident(async || vec!["one", "two"]).wait_blocking()?;
+    /// let last = words.run(|words| words.pop());
+    /// assert_eq!(last.wait_blocking()?, Some("two"));
+    /// # caller.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// While it runs, nothing else does in that thread: what takes long wants a thread of its own
+    /// ([`own_thread`](crate::ResidentBuilder::own_thread)). Once it has begun, cancelling does not reach it.
+    ///
+    /// # Errors
+    ///
+    /// The pending ends with [`is_closed`](crate::Error::is_closed) if the value is gone.
+    #[track_caller]
+    pub fn run<F, R>(&self, function: F) -> Pending<R>
+    where
+        F: FnOnce(&mut T) -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let place = self.place();
+        let function = async move |value: &mut T| function(value);
+        self.submit(job::<F, Checked<Plain>, _>(move || place.alone(function)))
+    }
+
+    /// As [`run`](Self::run), for a function that returns a `Result`: an `Err` makes the call failed.
+    #[track_caller]
+    pub fn try_run<F, R, E>(&self, function: F) -> Pending<R>
+    where
+        F: FnOnce(&mut T) -> Result<R, E> + Send + 'static,
+        E: Into<BoxError> + 'static,
+        R: Send + 'static,
+    {
+        let place = self.place();
+        let function = async move |value: &mut T| function(value);
+        self.submit(job::<F, Checked<Fallible>, _>(move || place.alone(function)))
+    }
+
     /// Makes a value from this one, which need not be `Send` either, and keeps it in the same thread as a resident of its
     /// own: a statement of a connection, a part of a window.
     #[track_caller]

@@ -22,7 +22,8 @@ use crate::{
 /// The handle is `Send`, `Sync` and `Clone` whatever the type is, and equal and hashed by identity. The value is made in
 /// the caller's thread, never leaves it, and is dropped there. Any thread reaches it by calls, which are ordinary calls of
 /// that caller: [`call`](Self::call) gives a function `&T`, together with others; [`call_mut`](Self::call_mut) gives it
-/// `&mut T`, alone. They come in the order made: a call that shares does not overtake one that waits to be alone.
+/// `&mut T`, alone, and [`run`](Self::run) does so for a plain function. They come in the order made: a call that shares
+/// does not overtake one that waits to be alone.
 ///
 /// ```
 /// # use caller::{Caller, Resident, testing::Manual};

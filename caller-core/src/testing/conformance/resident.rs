@@ -542,3 +542,38 @@ pub fn res_18_a_wait_that_could_never_end_is_an_error<F: Fixture>() {
     assert_eq!((done(later), done(inherits).unwrap()), (11, 12));
     assert_eq!(done(there.call(async |value| *value)), 2);
 }
+
+pub fn res_19_plain_functions_run_alone_in_their_order<F: Fixture>() {
+    let caller = F::new().caller();
+    let there = done(caller.call_soon(async || thread::current().id()));
+    let value = done(caller.resident(async || Rc::new(RefCell::new(Vec::new()))));
+    let (resolver, wait) = Resolver::<()>::new();
+    let shares = value.call(async move |value| {
+        wait.await.unwrap();
+        value.borrow_mut().push("shares");
+    });
+    let runs = value.run(move |value| {
+        value.borrow_mut().push("runs");
+        thread::current().id()
+    });
+    let cancelled = value.run(|value| value.borrow_mut().push("never"));
+    let tries = value.try_run(|value| {
+        value.borrow_mut().push("tries");
+        "many".parse::<u32>()
+    });
+    let panics = value.run(|_| -> u32 { panic!("a plain function, on purpose") });
+    let last = value.run(|value| std::mem::take(value).take());
+    assert!(cancelled.handle().cancel("not wanted"));
+    assert!(!runs.handle().is_done(), "one that shares is there");
+    resolver.resolve(()).unwrap();
+    done(shares);
+    assert_eq!(done(runs), there);
+    assert!(failed(cancelled).is_cancelled());
+    let error = failed(tries);
+    assert!(error.is_failed() && error.to_string().contains("res_19"), "it names the call: {error}");
+    let error = failed(panics);
+    assert!(error.is_panic() && error.to_string().contains("on purpose"), "{error}");
+    assert_eq!(done(last), ["shares", "runs", "tries"]);
+    done(value.close());
+    assert!(failed(value.run(|_| ())).is_closed());
+}
