@@ -25,7 +25,10 @@ use std::{
 use self::calls::Calls;
 #[cfg(all(test, loom))]
 pub(crate) use self::calls::Calls;
-pub(crate) use self::here::{guest, refuse, residents, with_home};
+pub(crate) use self::{
+    here::{guest, refuse, residents, with_home},
+    residents::Residents,
+};
 use crate::{
     backend::{LocalFuture, Runtime},
     call::{self, Inbox, Item, UnobservedFailure},

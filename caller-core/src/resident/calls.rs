@@ -4,7 +4,7 @@ use std::{panic::Location, rc::Rc};
 
 use super::{
     handle::{Place, Resident},
-    slot::Slot,
+    slot::{Slot, gone},
 };
 use crate::{
     call::{Checked, Fallible, FnJob, Plain, job},
@@ -161,8 +161,7 @@ impl<T: 'static> Resident<T> {
     #[track_caller]
     pub fn close(&self) -> Pending<()> {
         let place = self.place();
-        let drops = async |value| guard::discard_now(guard::Place::ResidentDrop, value);
-        self.submit(job::<Self, Checked<Plain>, _>(move || place.end(drops)))
+        self.submit(job::<Self, Checked<Plain>, _>(move || place.close()))
     }
 
     /// Ends it with a function that is given the value itself, when the calls that were made before have ended.
@@ -245,9 +244,17 @@ impl<T: 'static> Place<T> {
         F: AsyncFnOnce(T) -> R,
     {
         let slot = self.slot()?;
-        let value = slot.take().await?;
+        let value = slot.close().await?;
         let _ends = EndOnDrop { place: self, slot };
-        Ok(function(value).await)
+        Ok(function(value.ok_or_else(gone)?).await)
+    }
+
+    async fn close(self) -> Result<(), Kind> {
+        let slot = self.slot()?;
+        let value = slot.close().await?;
+        let _ends = EndOnDrop { place: self, slot };
+        guard::discard_now(guard::Place::ResidentDrop, value);
+        Ok(())
     }
 }
 

@@ -6,14 +6,15 @@ use std::{
     hash::{Hash, Hasher},
     marker::PhantomData,
     rc::Rc,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
 };
 
 use super::slot::{Policy, Slot};
 use crate::{
     caller::Caller,
     error::Kind,
-    guard, scheduler,
+    guard,
+    scheduler::{self, Residents},
     sync::{AsyncEvent, WaitEvent},
 };
 
@@ -67,24 +68,22 @@ pub struct Resident<T: 'static>(pub(super) Arc<Shared>, PhantomData<fn() -> T>);
 pub(super) struct Shared {
     pub(super) caller: Caller,
     pub(super) name: Option<Arc<str>>,
-    /// Its number among the residents of its thread, once it is there.
-    number: OnceLock<u64>,
+    /// Its number among the residents of its thread.
+    number: u64,
     pub(super) gone: AsyncEvent,
 }
 
 /// Where a value is, for those who are in its thread.
 pub(super) struct Place<T: 'static> {
-    /// None if it found no place.
-    number: Option<u64>,
+    number: u64,
     value: PhantomData<fn() -> T>,
 }
 
 impl Drop for Shared {
     /// The last handle is gone. The calls that were made through one are queued before what this queues.
     fn drop(&mut self) {
-        if let Some(&number) = self.number.get()
-            && !self.gone.is_set()
-        {
+        let number = self.number;
+        if !self.gone.is_set() {
             // In a caller that stops, the value ends with that.
             self.caller.call_direct(move || {
                 let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
@@ -108,20 +107,19 @@ impl<T: 'static> Resident<T> {
         if !caller.is_running() {
             return Err((Kind::Closed { reason: caller.0.stop_reason() }, value));
         }
+        let Some(number) = scheduler::residents(Residents::next_number) else {
+            return Err((Kind::Closed { reason: caller.0.stop_reason() }, value));
+        };
         let gone = AsyncEvent::new();
-        let mut slot = Some(Rc::new(Slot::new(value, policy, gone.clone(), own)));
-        let number = scheduler::residents(|residents| slot.take().map(|slot| residents.add(slot))).flatten();
-        let shared = Shared { caller, name, number: OnceLock::new(), gone };
-        if let Some(number) = number {
-            let _first = shared.number.set(number);
-        }
-        Ok(Self(Arc::new(shared), PhantomData))
+        let slot = Rc::new(Slot::new(value, policy, gone.clone(), own));
+        scheduler::residents(|residents| residents.add(number, slot));
+        Ok(Self(Arc::new(Shared { caller, name, number, gone }), PhantomData))
     }
 
     /// How a call of the caller finds the value. It does not keep it: what was queued before the last handle went begins
     /// before the value goes. So two threads do not count handles together on the way of each call.
     pub(super) fn place(&self) -> Place<T> {
-        Place { number: self.0.number.get().copied(), value: PhantomData }
+        Place { number: self.0.number, value: PhantomData }
     }
 
     /// The value's slot, in its thread.
@@ -197,16 +195,13 @@ impl<T> Hash for Resident<T> {
 impl<T: 'static> Place<T> {
     /// The slot, in the thread of the value.
     pub(super) fn slot(&self) -> Result<Rc<Slot<T>>, Kind> {
-        let find = |number| scheduler::residents(|residents| residents.get(number)).flatten();
-        let slot = self.number.and_then(find).and_then(|slot| slot.downcast().ok());
-        slot.ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
+        let slot = scheduler::residents(|residents| residents.get(self.number)).flatten();
+        slot.and_then(|slot| slot.downcast().ok()).ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
     }
 
     /// The value was taken out, and comes back no more.
     pub(super) fn give_up(&self) {
-        if let Some(number) = self.number {
-            let _thread_has_ended = scheduler::residents(|residents| residents.remove(number));
-        }
+        let _thread_has_ended = scheduler::residents(|residents| residents.remove(self.number));
     }
 }
 

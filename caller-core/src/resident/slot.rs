@@ -88,11 +88,14 @@ impl<T: 'static> Slot<T> {
         Ok(function(&mut value).await)
     }
 
-    /// Takes the value out, when nobody reaches it any more.
-    pub(super) async fn take(&self) -> Result<T, Kind> {
+    /// Closes it, when nobody reaches the value any more, and takes that out: none if a panic cost it, and it was not made
+    /// anew yet.
+    pub(super) async fn close(&self) -> Result<Option<T>, Kind> {
         let _inside = self.enter_as_it_is(Mode::Alone).await?;
-        self.closed.set(true);
-        self.value.take().ok_or_else(gone)
+        if self.closed.replace(true) {
+            return Err(gone());
+        }
+        Ok(self.value.take())
     }
 
     /// Looks at the value now.
@@ -111,6 +114,12 @@ impl<T: 'static> Slot<T> {
     async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
         loop {
             let inside = self.enter_as_it_is(mode).await?;
+            if mode == Mode::Shared && self.is_spoilt() {
+                // Those who still share it are the last. Behind them it is dropped.
+                drop(inside);
+                drop(self.enter_as_it_is(Mode::Alone).await?);
+                continue;
+            }
             let Some(make) = self.is_to_be_made() else { return Ok(inside) };
             if mode == Mode::Alone {
                 let value = make().await?;
@@ -121,6 +130,11 @@ impl<T: 'static> Slot<T> {
             drop(inside);
             drop(Box::pin(self.enter(Mode::Alone)).await?);
         }
+    }
+
+    /// A panic has cost the value, which others still share.
+    fn is_spoilt(&self) -> bool {
+        self.panicked.get() && !matches!(self.policy, Policy::Keep)
     }
 
     /// How the value is made anew, if it is to be.
@@ -144,7 +158,7 @@ impl<T: 'static> Slot<T> {
     }
 }
 
-fn gone() -> Kind {
+pub(super) fn gone() -> Kind {
     Kind::Closed { reason: "the resident has ended".to_owned() }
 }
 
@@ -157,7 +171,7 @@ struct Entered<'a, T: 'static> {
 impl<T> Drop for Entered<'_, T> {
     fn drop(&mut self) {
         let slot = self.slot;
-        if slot.panicked.get() && !matches!(slot.policy, Policy::Keep) {
+        if slot.is_spoilt() {
             // With others inside, it is for them.
             let taken = slot.value.try_borrow_mut().ok().map(|mut value| value.take());
             if let Some(value) = taken {

@@ -17,12 +17,16 @@ pub(crate) struct Residents {
 }
 
 impl Residents {
-    /// Keeps it, and gives its number.
-    pub(crate) fn add(&self, resident: Rc<dyn Any>) -> u64 {
+    /// A number for the next.
+    pub(crate) fn next_number(&self) -> u64 {
         let number = self.last.get() + 1;
         self.last.set(number);
-        self.known.borrow_mut().insert(number, resident);
         number
+    }
+
+    /// Keeps it, under a number that was made for it.
+    pub(crate) fn add(&self, number: u64, resident: Rc<dyn Any>) {
+        self.known.borrow_mut().insert(number, resident);
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<Rc<dyn Any>> {

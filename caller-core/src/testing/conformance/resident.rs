@@ -364,15 +364,21 @@ pub fn res_13_a_panic_costs_the_call_and_what_its_policy_says<F: Fixture>() {
         *number
     });
     assert!(failed::<()>(again.call(async |_| panic!("on purpose"))).is_panic());
-    // Others that have it go on with it.
+    // Others that have it go on with it, and who comes now waits for them.
+    let comes = again.call(async |number| *number);
+    done(caller.call_soon(async || ()));
+    assert!(!comes.handle().is_done(), "it shares what a panic has spoilt");
     resolver.resolve(()).unwrap();
     assert_eq!(done(shares), 0);
-    let why = failed(again.call(async |number| *number));
+    let why = failed(comes);
     assert!(why.is_failed() && why.to_string().contains("not this time"), "{why}");
     assert_eq!(done(again.call(async |number| *number)), 2);
     assert!(failed::<()>(again.call_mut(async |_| panic!("on purpose"))).is_panic());
     assert_eq!(done(again.call_mut(async |number| *number)), 3);
-    drop(again);
+    // There is no value now, and still it can be closed.
+    assert!(failed::<()>(again.call_mut(async |_| panic!("on purpose"))).is_panic());
+    done(again.close());
+    assert!(again.is_gone() && failed(again.call(async |number| *number)).is_closed());
 }
 
 pub fn res_14_a_thread_of_its_own<F: Fixture>() {
