@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, thread, time::Duration};
 
 use async_std::task;
 use caller::{
-    Caller, Glib, current_host,
+    Caller, Glib, Resolver, current_host,
     glib::{self, ControlFlow, MainContext},
     host_named,
 };
@@ -137,6 +137,18 @@ fn a_busy_program_leaves_the_loop_alive() {
         }
     });
     ran.unwrap();
+}
+
+/// As a program of GTK has it, whose windows are drawn by sources of the default context.
+#[test]
+fn by_default_it_is_the_loop_that_draws_windows() {
+    let ran = caller::run(Glib::new(), Tokio::new(), async |_| {
+        assert!(MainContext::default().is_owner(), "the loop of another context runs");
+        let (resolver, drawn) = Resolver::<()>::new();
+        glib::idle_add_local_once(move || resolver.resolve(()).unwrap());
+        drawn.await.is_ok()
+    });
+    assert!(ran.unwrap());
 }
 
 #[test]

@@ -48,7 +48,8 @@ impl Host for Glib {
     }
 
     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
-        let context = self.context.clone().unwrap_or_default();
+        // Glib's own default, that of GTK. The trait `Default` makes a new one.
+        let context = self.context.clone().unwrap_or_else(MainContext::default);
         let main_loop = MainLoop::new(Some(&context), false);
         context.with_thread_default(|| {
             let ended = main_loop.clone();
