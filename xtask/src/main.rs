@@ -12,6 +12,7 @@ mod libtest;
 mod report;
 mod test_binary;
 mod tool;
+mod toolchain;
 
 mod deny;
 mod examples;

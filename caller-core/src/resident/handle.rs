@@ -196,7 +196,8 @@ impl<T: 'static> Place<T> {
     /// The slot, in the thread of the value.
     pub(super) fn slot(&self) -> Result<Rc<Slot<T>>, Kind> {
         let slot = scheduler::residents(|residents| residents.get(self.number)).flatten();
-        slot.and_then(|slot| slot.downcast().ok()).ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
+        slot.and_then(|slot| slot.downcast().ok())
+            .ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
     }
 
     /// The value was taken out, and comes back no more.
