@@ -4,7 +4,7 @@ use crate::{
     deny, examples, features, imports, jupyter, memcheck,
     outcome::{Outcome, Stop},
     report::{Report, Row},
-    soak, steps, system,
+    soak, steps, system, windows,
     workspace::Workspace,
 };
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -70,6 +70,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "each crate with none, each and all features",
         compiles: true,
         run: features::run,
+    },
+    Step {
+        name: "windows",
+        about: "the crates checked for Windows, warnings denied",
+        compiles: true,
+        run: windows::run,
     },
     Step { name: "loom", about: "loom's models of the core", compiles: true, run: steps::loom },
     Step {

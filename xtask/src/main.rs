@@ -13,6 +13,7 @@ mod report;
 mod test_binary;
 mod tool;
 mod toolchain;
+mod windows;
 
 mod deny;
 mod examples;

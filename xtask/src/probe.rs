@@ -15,6 +15,11 @@ pub(crate) fn has_valgrind() -> bool {
     answers("valgrind", &["--version"])
 }
 
+/// True if C can be compiled for Windows.
+pub(crate) fn has_mingw() -> bool {
+    answers("x86_64-w64-mingw32-gcc", &["--version"])
+}
+
 /// True if a window can be opened.
 pub(crate) fn has_display() -> bool {
     // Xvfb has no flag that only answers; its wrapper does.

@@ -1,10 +1,11 @@
-//! What the workspace wants of the system: glib, which is linked, a display for windows, which Xvfb is, and valgrind.
+//! What the workspace wants of the system: glib, which is linked, a display for windows, which Xvfb is, valgrind, and a
+//! compiler for Windows.
 //!
 //! On a Debian machine, and as root, it is installed. Elsewhere what needs it is left out, and this step says so.
 
 use crate::{
     outcome::{Outcome, Stop},
-    probe::{answers, has_display, has_glib, has_valgrind},
+    probe::{answers, has_display, has_glib, has_mingw, has_valgrind},
     process::{self, Limit},
     workspace::Workspace,
 };
@@ -47,6 +48,12 @@ const WISHES: &[Wish] = &[
         is_there: has_valgrind,
         packages: &["valgrind"],
         without: "memcheck is not run",
+    },
+    Wish {
+        what: "compiler of C for Windows",
+        is_there: has_mingw,
+        packages: &["gcc-mingw-w64-x86-64-win32"],
+        without: "nothing is checked for Windows",
     },
 ];
 

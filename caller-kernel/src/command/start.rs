@@ -147,7 +147,12 @@ fn default_history() -> Option<PathBuf> {
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// The process that Jupyter started the kernel from, and with which the kernel ends: it may end without a word.
+#[cfg(unix)]
 struct Parent(u32);
+
+/// Elsewhere it is not looked for.
+#[cfg(not(unix))]
+enum Parent {}
 
 impl Parent {
     /// Jupyter [says](https://jupyter-client.readthedocs.io/en/stable/kernels.html) in the environment that it is one. The
@@ -170,7 +175,7 @@ impl Parent {
 
     #[cfg(not(unix))]
     fn is_gone(&self) -> bool {
-        false
+        match *self {}
     }
 }
 
