@@ -17,6 +17,9 @@ mod scope;
 
 mod run;
 
+#[cfg(feature = "gio")]
+mod application;
+
 mod handle;
 mod table;
 

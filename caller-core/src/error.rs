@@ -359,6 +359,11 @@ impl Error {
         matches!(self.0.kind, Kind::Host { .. } | Kind::HostEnded(_))
     }
 
+    /// The loop of a host ended before the program that ran under it: a window was closed, say.
+    pub fn is_host_ended(&self) -> bool {
+        matches!(self.0.kind, Kind::HostEnded(_))
+    }
+
     /// No host has the name that was given.
     pub fn is_unknown_host(&self) -> bool {
         matches!(self.0.kind, Kind::UnknownHost(_))

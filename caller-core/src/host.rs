@@ -1,5 +1,7 @@
 //! Loops that are not runtimes: a caller's runtime is their guest, in their thread.
 
+#[cfg(feature = "gio")]
+mod gio;
 #[cfg(feature = "glib")]
 mod glib;
 #[cfg(feature = "winit")]
@@ -19,6 +21,8 @@ use std::{
     task::{Context as TaskContext, Poll},
 };
 
+#[cfg(feature = "gio")]
+pub use self::gio::Gio;
 #[cfg(feature = "glib")]
 pub use self::glib::Glib;
 pub use self::named::host_named;

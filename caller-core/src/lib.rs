@@ -74,7 +74,7 @@
 //! - `macros`, which is on unless switched off: the attributes.
 //! - `tracing`: calls carry the current span of their submitter, and failures that nobody waits for become events
 //!   instead of lines on stderr.
-//! - `winit`, `glib`: loops of windows as hosts of callers.
+//! - `winit`, `glib`, `gio`: loops of windows as hosts of callers.
 //! - `test-util`: the manual backend with virtual time, and the suite that every backend passes.
 // The one exception is the guard of `AsyncLock`: see `sync/lock/exclusive.rs`.
 #![deny(unsafe_code)]
@@ -136,6 +136,10 @@ pub mod testing;
 #[cfg(all(test, loom))]
 mod loom_models;
 
+/// The crate that [`Gio`] is a host of, in the version that fits.
+#[cfg(feature = "gio")]
+#[doc(no_inline)]
+pub use ::gio;
 /// The crate that [`Glib`] is a host of, in the version that fits.
 #[cfg(feature = "glib")]
 #[doc(no_inline)]
@@ -145,6 +149,8 @@ pub use ::glib;
 #[doc(no_inline)]
 pub use ::winit;
 
+#[cfg(feature = "gio")]
+pub use self::host::Gio;
 #[cfg(feature = "glib")]
 pub use self::host::Glib;
 #[cfg(feature = "winit")]

@@ -3,9 +3,8 @@
 
 use crate::{
     outcome::{Outcome, Stop},
-    probe,
     process::{self, Limit},
-    workspace::{Features, Workspace, enabled},
+    workspace::{Features, Workspace, enabled, lacking},
 };
 use std::collections::BTreeSet;
 
@@ -14,13 +13,17 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let mut failed = Vec::new();
     for package in &workspace.packages {
         let mut usable = package.features.clone();
-        if !probe::has_glib() {
-            usable.retain(|name, _| !enabled(&package.features, [name.as_str()]).contains("glib"));
+        for lacking in lacking() {
+            usable.retain(|name, _| !enabled(&package.features, [name.as_str()]).contains(*lacking));
         }
         let whole = usable.len() == package.features.len();
         for combination in combinations(&usable) {
             if combination == Combination::All && !whole {
-                println!("{} with all features: left out, there is no glib here", package.name);
+                println!(
+                    "{} with all features: left out, the system lacks {}",
+                    package.name,
+                    lacking().join(" and ")
+                );
                 continue;
             }
             // Clippy rather than RUSTFLAGS: denying warnings by a flag of rustc's would rebuild every dependency.

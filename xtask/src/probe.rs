@@ -10,6 +10,11 @@ pub(crate) fn has_glib() -> bool {
     answers("pkg-config", &["--exists", "glib-2.0"])
 }
 
+/// True if windows of GTK 4 can be built, and an application of it has a bus.
+pub(crate) fn has_gtk() -> bool {
+    answers("pkg-config", &["--exists", "gtk4"]) && answers("dbus-run-session", &["--version"])
+}
+
 /// True if memcheck can be run.
 pub(crate) fn has_valgrind() -> bool {
     answers("valgrind", &["--version"])

@@ -5,7 +5,7 @@
 
 use crate::{
     outcome::{Outcome, Stop},
-    probe::{answers, has_display, has_glib, has_mingw, has_valgrind},
+    probe::{answers, has_display, has_glib, has_gtk, has_mingw, has_valgrind},
     process::{self, Limit},
     workspace::Workspace,
 };
@@ -27,6 +27,12 @@ const WISHES: &[Wish] = &[
         is_there: has_glib,
         packages: &["libglib2.0-dev", "pkg-config"],
         without: "the host `Glib` is neither built nor tested",
+    },
+    Wish {
+        what: "GTK 4 with a bus",
+        is_there: has_gtk,
+        packages: &["libgtk-4-dev", "pkg-config", "dbus-daemon"],
+        without: "windows of GTK are neither built nor tested",
     },
     Wish {
         what: "Xvfb",

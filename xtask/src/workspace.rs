@@ -64,20 +64,22 @@ impl Workspace {
     /// A cargo over the whole workspace with every feature that this machine can build. `last` comes behind those.
     pub(crate) fn cargo_with(&self, args: &[&str], last: &[&str]) -> Command {
         let mut command = self.cargo(args);
-        if probe::has_glib() {
-            command.arg("--all-features");
-        } else {
-            command.args(["--features", &self.features_without("glib").join(",")]);
-        }
+        match lacking() {
+            [] => command.arg("--all-features"),
+            lacking => command.args(["--features", &self.features_without(lacking).join(",")]),
+        };
         command.args(last);
         command
     }
 
-    /// Every feature of every package that does not switch this one on, each as cargo names it from the root.
-    fn features_without(&self, feature: &str) -> Vec<String> {
+    /// Every feature of every package that switches none of these on, each as cargo names it from the root.
+    fn features_without(&self, lacking: &[&str]) -> Vec<String> {
         let of = |package: &Package| -> Vec<String> {
             let names = package.features.keys().filter(|name| *name != "default");
-            let without = names.filter(|name| !enabled(&package.features, [name.as_str()]).contains(feature));
+            let without = names.filter(|name| {
+                let enabled = enabled(&package.features, [name.as_str()]);
+                !lacking.iter().any(|feature| enabled.contains(*feature))
+            });
             without.map(|name| format!("{}/{name}", package.name)).collect()
         };
         self.packages.iter().flat_map(of).collect()
@@ -101,6 +103,16 @@ impl Workspace {
                 .collect::<Option<_>>()?,
             ci: false,
         })
+    }
+}
+
+/// The features that this machine cannot build.
+pub(crate) fn lacking() -> &'static [&'static str] {
+    match (probe::has_glib(), probe::has_gtk()) {
+        (true, true) => &[],
+        (true, false) => &["gtk"],
+        // GTK is built on it.
+        (false, _) => &["glib", "gtk"],
     }
 }
 
@@ -183,7 +195,7 @@ mod tests {
             package("tokio", &[("default", &[]), ("net", &[])]),
         ];
         let workspace = Workspace { packages, ..Workspace::default() };
-        assert_eq!(workspace.features_without("glib"), ["core/winit", "tokio/net"]);
+        assert_eq!(workspace.features_without(&["glib"]), ["core/winit", "tokio/net"]);
     }
 
     #[test]

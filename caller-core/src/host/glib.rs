@@ -8,8 +8,7 @@ use crate::{backend::LocalFuture, error::BoxError};
 /// The host of a glib main loop, as GTK uses it: callers run in the iterations of a [`MainContext`].
 ///
 /// The program has a lower priority than GTK's events and drawing, so that a busy program leaves the window alive. A
-/// `gtk::Application` has a loop of its own: implement [`Host`] for it, with `glib::spawn_future_local` for the program, and
-/// `quit` behind its end.
+/// `gtk::Application` runs its loop itself: its host is `Gio`, with the feature `gio`.
 ///
 /// ```
 /// use caller::{Caller, Glib};
