@@ -55,6 +55,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         served = served => served?,
         () = late => println!("some clients did not get their answers in time"),
     }
-    // The caller stops: calls that are left are cancelled, in SQLite too, and the connection is closed in its thread.
+    // The caller stops: calls that are left end, inside SQLite too, and the connection is closed in its thread.
     Ok(())
 }

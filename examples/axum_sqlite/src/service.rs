@@ -13,10 +13,9 @@ use axum::{
     routing::get,
 };
 use caller::{Resident, Wait};
-use rusqlite::ErrorCode;
 use serde::Serialize;
 
-use crate::store::{Note, Store};
+use crate::store::{Note, Store, is_interrupt};
 
 /// The routes:
 ///
@@ -68,10 +67,7 @@ async fn count(State(service): State<Service>, Path(limit): Path<i64>) -> Result
     let counted = service.store.try_call(async move |store| {
         status.begun.fetch_add(1, Ordering::Relaxed);
         let counted = store.count(limit);
-        if counted
-            .as_ref()
-            .is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted))
-        {
+        if counted.as_ref().is_err_and(is_interrupt) {
             status.interrupted.fetch_add(1, Ordering::Relaxed);
         }
         counted
@@ -112,7 +108,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self(error) = self;
         // The service stops.
-        if error.is_closed() || error.is_cancelled() {
+        if error.is_closed() || error.is_cancelled() || error.downcast_ref().is_some_and(is_interrupt) {
             return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
         eprintln!("{error}");

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
+use caller::{Caller, current_pending};
+use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 
 /// How many instructions of SQLite's machine run between two looks: some microseconds.
@@ -37,9 +38,7 @@ impl Store {
         connection.execute_batch(
             "CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
         )?;
-        // SQLite asks in the thread of the call that it works for.
-        let is_cancelled = || caller::current_pending().is_some_and(|call| call.is_cancelled());
-        connection.progress_handler(INSTRUCTIONS, Some(is_cancelled))?;
+        connection.progress_handler(INSTRUCTIONS, Some(is_given_up))?;
         Ok(Self { connection })
     }
 
@@ -72,4 +71,15 @@ impl Store {
         let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1) SELECT max(i) FROM n";
         self.connection.prepare_cached(sql)?.query_row([limit], |row| row.get(0))
     }
+}
+
+/// Whether the call that runs here was cancelled, or its caller stops. SQLite asks in the thread of the call.
+fn is_given_up() -> bool {
+    current_pending().is_some_and(|call| call.is_cancelled())
+        || Caller::current().is_ok_and(|caller| !caller.is_running())
+}
+
+/// Whether SQLite was interrupted.
+pub(crate) fn is_interrupt(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
 }

@@ -18,10 +18,13 @@ const ENDLESS: &str = "/count/9000000000000000000";
 struct Server(SocketAddr);
 
 impl Server {
-    /// Starts it in this thread.
+    /// Starts it in this thread, with a database below this caller.
     async fn start() -> Self {
-        let store = Caller::current()
-            .unwrap()
+        Self::with(&Caller::current().unwrap()).await
+    }
+
+    async fn with(caller: &Caller) -> Self {
+        let store = caller
             .resident_builder()
             .own_thread("sqlite")
             .try_build(async || Store::open(None))
@@ -46,8 +49,12 @@ impl Server {
 
     /// The status and body of an answer.
     async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        Self::answer(self.send(method, path, body).await).await
+    }
+
+    async fn answer(mut stream: TcpStream) -> (u16, String) {
         let mut answer = String::new();
-        self.send(method, path, body).await.read_to_string(&mut answer).await.unwrap();
+        stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -106,4 +113,17 @@ async fn a_write_is_finished_though_its_client_left() {
     drop(busy);
     assert_eq!(server.get("/notes").await, json!([{ "id": 1, "text": "kept" }]));
     assert_eq!(server.get("/status").await, json!({ "asked": 3, "begun": 1, "interrupted": 1, "left": 2 }));
+}
+
+#[caller::test(backend = Tokio::new())]
+async fn a_stop_ends_a_query_that_runs() {
+    let databases = Caller::current().unwrap().child("databases").unwrap();
+    let server = Server::with(&databases).await;
+    let busy = server.send("GET", ENDLESS, "").await;
+    server.until("begun", 1).await;
+    databases.stop();
+    databases.stopped().await;
+    assert_eq!(Server::answer(busy).await.0, 503);
+    assert_eq!(server.ask("GET", "/notes", "").await.0, 503);
+    assert_eq!(server.get("/status").await["interrupted"], 1);
 }
