@@ -42,7 +42,7 @@
 //! lives there, and is dropped there. The handle is `Send`, `Sync` and `Clone`, and any thread reaches the value by calls.
 //!
 //! ```
-//! # use caller::{Caller, OnPanic, Refused, Resident, testing::Manual};
+//! # use caller::{Caller, Resident, testing::Manual};
 //! # use std::{cell::RefCell, rc::Rc};
 //! # fn main() -> caller::Result<()> {
 //! # Caller::builder().backend(Manual::new()).run(async |caller| {
@@ -66,7 +66,7 @@
 //! - **Making.** [`resident`](Caller::resident) runs the function that makes the value, in the caller's thread;
 //!   [`try_resident`](Caller::try_resident) takes one that may fail. [`resident_local`](Caller::resident_local) takes a value
 //!   that exists already, in this thread, such as a widget. [`derive`](Resident::derive) keeps what one value gives as another
-//!   resident: a statement of a connection.
+//!   resident: a function of an interpreter.
 //! - **Calling.** [`call`](Resident::call) gives a function `&T`; such calls run together.
 //!   [`call_mut`](Resident::call_mut) gives it `&mut T`, alone. Both keep the order in which they are made, and have `try_` forms.
 //!   Each gives a [`Pending`] like that of any other call. [`bind`](Resident::bind) makes a function for the other verbs.
