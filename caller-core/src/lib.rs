@@ -38,9 +38,77 @@
 //!
 //! # State that is not `Send`
 //!
-//! A [`Resident`] is a handle of a value that lives in a caller's thread: `caller.resident(async || open())` makes it there,
-//! `resident.call(async |value| …)` reaches it from any thread, with `&T` together with others or, by
-//! [`call_mut`](Resident::call_mut), with `&mut T` alone. It is dropped there, with the last handle or with the caller.
+//! A [`Resident`] is the home of such a value: a connection, a widget, an interpreter. The value is made in a caller's thread,
+//! lives there, and is dropped there. The handle is `Send`, `Sync` and `Clone`, and any thread reaches the value by calls.
+//!
+//! ```
+//! # use caller::{Caller, Resident, testing::Manual};
+//! # use std::{cell::RefCell, rc::Rc};
+//! # fn main() -> caller::Result<()> {
+//! # Caller::builder().backend(Manual::new()).run(async |caller| {
+//! type Lines = Rc<RefCell<Vec<String>>>; // not `Send`
+//!
+//! let lines: Resident<Lines> = caller.resident(async || Lines::default()).await?;
+//! lines.call_mut(async |lines| lines.borrow_mut().push("one".to_owned())).await?;
+//! assert_eq!(lines.call(async |lines| lines.borrow().len()).await?, 1);
+//!
+//! // In its own thread the value is at hand, without a call and without waiting.
+//! assert_eq!(lines.with(|lines| lines.borrow().join(" "))?, "one");
+//!
+//! // The value itself, when the calls that were made before have ended.
+//! let text = lines.close_with(async |lines| lines.take().join("\n")).await?;
+//! assert_eq!(text, "one");
+//! # caller::Result::Ok(())
+//! # })?
+//! # }
+//! ```
+//!
+//! - **Making.** [`resident`](Caller::resident) runs the function that makes the value, in the caller's thread;
+//!   [`try_resident`](Caller::try_resident) takes one that may fail. [`resident_local`](Caller::resident_local) takes a value
+//!   that exists already, in this thread, such as a widget. [`derive`](Resident::derive) keeps what one value gives as another
+//!   resident: a function of an interpreter.
+//! - **Calling.** [`call`](Resident::call) gives a function `&T`; such calls run together.
+//!   [`call_mut`](Resident::call_mut) gives it `&mut T`, alone. Both keep the order in which they are made, and have `try_` forms.
+//!   Each gives a [`Pending`] like that of any other call. [`bind`](Resident::bind) makes a function for the other verbs.
+//! - **Ending.** The last handle ends the value, as do [`close`](Resident::close), [`close_with`](Resident::close_with) and the
+//!   caller's stop. Calls that were made before run first, except at a stop, which cancels them.
+//! - **Panics.** A panic costs the call that it happens in. [`OnPanic`] says whether the value is kept or dropped then, and
+//!   [`build_remaking`](ResidentBuilder::build_remaking) makes it anew.
+//! - **Values that block.** A function that blocks holds up its thread. A database connection wants a thread of its own:
+//!   [`own_thread`](ResidentBuilder::own_thread) of the [builder](Caller::resident_builder) starts one that ends with the value.
+//!   Such a function cannot be dropped while it blocks; it asks from time to time whether its call
+//!   [was cancelled](PendingHandle::is_cancelled), by [`current_pending`], and whether its caller [runs](Caller::is_running).
+//! - **Errors that are not `Send`.** What a call gives crosses threads. An error that cannot, such as that of a Lua
+//!   interpreter, is turned into its text or into a type of your own inside the call:
+//!   `map_err(|error| error.to_string())`. Or it stays in the thread, as a resident, by [`derive`](Resident::derive).
+//!
+//! ```
+//! # use caller::{Caller, testing::Manual};
+//! # use std::{fmt, rc::Rc};
+//! # fn main() -> caller::Result<()> {
+//! # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+//! /// Refers to a value of its interpreter, so it is not `Send`.
+//! struct ScriptError(Rc<str>);
+//! # impl fmt::Display for ScriptError {
+//! #     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+//! #         f.write_str(&self.0)
+//! #     }
+//! # }
+//! # struct Interpreter;
+//! # impl Interpreter {
+//! #     fn run(&self, _script: &str) -> Result<(), ScriptError> {
+//! #         Err(ScriptError("no such function".into()))
+//! #     }
+//! # }
+//!
+//! let interpreter = caller.resident(async || Interpreter).wait_blocking()?;
+//! let run = interpreter.try_call(async |lua| lua.run("f()").map_err(|error| error.to_string()));
+//! let error = run.wait_blocking().unwrap_err();
+//! assert_eq!(error.failure().unwrap().to_string(), "no such function");
+//! # caller.stop();
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Giving up
 //!

@@ -5,10 +5,10 @@
 //! jupyter console --existing target/embed.json    # in another terminal
 //! ```
 //!
-//! The database and its prepared statements are not `Send`: they are a resident of the caller `db`, which has a thread of its
-//! own. The service reaches them by calls, and so do the functions that cells have: `db.query(sql)`, `db.put(key, value)`, `db.get(key)`,
-//! `db.count()`; `service.served()` asks the service itself. A cell that begins with `-- caller name=db` runs in the thread of
-//! the database.
+//! The database and its prepared statements are a resident of the caller `db`, which has a thread of its own. The service
+//! reaches the store by calls, and so do the functions that cells have: `db.query(sql)`, `db.put(key, value)`,
+//! `db.get(key)`, `db.count()`; `service.served()` asks the service itself. A cell that begins with `-- caller name=db` runs
+//! in the thread of the database.
 //!
 //! The service speaks lines: `PUT key value`, `GET key`, `COUNT`. It ends by Ctrl-C, when its standard input ends with
 //! `--until-eof`, or after `--seconds`. A shutdown from a front end ends the kernel, and not the service.
@@ -23,10 +23,10 @@ use std::{
     time::Duration,
 };
 
-use caller::{AsyncEvent, Caller, Pending, Resident};
+use caller::{AsyncEvent, Caller, Resident};
 use caller_kernel::{
     Kernel,
-    lua::{Exposed, Json, LuaLanguage},
+    lua::{Exposed, Json, LuaLanguage, Methods},
 };
 use caller_tokio::Tokio;
 use clap::Parser;
@@ -105,49 +105,29 @@ impl Store {
     }
 }
 
-/// A call of the store.
-fn call<R: Send + 'static>(
-    store: &Resident<Store>,
-    function: impl FnOnce(&Store) -> rusqlite::Result<R> + Send + 'static,
-) -> Pending<R> {
-    store.try_call(async move |store| function(store))
-}
-
-/// The same for a cell, which is told of what SQLite says, and nothing else.
-async fn for_a_cell<R: Send + 'static>(
-    store: &Resident<Store>,
-    function: impl FnOnce(&Store) -> rusqlite::Result<R> + Send + 'static,
-) -> Result<R, String> {
-    let text = |error: caller::Error| error.failure().map_or_else(|| error.to_string(), ToString::to_string);
-    call(store, function).await.map_err(text)
-}
-
-/// What cells have of the service.
+/// The functions that cells have of the service.
 fn exposed(store: &Resident<Store>, served: &Arc<AtomicU64>) -> Exposed {
-    let [put, get, count, query] = [(); 4].map(|()| store.clone());
     let served = served.clone();
-    Exposed::new()
-        .try_async_function(
+    let methods = Methods::<Store>::new()
+        .try_function(
             "db.put",
             "db.put(key, value)\nKeeps a value.",
-            async move |(key, value): (String, String)| {
-                for_a_cell(&put, move |store| store.put(&key, &value)).await
-            },
+            |store, (key, value): (String, String)| store.put(&key, &value),
         )
-        .try_async_function("db.get", "db.get(key)\nThe value of a key, or nil.", async move |key: String| {
-            for_a_cell(&get, move |store| store.get(&key)).await
+        .try_function("db.get", "db.get(key)\nThe value of a key, or nil.", |store, key: String| {
+            store.get(&key)
         })
-        .try_async_function("db.count", "db.count()\nHow many pairs there are.", async move |()| {
-            for_a_cell(&count, Store::count).await
-        })
-        .try_async_function(
+        .try_function("db.count", "db.count()\nHow many pairs there are.", |store, ()| store.count())
+        .try_function(
             "db.query",
             "db.query(sql)\nThe rows of a query, as tables by column.",
-            async move |sql: String| for_a_cell(&query, move |store| store.query(&sql)).await.map(Json),
-        )
-        .function("service.served", "service.served()\nHow many lines were answered so far.", move |()| {
-            served.load(Ordering::Relaxed)
-        })
+            |store, sql: String| store.query(&sql).map(Json),
+        );
+    Exposed::new().on(store, methods).function(
+        "service.served",
+        "service.served()\nHow many lines were answered so far.",
+        move |()| served.load(Ordering::Relaxed),
+    )
 }
 
 /// Answers the lines of one client. Each is a call in the thread of the database.
@@ -159,15 +139,16 @@ async fn serve(mut client: TcpStream, store: Resident<Store>, served: Arc<Atomic
         let mut words = line.splitn(3, ' ').map(str::to_owned);
         let answer = match (words.next().as_deref(), words.next(), words.next()) {
             (Some("PUT"), Some(key), Some(value)) => {
-                let put = call(&store, move |store| store.put(&key, &value));
+                let put = store.try_call(async move |store| store.put(&key, &value));
                 put.await.map(|()| "OK".to_owned())
             }
             (Some("GET"), Some(key), None) => {
-                let got = call(&store, move |store| store.get(&key)).await;
+                let got = store.try_call(async move |store| store.get(&key)).await;
                 got.map(|value| value.map_or_else(|| "NONE".to_owned(), |value| format!("VALUE {value}")))
             }
             (Some("COUNT"), None, None) => {
-                call(&store, Store::count).await.map(|count| format!("COUNT {count}"))
+                let counted = store.try_call(async |store| store.count()).await;
+                counted.map(|count| format!("COUNT {count}"))
             }
             _ => Ok("ERROR say `PUT key value`, `GET key` or `COUNT`".to_owned()),
         };

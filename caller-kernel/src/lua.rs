@@ -55,6 +55,7 @@ mod groups;
 mod hook;
 mod inspect;
 mod lexer;
+mod methods;
 mod objects;
 mod path;
 mod pendings;
@@ -70,7 +71,10 @@ use caller::{Caller, LocalFuture};
 use mlua::{Lua, Value};
 use serde_json::json;
 
-pub use self::expose::{Exposed, Json};
+pub use self::{
+    expose::{Exposed, Json},
+    methods::{Methods, Place},
+};
 pub use mlua::{self, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti};
 
 use self::{data::Globals, runtime::Runtime};

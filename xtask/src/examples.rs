@@ -14,7 +14,9 @@ const EXAMPLES: &[Example] = &[
     Example { name: "checksums", args: &["caller-core/src"], window: false },
     Example { name: "lives", args: &[], window: false },
     Example { name: "embed", args: &["--seconds", "1"], window: false },
+    Example { name: "lua_scripts", args: &[], window: false },
     Example { name: "soak", args: &["--minutes", "0.05"], window: false },
+    Example { name: "axum_sqlite", args: &["--port", "0", "--seconds", "1"], window: false },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 
@@ -32,19 +34,27 @@ struct Example {
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let elsewhere = ELSEWHERE.iter().map(|(name, _)| *name);
     let known: BTreeSet<&str> = EXAMPLES.iter().map(|example| example.name).chain(elsewhere).collect();
-    let present =
-        workspace.packages.iter().flat_map(|package| &package.examples).map(String::as_str).collect();
+    // The programs of packages that are examples as a whole.
+    let folder = workspace.root.join("examples");
+    let whole = workspace.packages.iter().filter(|package| package.manifest.starts_with(&folder));
+    let programs: BTreeSet<&str> = whole.flat_map(|package| &package.programs).map(String::as_str).collect();
+    let examples = workspace.packages.iter().flat_map(|package| &package.examples).map(String::as_str);
+    let present = examples.chain(programs.iter().copied()).collect();
     let mut wrong = mismatches(&known, &present);
 
     // With the features of the tests, so that both share what they build.
-    process::run(workspace.cargo_with(&["build", "--workspace", "--examples"], &[]), Limit::BUILD)?;
+    let mut build = workspace.cargo_with(&["build", "--workspace", "--examples"], &[]);
+    for program in &programs {
+        build.args(["--bin", program]);
+    }
+    process::run(build, Limit::BUILD)?;
     for (name, step) in ELSEWHERE {
         println!("{name}: run by the step {step}");
     }
     for example in EXAMPLES.iter().filter(|example| present.contains(example.name)) {
         // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
-        let program = format!("{}{EXE_SUFFIX}", example.name);
-        let program = workspace.target.join("debug/examples").join(program);
+        let folder = if programs.contains(example.name) { "debug" } else { "debug/examples" };
+        let program = workspace.target.join(folder).join(format!("{}{EXE_SUFFIX}", example.name));
         let mut command = if example.window {
             if !probe::has_display() {
                 println!("{}: skipped, there is no Xvfb here", example.name);

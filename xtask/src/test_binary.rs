@@ -91,6 +91,7 @@ mod tests {
             manifest: "/w/core/Cargo.toml".into(),
             features: Default::default(),
             examples: Vec::new(),
+            programs: Vec::new(),
             roots: Vec::new(),
         };
         let workspace = Workspace { packages: vec![package], ..Workspace::default() };

@@ -28,6 +28,7 @@ pub(crate) struct Package {
     pub(crate) manifest: PathBuf,
     pub(crate) features: Features,
     pub(crate) examples: Vec<String>,
+    pub(crate) programs: Vec<String>,
     /// The root files of the library and the programs.
     pub(crate) roots: Vec<PathBuf>,
 }
@@ -135,6 +136,7 @@ impl Package {
             manifest: package["manifest_path"].as_str()?.into(),
             features: features.collect::<Option<_>>()?,
             examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            programs: of_kind(&["bin"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
             roots: of_kind(&["lib", "proc-macro", "bin"])
                 .map(|target| Some(target["src_path"].as_str()?.into()))
                 .collect::<Option<_>>()?,
@@ -188,6 +190,7 @@ mod tests {
             manifest: PathBuf::new(),
             features: features(entries),
             examples: Vec::new(),
+            programs: Vec::new(),
             roots: Vec::new(),
         };
         let packages = vec![
@@ -228,6 +231,7 @@ mod tests {
             manifest: "/w/core/Cargo.toml".into(),
             features: [("tracing".into(), vec!["dep:tracing".into()])].into(),
             examples: vec!["tour".into()],
+            programs: Vec::new(),
             roots: vec!["/w/core/src/lib.rs".into()],
         };
         assert_eq!(workspace.packages, [package]);

@@ -2,7 +2,7 @@
 
 use std::{fmt, rc::Rc, sync::Arc};
 
-use caller::{BoxError, Caller, LocalFuture};
+use caller::{BoxError, Caller, LocalFuture, Pending};
 use mlua::{FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Table, Value};
 
 use super::{
@@ -15,7 +15,8 @@ use super::{
 ///
 /// They are called like Lua functions, with arguments and results that mlua converts ([`FromLuaMulti`],
 /// [`IntoLuaMulti`]) or serde does ([`Json`]). They do not belong to one Lua state: every shell has them, each of its
-/// thread, and they are what can be called on other threads from a cell.
+/// thread, and they are what can be called on other threads from a cell. [`on`](Self::on) has them run on a caller, or
+/// with the value of a resident.
 ///
 /// A name with dots stands in tables: `gui.set_title`. The first line of the docs may be a signature, such as
 /// `set_title(text)`, which completion and inspection show.
@@ -248,17 +249,42 @@ impl Exposed {
         self.item(name, docs, What::Value(Arc::new(move |lua| value.clone().into_lua(lua))))
     }
 
-    /// Adds what is in `others`, whose functions then run on this caller, in its thread: the state that lives there need not
-    /// be `Send`. The cell that calls one waits for it.
+    /// A function that makes a call and gives its [`Pending`], such as a method of a handle. The cell that calls it waits
+    /// for the result; giving up that wait cancels the call. An error of the call becomes one of Lua.
+    ///
+    /// ```
+    /// use caller::Caller;
+    /// use caller_kernel::lua::Exposed;
+    ///
+    /// fn exposed(db: &Caller) -> Exposed {
+    ///     let db = db.clone();
+    ///     Exposed::new().pending_function("thread", "thread()", move |()| {
+    ///         db.call_soon(async || std::thread::current().name().map(str::to_owned))
+    ///     })
+    /// }
+    /// # drop(exposed);
+    /// ```
     #[must_use]
-    pub fn on(mut self, caller: &Caller, others: Self) -> Self {
-        self.items.extend(others.items.into_iter().map(|item| {
-            let what = match item.what {
-                What::Function(inner) => What::Function(Arc::new(Bound { inner, caller: caller.clone() })),
-                value @ What::Value(_) => value,
-            };
-            Item { what, ..item }
-        }));
+    pub fn pending_function<F, A, R>(self, name: &str, docs: &str, function: F) -> Self
+    where
+        F: Fn(A) -> Pending<R> + Send + Sync + 'static,
+        A: FromLuaMulti + Send + 'static,
+        R: IntoLuaMulti + Send + 'static,
+    {
+        self.try_async_function(name, docs, async move |arguments| {
+            let given = function(arguments).await;
+            given.map_err(|error| error_text(&error))
+        })
+    }
+
+    /// The same, but each function runs on `caller`.
+    pub(super) fn bound_to(mut self, caller: &Caller) -> Self {
+        for item in &mut self.items {
+            if let What::Function(inner) = &item.what {
+                let bound = Bound { inner: inner.clone(), caller: caller.clone() };
+                item.what = What::Function(Arc::new(bound));
+            }
+        }
         self
     }
 

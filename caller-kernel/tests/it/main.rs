@@ -3,5 +3,6 @@
 #[cfg(feature = "command")]
 mod command;
 mod lua;
+mod lua_scripts;
 mod notebook;
 mod recording;

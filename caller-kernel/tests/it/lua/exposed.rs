@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,8 +11,8 @@ use std::{
     thread,
 };
 
-use caller::Caller;
-use caller_kernel::lua::{Exposed, Json, LuaLanguage};
+use caller::{AsyncEvent, Caller, Resident};
+use caller_kernel::lua::{Exposed, Json, LuaLanguage, Methods};
 use caller_tokio::Tokio;
 use insta::assert_snapshot;
 
@@ -113,6 +114,133 @@ fn functions_that_are_bound_to_a_caller_run_in_its_thread() {
           In [3]:1: in the cell
             1 │ gui.title()
         "#);
+    });
+}
+
+/// A value that is not `Send`, in a thread of its own.
+fn lines() -> (Caller, Resident<Lines>) {
+    let db = Caller::builder().name("db").backend(Tokio::new()).spawn().unwrap();
+    let lines = db.resident(async || Lines::default()).wait_blocking().unwrap();
+    (db, lines)
+}
+
+type Lines = Rc<RefCell<Vec<String>>>;
+
+/// Sets the event when it is dropped.
+struct Tells(AsyncEvent);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+#[test]
+fn methods_are_given_the_value_of_a_resident_in_its_thread() {
+    let (db, lines) = lines();
+    let methods = Methods::<Lines>::new()
+        .function("lines.count", "lines.count()", |lines, ()| lines.borrow().len())
+        .try_function("lines.number", "lines.number(at)", |lines, at: usize| {
+            lines.borrow().get(at).map_or("no such line", |line| line).parse::<u16>()
+        })
+        .function_mut("lines.add", "lines.add(text, times)", |lines, (text, times): (String, usize)| {
+            lines.borrow_mut().extend(vec![text; times]);
+        })
+        .try_function_mut("lines.take", "lines.take()", |lines, ()| {
+            lines.borrow_mut().pop().ok_or("there is no line")
+        })
+        .async_function("lines.thread", "lines.thread()", async |_, ()| {
+            tokio::task::yield_now().await;
+            thread::current().name().map(str::to_owned)
+        })
+        .try_async_function("lines.later", "lines.later()", async |lines, ()| {
+            tokio::task::yield_now().await;
+            if lines.borrow().is_empty() { Err("there is no line") } else { Ok(Json(lines.borrow().clone())) }
+        })
+        .async_function_mut("lines.clear", "lines.clear()", async |lines, ()| *lines = Lines::default())
+        .try_async_function_mut("lines.fail", "lines.fail()", async |_, ()| Err::<(), _>("as asked"))
+        .function("lines.panic", "lines.panic()", |_, ()| -> i64 { panic!("oh no") });
+    let language = LuaLanguage::new().expose(Exposed::new().on(&lines, methods));
+    on_caller(async move || {
+        let nb = Notebook::new(&language);
+        assert_snapshot!(nb.run("lines.thread(), lines.count()").await, @r#"result: "db", 0"#);
+        nb.run("lines.add('7', 2)").await;
+        assert_snapshot!(nb.run("lines.count(), lines.later(), lines.number(1), lines.take(), lines.count()").await, @r#"result: 2, {"7", "7"}, 7, "7", 1"#);
+        nb.run("lines.clear()").await;
+        for (code, told) in [
+            ("lines.take()", "there is no line"),
+            ("lines.later()", "there is no line"),
+            ("lines.fail()", "as asked"),
+            ("lines.number(0)", "invalid digit found in string"),
+            ("lines.panic()", "panicked: oh no"),
+            ("lines.add('x', 'many')", "bad argument #2: "),
+        ] {
+            let error = nb.error(code).await;
+            assert!(error.evalue.contains(told), "{code}: {}", error.evalue);
+        }
+        // They are called on other threads too.
+        assert_snapshot!(nb.run("lines.add('a', 3) local p = caller:to_thread(lines.count) return p:wait()").await, @"result: 3");
+        lines.close().await.unwrap();
+        let error = nb.error("lines.count()").await;
+        assert!(error.evalue.ends_with("has ended"), "{}", error.evalue);
+        db.stop();
+        db.stopped().await;
+    });
+}
+
+#[test]
+fn a_cell_that_is_dropped_cancels_its_call_of_a_resident() {
+    let (db, lines) = lines();
+    let dropped = AsyncEvent::new();
+    let methods = Methods::<Lines>::new()
+        .async_function_mut("lines.forever", "lines.forever()", {
+            let dropped = dropped.clone();
+            async move |_, ()| {
+                let _tells = Tells(dropped.clone());
+                std::future::pending::<()>().await;
+            }
+        })
+        .function("lines.count", "lines.count()", |lines, ()| lines.borrow().len());
+    let language = LuaLanguage::new().expose(Exposed::new().on(&lines, methods));
+    on_caller(async move || {
+        let nb = Notebook::new(&language);
+        let mut cell = nb.execute("lines.forever()");
+        assert!(futures::poll!(&mut cell).is_pending());
+        // Behind it in the thread of the value, so that has begun.
+        db.call_soon(async || ()).await.unwrap();
+        assert!(!dropped.is_set());
+        drop(cell);
+        dropped.wait().await;
+        // The next call has its turn.
+        assert_snapshot!(nb.run("lines.count()").await, @"result: 0");
+        db.stop();
+        db.stopped().await;
+    });
+}
+
+#[test]
+fn a_function_may_give_a_pending() {
+    let (db, lines) = lines();
+    let exposed = Exposed::new()
+        .pending_function("push", "push(text)", {
+            let lines = lines.clone();
+            move |text: String| lines.call_mut(async |lines| lines.borrow_mut().push(text))
+        })
+        .pending_function("pop", "pop()", {
+            let lines = lines.clone();
+            move |()| lines.try_call_mut(async |lines| lines.borrow_mut().pop().ok_or("there is no line"))
+        });
+    let language = LuaLanguage::new().expose(exposed);
+    on_caller(async move || {
+        let nb = Notebook::new(&language);
+        assert_snapshot!(nb.run("push('x') return pop()").await, @r#"result: "x""#);
+        assert_snapshot!(nb.run("pop()").await, @r#"
+        Error: In [2]:1: there is no line
+          In [2]:1: in the cell
+            1 │ pop()
+        "#);
+        db.stop();
+        db.stopped().await;
     });
 }
 
