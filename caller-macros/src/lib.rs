@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod block;
 mod bounds;
 mod entry;
 mod errors;
@@ -12,6 +13,7 @@ mod item;
 mod owned;
 mod passed;
 mod queued;
+mod resident;
 #[cfg(test)]
 mod snapshots;
 mod spans;
@@ -359,4 +361,10 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry::test(args.into(), item.into()).into()
+}
+
+/// For a type `Store` it makes `StoreHandle`.
+#[proc_macro_attribute]
+pub fn resident(args: TokenStream, item: TokenStream) -> TokenStream {
+    resident::expand(args.into(), item.into()).into()
 }
