@@ -43,8 +43,8 @@ impl Block {
         let head: ItemImpl = syn::parse2(quote!(#(#tokens)* {}))?;
         if let Some((path, _)) = &head.trait_ {
             let message = format_args!(
-                "`#[caller::{attribute}]` goes on an `impl` of the type itself: `impl Type {{ … }}`; write the \
-                 methods there, and call them from that of the trait"
+                "`#[caller::{attribute}]` goes on an `impl` of the type itself: `impl Type {{ … }}`; write \
+                 the methods there, and call them from the `impl` of the trait"
             );
             return Err(syn::Error::new_spanned(path, message));
         }
@@ -112,7 +112,7 @@ fn check_impl(input: ParseStream<'_>) -> syn::Result<()> {
         || (input.peek(Token![unsafe]) || input.peek(syn::Ident::peek_any)) && input.peek2(Token![impl]);
     let _vis: Visibility = input.parse()?;
     let help = if is_function(input) {
-        "; on a function in such a block it has only the arguments `name` and `fallible`, and the block has it too"
+        "; on a function it needs the attribute on the block around it too"
     } else {
         ""
     };

@@ -21,8 +21,8 @@ pub(crate) struct Anonymous {
 pub(crate) const POINTER: &str =
     "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
 
-/// What is said of a resident that borrows.
-pub(crate) const RESIDENT: &str = "a resident outlives whoever made it, so its type has no lifetimes; own what it holds, or borrow it for `'static`";
+/// The message for the type of a resident that borrows.
+pub(crate) const RESIDENT: &str = "a resident lives as long as its thread may, so its type borrows nothing; own what it holds, or write `'static`";
 
 /// Looks through types.
 pub(crate) struct Owned<'a> {

@@ -93,7 +93,7 @@ impl Handle {
             _ => None,
         };
         let Some(object) = last.map(|last| last.ident.clone()) else {
-            errors.at(&ty, "the handle is named after the type; write its name: `impl Type { … }`");
+            errors.at(&ty, "the handle is named after the type; expected its path: `impl Type { … }`");
             return None;
         };
         let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
@@ -152,7 +152,7 @@ impl Handle {
         let (generics, arguments, where_clause) = self.generics.split_for_impl();
         let vis = args.vis.clone().unwrap_or_else(|| widest(methods));
         let summary = format!("A handle of a `{object}` that lives in the thread of a caller.");
-        let identity = "Handles of one value are equal, and all of them keep it.";
+        let identity = "Handles of the same value are equal. The value is dropped, in its thread, after the last of them.";
         let text = name.unraw().to_string();
         let methods = methods.iter().map(|method| method.item(self));
         let (state, hasher) = (own("state"), own("H"));
@@ -169,8 +169,8 @@ impl Handle {
             impl #generics #name #arguments #where_clause {
                 #(#methods)*
 
-                /// The resident, with what any has: to close it, to wait for its end, to run other functions with the value.
-                // Its type may be known to fewer than the handle, and it need not be used.
+                /// The resident behind the handle: to close it, to wait for its end, or to run other functions with the value.
+                // The type may be less visible than the handle, and not every program needs this.
                 #[allow(dead_code, private_interfaces)]
                 #[must_use]
                 #vis fn resident(&self) -> &#krate::Resident<#ty> {
@@ -264,7 +264,7 @@ impl Method {
         if receiver.is_none() && !makes && mark.fallible != Some(true) {
             // The type alone has it.
             for token in [Arg::Name, Arg::Fallible].into_iter().filter_map(|arg| mark.token(arg)) {
-                let message = "what has no `self` and gives no `Self` is not in the handle; leave this out";
+                let message = "a function without `self` that does not return `Self` is not in the handle; remove this argument";
                 errors.at(token, message);
             }
             return None;
@@ -272,8 +272,8 @@ impl Method {
         check_safety(&mut sig, errors);
         let gives = match receiver {
             Some((_, Reach::Alone | Reach::Moved)) if makes => {
-                let message = "a method that makes another resident takes `&self`, or no `self`; write it in an \
-                               `impl` without the attribute";
+                let message = "only a function without `self`, or with `&self`, can make a handle; take `&self`, or move \
+                               the method to an `impl` without the attribute";
                 errors.at(&sig.output, message);
                 Gives::Handle
             }
@@ -283,13 +283,13 @@ impl Method {
         if let (Gives::Handle, Some(false), Some(token)) = (&gives, mark.fallible, mark.token(Arg::Fallible))
             && matches!(&sig.output, ReturnType::Type(_, ty) if !handle.is_value(ty))
         {
-            errors.at(token, "what makes a resident fails where it gives no value; leave this out");
+            errors.at(token, "an `Err` leaves no value to make a handle of, so the call always fails; remove this argument");
         }
         let name = mark.name.clone().unwrap_or_else(|| sig.ident.clone());
         if let Some(ours) = OURS.iter().find(|ours| name.unraw() == **ours) {
             let message = format_args!(
-                "the handle has a `{ours}` of its own; rename this, or write \
-                 `#[caller::resident(name = identifier)]` on the method, for another name in the handle"
+                "every handle has a method `{ours}`; rename this one, or write \
+                 `#[caller::resident(name = identifier)]` on it to rename it in the handle alone"
             );
             errors.at(&name, message);
             return None;
@@ -386,12 +386,12 @@ impl Method {
         }
         let path = format!("`{}::{}`", handle.object, self.function.name);
         let summary = match (self.receiver, &self.gives) {
-            (None, _) => format!("Calls {path} in the caller's thread, where the value it makes stays."),
+            (None, _) => format!("Calls {path} in the caller's thread, and keeps the value there."),
             (Some(_), Gives::Handle) => {
-                format!("Calls {path} in the thread of the value, where the one it makes stays too.")
+                format!("Calls {path} in the thread of the value, and keeps the new value there too.")
             }
             (Some((_, Reach::Moved)), _) => {
-                format!("Calls {path} in the thread of the value, which ends with that.")
+                format!("Calls {path} in the thread of the value. This closes the resident.")
             }
             _ => format!("Calls {path} in the thread of the value."),
         };
@@ -420,9 +420,9 @@ fn mark(attrs: &[syn::Attribute], errors: &mut Errors) -> Args {
 /// Takes `self` out of a head.
 fn receiver(handle: &Handle, sig: &mut Signature, errors: &mut Errors) -> Option<(syn::Token![self], Reach)> {
     const FORMS: &str =
-        "a resident is called by `&self` or `&mut self`, and closed by `self`; write one of these";
+        "expected `&self`, `&mut self` or `self`; a method of a resident takes no pointer to it";
     const LIFETIME: &str =
-        "a call outlives whoever makes it, so its method has no lifetime to name; write `&self`";
+        "a call borrows nothing from its handle, so the method has no lifetime to name; write `&self`";
     let mut found = None;
     sig.inputs = std::mem::take(&mut sig.inputs)
         .into_iter()
@@ -472,8 +472,8 @@ fn check_safety(sig: &mut Signature, errors: &mut Errors) {
     if let Safety::Unsafe(token) = std::mem::take(&mut sig.safety) {
         errors.at(
             token,
-            "the handle could be called by safe code; write a safe `fn` around the unsafe one, which goes in an \
-             `impl` without the attribute",
+            "safe code could call the method of the handle; write a safe `fn` around the unsafe one, and move the \
+             unsafe one to an `impl` without the attribute",
         );
     }
 }
