@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 use syn::{
-    AttrStyle, Attribute, Generics, ItemImpl, Token, Type, Visibility,
+    AttrStyle, Attribute, Generics, ItemImpl, Signature, Token, Type, Visibility,
     ext::IdentExt,
     parse::{ParseStream, Parser},
 };
@@ -54,8 +54,7 @@ impl Block {
     }
 }
 
-/// The block as it was written, without the attributes of its functions that are for the block's: `is_mark` knows them by
-/// their last name.
+/// The block as it was written, without the attributes of its functions that `is_mark` knows: they are read with the block.
 pub(crate) fn without_marks(tokens: TokenStream, mark: &str) -> TokenStream {
     let mut tokens: Vec<_> = tokens.into_iter().collect();
     if let Some(TokenTree::Group(block)) = tokens.last_mut()
@@ -68,7 +67,8 @@ pub(crate) fn without_marks(tokens: TokenStream, mark: &str) -> TokenStream {
     tokens.into_iter().collect()
 }
 
-/// Whether this attribute of a function is for the block's.
+/// Whether this attribute of a function belongs to the attribute of the block. The crate may have any name, so the last name
+/// of the path decides.
 pub(crate) fn is_mark(attr: &Attribute, mark: &str) -> bool {
     attr.path().segments.last().is_some_and(|last| last.ident == mark)
 }
@@ -130,13 +130,19 @@ fn inside_of(input: ParseStream<'_>, attribute: &str) -> syn::Result<(Vec<Attrib
     while !input.is_empty() {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis: Visibility = input.parse()?;
-        if is_function(input) {
+        // A function without a body is an error of the compiler's own.
+        if is_function(input) && !is_declaration(input) {
             functions.push(Item::behind(attrs, vis, input, attribute)?);
         } else {
             skip_item(input)?;
         }
     }
     Ok((inner, functions))
+}
+
+fn is_declaration(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<Signature>().is_ok() && ahead.peek(Token![;])
 }
 
 /// Goes over a constant, a type or the call of a macro.

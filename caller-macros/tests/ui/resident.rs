@@ -134,7 +134,7 @@ fn main() {
     let store: Option<MethodsHandle> = None;
     if let Some(store) = store {
         // None of these is an error too.
-        store.borrowed("", &[]);
+        store.borrowed("", [""]);
         store.boxed();
         store.part(0);
         store.fine();
