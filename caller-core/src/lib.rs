@@ -251,7 +251,7 @@ pub use self::{
 };
 
 #[cfg(feature = "macros")]
-pub use caller_macros::{call_direct, call_later, call_soon, main, queued, test, to_thread};
+pub use caller_macros::{call_direct, call_later, call_soon, main, queued, resident, test, to_thread};
 
 /// What the attributes expand to.
 #[doc(hidden)]

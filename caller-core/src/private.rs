@@ -6,6 +6,7 @@
 
 mod calls;
 mod queued;
+mod resident;
 mod run;
 
 pub use self::{
@@ -16,6 +17,10 @@ pub use self::{
     queued::{
         method_queue, method_queue_of_pending, queue, queue_call, queue_call_pending, queue_method,
         queue_method_pending, queue_of_pending, try_queue_call_pending, try_queue_method_pending,
+    },
+    resident::{
+        resident, resident_call, resident_call_mut, resident_close_with, resident_derive, try_resident,
+        try_resident_call, try_resident_call_mut, try_resident_close_with, try_resident_derive,
     },
     run::{TEST_TIMEOUT, main, test},
 };

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{
-    Expr, LitBool, LitStr, Path, Token,
+    Expr, LitBool, LitStr, Path, Token, Visibility,
     ext::IdentExt,
     parse::{ParseStream, Parser},
 };
@@ -23,6 +23,7 @@ pub(crate) enum Arg {
     Fallible,
     Associated,
     Timeout,
+    Vis,
     Crate,
 }
 
@@ -38,6 +39,7 @@ impl Arg {
             Self::Fallible => "fallible",
             Self::Associated => "associated",
             Self::Timeout => "timeout",
+            Self::Vis => "vis",
             Self::Crate => "crate",
         }
     }
@@ -55,6 +57,7 @@ impl Arg {
             Self::Fallible => "`fallible = true` or `fallible = false`",
             Self::Associated => "`associated`",
             Self::Timeout => "`timeout = expression`",
+            Self::Vis => "`vis = visibility`",
             Self::Crate => "`crate = path`",
         }
     }
@@ -96,6 +99,7 @@ pub(crate) struct Args {
     pub(crate) backend: Option<Expr>,
     pub(crate) backends: Vec<Labelled>,
     pub(crate) timeout: Option<Expr>,
+    pub(crate) vis: Option<Visibility>,
 }
 
 impl Args {
@@ -181,6 +185,12 @@ impl Args {
             Arg::Host => self.host = Some(input.parse().map_err(wrong)?),
             Arg::CallerName => self.caller_name = Some(input.parse().map_err(wrong)?),
             Arg::Timeout => self.timeout = Some(input.parse().map_err(wrong)?),
+            Arg::Vis if !input.peek(Token![pub]) => {
+                return Err(
+                    input.error("expected `pub`, `pub(crate)` or the like; `pub(self)` is a private one")
+                );
+            }
+            Arg::Vis => self.vis = Some(input.parse().map_err(wrong)?),
             Arg::Name => self.name = Some(input.parse().map_err(wrong)?),
             Arg::Fallible => self.fallible = Some(input.parse::<LitBool>().map_err(wrong)?.value),
             Arg::Crate if input.peek(LitStr) => {

@@ -100,7 +100,7 @@ fn has_signature(ty: TokenStream) -> bool {
 }
 
 /// Adds what is missing of these bounds, where the type has its others: as a person would, so that no lint is against it.
-fn require(generics: &mut Generics, ty: &Type, bounds: TokenStream) {
+pub(crate) fn require(generics: &mut Generics, ty: &Type, bounds: TokenStream) {
     let bounds = spans::at(ty.span(), bounds);
     let bounds: Bounds = parse_quote!(#bounds);
     let places = places(generics, ty);

@@ -273,7 +273,7 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
-fn check_conditions(attrs: &[Attribute], of: &str, errors: &mut Errors) {
+pub(crate) fn check_conditions(attrs: &[Attribute], of: &str, errors: &mut Errors) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
         errors.at(attr, format_args!("{of} cannot be left out of a wrapper; put the `cfg` on the function"));
     }
@@ -396,6 +396,11 @@ fn result_path(ty: &Type) -> Option<&syn::Path> {
         }
         _ => None,
     }
+}
+
+/// The type itself, or the first of the types in a `Result`.
+pub(crate) fn value_or_first(ty: &Type) -> &Type {
+    result_path(ty).and_then(types_in).and_then(|types| types.first().copied()).unwrap_or(ty)
 }
 
 /// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may

@@ -24,7 +24,7 @@ impl Item {
     /// If it is not a function with a body.
     pub(crate) fn parse(tokens: TokenStream, attribute: &str) -> syn::Result<Self> {
         let item = |input: ParseStream<'_>| {
-            let mut attrs = input.call(Attribute::parse_outer)?;
+            let attrs = input.call(Attribute::parse_outer)?;
             let vis: Visibility = input.parse()?;
             if !is_function(input) {
                 let found = if input.peek(Token![impl]) || input.peek(Token![trait]) {
@@ -36,33 +36,43 @@ impl Item {
                     format_args!("`#[caller::{attribute}]` goes on a function: `fn name() {{ … }}`{found}");
                 return Err(input.error(message));
             }
-            let sig: Signature = input.parse()?;
-            if !input.peek(Brace) {
-                let message = format_args!(
-                    "`#[caller::{attribute}]` needs a function with a body: `fn {}() {{ … }}`; a method that a \
-                     trait only declares has none",
-                    sig.ident
-                );
-                return Err(input.error(message));
-            }
-            let content;
-            let brace = syn::braced!(content in input);
-            // It may stand where braces need not be, of which the user is not to hear.
-            let brace = Brace(brace.span.join().resolved_at(Span::call_site()));
-            for mut inner in content.call(Attribute::parse_inner)? {
-                inner.style = AttrStyle::Outer;
-                attrs.push(inner);
-            }
-            let inside: TokenStream = content.parse()?;
-            let mut body = TokenStream::new();
-            brace.surround(&mut body, |body| body.extend(inside));
-            Ok(Self { attrs, vis, sig, body })
+            Self::behind(attrs, vis, input, attribute)
         };
         item.parse2(tokens)
     }
+
+    /// Reads the function behind its attributes and its visibility.
+    pub(crate) fn behind(
+        mut attrs: Vec<Attribute>,
+        vis: Visibility,
+        input: ParseStream<'_>,
+        attribute: &str,
+    ) -> syn::Result<Self> {
+        let sig: Signature = input.parse()?;
+        if !input.peek(Brace) {
+            let message = format_args!(
+                "`#[caller::{attribute}]` needs a function with a body: `fn {}() {{ … }}`; a method that a \
+                     trait only declares has none",
+                sig.ident
+            );
+            return Err(input.error(message));
+        }
+        let content;
+        let brace = syn::braced!(content in input);
+        // It may stand where braces need not be, of which the user is not to hear.
+        let brace = Brace(brace.span.join().resolved_at(Span::call_site()));
+        for mut inner in content.call(Attribute::parse_inner)? {
+            inner.style = AttrStyle::Outer;
+            attrs.push(inner);
+        }
+        let inside: TokenStream = content.parse()?;
+        let mut body = TokenStream::new();
+        brace.surround(&mut body, |body| body.extend(inside));
+        Ok(Self { attrs, vis, sig, body })
+    }
 }
 
-fn is_function(input: ParseStream<'_>) -> bool {
+pub(crate) fn is_function(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     while ahead.peek(Token![const])
         || ahead.peek(Token![async])

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod block;
 mod bounds;
 mod entry;
 mod errors;
@@ -12,6 +13,7 @@ mod item;
 mod owned;
 mod passed;
 mod queued;
+mod resident;
 #[cfg(test)]
 mod snapshots;
 mod spans;
@@ -359,4 +361,169 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
     entry::test(args.into(), item.into()).into()
+}
+
+/// For a type `Store` it makes `StoreHandle`: a `Resident<Store>` with the methods of the block as plain methods.
+///
+/// It goes on an `impl` of the type itself, which stays as it is. The value is made in the thread of a caller, lives there, and
+/// is dropped there; it need not be `Send`. The handle is `Send`, `Sync` and `Clone`, and equal and hashed by identity. Any
+/// thread calls its methods, which give a `Pending` each.
+///
+/// ```
+/// use std::{cell::Cell, num::ParseIntError, rc::Rc};
+/// use caller::Caller;
+/// # use caller_tokio::Tokio;
+///
+/// struct Store {
+///     sum: Rc<Cell<u32>>, // never leaves its thread
+/// }
+///
+/// #[caller::resident]
+/// impl Store {
+///     /// Makes one: the method of the handle takes the caller first.
+///     fn open(first: String) -> Result<Self, ParseIntError> {
+///         Ok(Self { sum: Rc::new(Cell::new(first.parse()?)) })
+///     }
+///
+///     /// Runs together with other calls.
+///     async fn sum(&self) -> u32 {
+///         tokio::task::yield_now().await;
+///         self.sum.get()
+///     }
+///
+///     /// Runs alone. An `Err` makes the call failed.
+///     fn add(&mut self, number: String) -> Result<(), ParseIntError> {
+///         self.sum.set(self.sum.get() + number.parse::<u32>()?);
+///         Ok(())
+///     }
+///
+///     /// Closes the resident, after the calls made before.
+///     fn close(self) -> u32 {
+///         self.sum.get()
+///     }
+/// }
+///
+/// #[caller::main(backend = Tokio::new())]
+/// async fn main() -> caller::Result<()> {
+///     let db = Caller::current()?.child("db")?;
+///     let store = StoreHandle::open(&db, "1".to_owned()).await?;
+///
+///     let elsewhere = store.clone();
+///     std::thread::spawn(move || elsewhere.add("2".to_owned()).wait_blocking()).join().unwrap()?;
+///     assert!(store.add("three".to_owned()).await.unwrap_err().is_failed());
+///     assert_eq!(store.sum().await?, 3);
+///     assert_eq!(store.close().await?, 3);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Methods
+///
+/// The block is the interface: each of its functions, async or not, has a method in the handle, with the same name,
+/// arguments, visibility and documentation.
+///
+/// | function | method of the handle |
+/// | --- | --- |
+/// | returns `Self` or `Result<Self, E>`, without `self` | takes the caller first, makes the value in that thread, and gives a `Pending` of a handle |
+/// | `&self` | runs together with other calls, as by `Resident::call` |
+/// | `&mut self` | runs alone, as by `Resident::call_mut` |
+/// | `self` | takes the handle and closes the resident, as by `Resident::close_with`; calls through other handles end with `is_closed` |
+/// | `&self`, returns `Self` or `Result<Self, E>` | makes another value in the same thread, as by `Resident::derive`, and gives a `Pending` of a handle |
+///
+/// Constants, and functions without `self` that do not return `Self`, belong to the type alone. So do functions that are not
+/// meant for the handle: they stand in another `impl`. A call of a macro inside the block is not looked into.
+///
+/// A call is one as those of [`call_soon`](macro@call_soon). Its errors name the function of the type, such as `Store::add`,
+/// and the place that called the handle.
+///
+/// # Arguments
+///
+/// | argument | says |
+/// | --- | --- |
+/// | `name = identifier` | how the handle is called: as the type with `Handle` behind it, unless given |
+/// | `vis = visibility` | who sees the handle, such as `pub(crate)`; `pub(self)` for the module alone. Unless given, it is the widest visibility of its methods, since an attribute on an `impl` does not see the type. |
+/// | `crate = path` | where the crate `caller` is, if it goes by another name |
+///
+/// The same attribute on a function of the block says what is different for that one:
+///
+/// | argument | says |
+/// | --- | --- |
+/// | `name = identifier` | how the method of the handle is called |
+/// | `fallible = bool` | whether an `Err` is a failure of the call. Unless given, it is if the type is called `Result`. On a function without `self`, `true` says that an alias is a `Result<Self, E>`. |
+///
+/// ```
+/// # use caller_tokio::Tokio;
+/// struct Cache(Vec<String>);
+///
+/// #[caller::resident(name = SharedCache, vis = pub(crate))]
+/// impl Cache {
+///     fn new() -> Self {
+///         Self(Vec::new())
+///     }
+///
+///     #[caller::resident(fallible = false)]
+///     fn first(&self) -> Result<String, String> {
+///         self.0.first().cloned().ok_or_else(|| "it is empty".to_owned())
+///     }
+///
+///     #[caller::resident(name = empty)]
+///     fn clear(&mut self) {
+///         self.0.clear();
+///     }
+/// }
+///
+/// #[caller::main(backend = Tokio::new())]
+/// async fn main() -> caller::Result<()> {
+///     let cache = SharedCache::new(&caller::Caller::current()?).await?;
+///     assert_eq!(cache.first().await?, Err("it is empty".to_owned()));
+///     cache.empty().await
+/// }
+/// ```
+///
+/// # The resident behind it
+///
+/// What takes the caller takes a `ResidentBuilder` as well: for a thread of its own, a name, or what a panic does to the
+/// value. `handle.resident()` gives the `Resident`, and `StoreHandle::from(resident)` the handle of one that was made in
+/// another way.
+///
+/// ```
+/// # use caller::{Caller, testing::Manual};
+/// # struct Store;
+/// #[caller::resident]
+/// impl Store {
+///     fn open() -> Self {
+///         Self
+///     }
+/// }
+/// # fn main() -> caller::Result<()> {
+/// # let caller = Caller::builder().backend(Manual::new()).spawn()?;
+///
+/// let store = StoreHandle::open(caller.resident_builder().own_thread("store")).wait_blocking()?;
+/// assert_eq!(store.resident().caller().name(), "store");
+/// store.resident().close().wait_blocking()?;
+///
+/// let made = caller.resident(async || Store::open());
+/// let store = StoreHandle::from(made.wait_blocking()?);
+/// assert!(!store.resident().is_gone());
+/// # caller.stop();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What goes along
+///
+/// Arguments and results are owned and `Send`; where a type parameter is not, it has to be where the method is used. The type
+/// may have type and const parameters, which the handle has too, and no lifetimes; the functions may have parameters, `where`
+/// and `impl Trait` arguments. The documentation, `cfg`, `deprecated` and lint levels of the block and of each function go
+/// along; other attributes stay where they are.
+///
+/// # What to know
+///
+/// - Every handle has `resident`, and the methods `clone`, `clone_from`, `eq`, `ne`, `hash`, `fmt` and `from` of its traits. A
+///   function of such a name needs another in the handle.
+/// - A type has one such block, or gives the handle of each a `name`.
+/// - A lifetime that is left out of a type is not seen: write `Cow<'static, str>` for `Cow<str>`.
+#[proc_macro_attribute]
+pub fn resident(args: TokenStream, item: TokenStream) -> TokenStream {
+    resident::expand(args.into(), item.into()).into()
 }

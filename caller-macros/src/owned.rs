@@ -21,6 +21,9 @@ pub(crate) struct Anonymous {
 pub(crate) const POINTER: &str =
     "the wrapper takes `&Arc<Self>`; write `&self`, `self: &Arc<Self>` or `self: Arc<Self>`";
 
+/// The message for the type of a resident that borrows.
+pub(crate) const RESIDENT: &str = "a resident lives as long as its thread may, so its type borrows nothing; own what it holds, or write `'static`";
+
 /// Looks through types.
 pub(crate) struct Owned<'a> {
     errors: &'a mut Errors,
@@ -36,6 +39,7 @@ enum Place {
     Receiver,
     Argument,
     Output,
+    Resident,
 }
 
 impl<'a> Owned<'a> {
@@ -57,6 +61,11 @@ impl<'a> Owned<'a> {
         self.is_fine(Place::Output, ty)
     }
 
+    /// The same, of what stays in a thread.
+    pub(crate) fn resident(&mut self, ty: &mut Type) -> bool {
+        self.is_fine(Place::Resident, ty)
+    }
+
     fn is_fine(&mut self, place: Place, ty: &mut Type) -> bool {
         self.place = place;
         let before = self.errors.len();
@@ -75,6 +84,7 @@ impl<'a> Owned<'a> {
                 "what a call gives outlives its arguments, so it cannot borrow; return an owned value, an `Arc`, or \
                  a `&'static` reference"
             }
+            Place::Resident => RESIDENT,
         };
         self.errors.at(at, message);
     }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{entry, queued, verbs, verbs::Verb};
+use crate::{entry, queued, resident, verbs, verbs::Verb};
 
 fn pretty(tokens: TokenStream) -> String {
     let file = syn::parse2(tokens).expect("what is generated can be read");
@@ -154,4 +154,67 @@ fn test_on_several_backends() {
         timeout = SECOND
     );
     insta::assert_snapshot!(pretty(entry::test(args, item)));
+}
+
+#[test]
+fn resident_of_a_block() {
+    let item = quote!(
+        /// Keeps lines.
+        #[cfg(unix)]
+        impl Store {
+            const MOST: usize = 3;
+
+            /// Opens it.
+            pub(crate) async fn open(path: PathBuf) -> io::Result<Self> {}
+
+            fn empty(_: [u8; Self::MOST]) -> Self {}
+
+            #[must_use]
+            pub fn count(&self) -> usize {}
+
+            #[caller::resident(name = put, fallible = false)]
+            #[deprecated]
+            async fn add(&mut self, line: String, (left, _): (u8, Self)) -> Result<(), Full> {}
+
+            /// Another.
+            fn fork(&self) -> Store {}
+
+            fn close(mut self) -> Result<usize, Failure> {}
+
+            fn helper(text: &str) -> usize {}
+        }
+    );
+    insta::assert_snapshot!(pretty(resident::expand(quote!(crate = other::path), item)));
+}
+
+#[test]
+fn resident_generic() {
+    let item = quote!(
+        impl<T: Clone, const N: usize> module::Shelf<T, N>
+        where
+            T: Display,
+        {
+            pub fn of(caller: T, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8) -> Self {}
+
+            fn map<U: Eq>(&self, keys: Vec<U>, make: impl Fn(&T) -> U) -> Outcome<U>
+            where
+                Self: Sized,
+            {
+            }
+
+            #[caller::resident(fallible = true)]
+            fn all(&self) -> Outcome<T> {}
+        }
+    );
+    insta::assert_snapshot!(pretty(resident::expand(quote!(name = Shelves, vis = pub(crate)), item)));
+}
+
+#[test]
+fn resident_with_mistakes() {
+    let item = quote!(
+        impl Store {
+            fn show(&self, text: &str) -> String {}
+        }
+    );
+    insta::assert_snapshot!(pretty(resident::expand(TokenStream::new(), item)));
 }

@@ -7,7 +7,7 @@ use super::{
     slot::{Make, Policy},
 };
 use crate::{
-    call::{Checked, Convert, Fallible, Plain, job},
+    call::{Checked, Convert, Fallible, Outcome, Plain, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Kind, Result},
@@ -65,6 +65,13 @@ pub struct ResidentBuilder<'a> {
     thread: Option<String>,
 }
 
+/// That of the caller, without options.
+impl<'a> From<&'a Caller> for ResidentBuilder<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        caller.resident_builder()
+    }
+}
+
 impl ResidentBuilder<'_> {
     /// Its name, for texts.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
@@ -97,11 +104,20 @@ impl ResidentBuilder<'_> {
         F: AsyncFnOnce() -> T + Send + 'static,
         T: 'static,
     {
+        self.build_as::<F, _, _, _>(make, Location::caller())
+    }
+
+    /// As above, but for the handle `H`, and reported under `N`'s type name.
+    pub(crate) fn build_as<N, F, T, H>(self, make: F, location: &'static Location<'static>) -> Pending<H>
+    where
+        N: 'static,
+        F: AsyncFnOnce() -> T + Send + 'static,
+        T: 'static,
+        H: From<Resident<T>> + Send + 'static,
+    {
         let policy = policy(self.on_panic);
-        self.submit::<F, Plain, _, _>(
-            async move |place| Ok(place.settle(make().await, policy())?),
-            Location::caller(),
-        )
+        let make = async move |place: Seat| place.settle(make().await, policy()).map(H::from);
+        self.submit::<N, Plain, _>(make, location)
     }
 
     /// Makes it; an `Err` makes the call failed.
@@ -116,12 +132,23 @@ impl ResidentBuilder<'_> {
         E: Into<BoxError> + 'static,
         T: 'static,
     {
+        self.try_build_as::<F, _, _, _>(make, Location::caller())
+    }
+
+    /// As above, but for the handle `H`, and reported under `N`'s type name.
+    pub(crate) fn try_build_as<N, F, R, H>(self, make: F, location: &'static Location<'static>) -> Pending<H>
+    where
+        N: 'static,
+        F: AsyncFnOnce() -> R + Send + 'static,
+        R: Outcome<Value: 'static> + 'static,
+        H: From<Resident<R::Value>> + Send + 'static,
+    {
         let policy = policy(self.on_panic);
-        let make = async move |place: Seat| match make().await {
-            Ok(value) => place.settle(value, policy()).map(Ok),
+        let make = async move |place: Seat| match make().await.into_result() {
+            Ok(value) => place.settle(value, policy()).map(|resident| Ok(H::from(resident))),
             Err(error) => Ok(Err(error)),
         };
-        self.submit::<F, Fallible, _, _>(make, Location::caller())
+        self.submit::<N, Fallible, _>(make, location)
     }
 
     /// Makes it, and makes the value anew after a call has panicked: with the next call, which waits for that. If it cannot
@@ -148,19 +175,18 @@ impl ResidentBuilder<'_> {
                 Err(error) => Ok(Err(error)),
             }
         };
-        self.submit::<F, Fallible, _, _>(make, Location::caller())
+        self.submit::<F, Fallible, _>(make, Location::caller())
     }
 
-    fn submit<N, C, O, T>(
+    fn submit<N, C, O>(
         self,
         make: impl AsyncFnOnce(Seat) -> Result<O, Kind> + Send + 'static,
         location: &'static Location<'static>,
-    ) -> Pending<Resident<T>>
+    ) -> Pending<C::Value>
     where
         N: 'static,
-        C: Convert<O, Value = Resident<T>> + 'static,
+        C: Convert<O, Value: Send + 'static> + 'static,
         O: 'static,
-        T: 'static,
     {
         let own = match &self.thread {
             None => None,

@@ -7,7 +7,7 @@ use super::{
     slot::{Slot, gone},
 };
 use crate::{
-    call::{Checked, Fallible, FnJob, Plain, job},
+    call::{Checked, Convert, Fallible, FnJob, Outcome, Plain, job},
     context::Context,
     error::{BoxError, Kind},
     guard,
@@ -30,8 +30,7 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(&T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let place = self.place();
-        self.submit(job::<F, Checked<Plain>, _>(move || place.share(function)))
+        self.share_as::<F, Plain, _, _>(function)
     }
 
     /// As [`call`](Self::call), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -42,8 +41,7 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
-        let place = self.place();
-        self.submit(job::<F, Checked<Fallible>, _>(move || place.share(function)))
+        self.share_as::<F, Fallible, _, _>(function)
     }
 
     /// Runs an async function with `&mut T`, in the value's thread: alone, when the calls that came before have ended.
@@ -59,8 +57,7 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(&mut T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let place = self.place();
-        self.submit(job::<F, Checked<Plain>, _>(move || place.alone(function)))
+        self.alone_as::<F, Plain, _, _>(function)
     }
 
     /// As [`call_mut`](Self::call_mut), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -71,8 +68,7 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
-        let place = self.place();
-        self.submit(job::<F, Checked<Fallible>, _>(move || place.alone(function)))
+        self.alone_as::<F, Fallible, _, _>(function)
     }
 
     /// Runs a plain function with `&mut T`, in the value's thread: alone, as [`call_mut`](Self::call_mut) does, and without
@@ -128,13 +124,7 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(&T) -> U + Send + 'static,
         U: 'static,
     {
-        let this = self.clone();
-        let derive = async move || {
-            let caller = this.caller().clone();
-            let value = this.share(function).await?;
-            Resident::settle_plain(caller, value)
-        };
-        self.submit(job::<F, Checked<Plain>, _>(derive))
+        self.derive_as::<F, _, _, _>(function)
     }
 
     /// As [`derive`](Self::derive), for a function that returns a `Result`: an `Err` makes the call failed.
@@ -145,15 +135,7 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         U: 'static,
     {
-        let this = self.clone();
-        let derive = async move || {
-            let caller = this.caller().clone();
-            match this.share(function).await? {
-                Ok(value) => Resident::settle_plain(caller, value).map(Ok),
-                Err(error) => Ok(Err(error)),
-            }
-        };
-        self.submit(job::<F, Checked<Fallible>, _>(derive))
+        self.try_derive_as::<F, _, _, _>(function)
     }
 
     /// Ends it: calls that were made before run first, then the value is dropped, and the pending is done. Calls that come
@@ -184,8 +166,7 @@ impl<T: 'static> Resident<T> {
         F: AsyncFnOnce(T) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let place = self.place();
-        self.submit(job::<F, Checked<Plain>, _>(move || place.end(function)))
+        self.end_as::<F, Plain, _, _>(function)
     }
 
     /// As [`close_with`](Self::close_with), for a function that returns a `Result`: an `Err` makes the call failed. The
@@ -197,8 +178,84 @@ impl<T: 'static> Resident<T> {
         E: Into<BoxError> + 'static,
         R: Send + 'static,
     {
+        self.end_as::<F, Fallible, _, _>(function)
+    }
+
+    /// A call with `&T` that is reported under `N`'s type name; `C` says what its output means.
+    #[track_caller]
+    pub(crate) fn share_as<N, C, F, R>(&self, function: F) -> Pending<C::Value>
+    where
+        N: 'static,
+        C: Convert<R, Value: Send + 'static> + 'static,
+        F: AsyncFnOnce(&T) -> R + Send + 'static,
+        R: 'static,
+    {
         let place = self.place();
-        self.submit(job::<F, Checked<Fallible>, _>(move || place.end(function)))
+        self.submit(job::<N, Checked<C>, _>(move || place.share(function)))
+    }
+
+    /// As above, with `&mut T`.
+    #[track_caller]
+    pub(crate) fn alone_as<N, C, F, R>(&self, function: F) -> Pending<C::Value>
+    where
+        N: 'static,
+        C: Convert<R, Value: Send + 'static> + 'static,
+        F: AsyncFnOnce(&mut T) -> R + Send + 'static,
+        R: 'static,
+    {
+        let place = self.place();
+        self.submit(job::<N, Checked<C>, _>(move || place.alone(function)))
+    }
+
+    /// As above, with the value itself.
+    #[track_caller]
+    pub(crate) fn end_as<N, C, F, R>(&self, function: F) -> Pending<C::Value>
+    where
+        N: 'static,
+        C: Convert<R, Value: Send + 'static> + 'static,
+        F: AsyncFnOnce(T) -> R + Send + 'static,
+        R: 'static,
+    {
+        let place = self.place();
+        self.submit(job::<N, Checked<C>, _>(move || place.end(function)))
+    }
+
+    /// As [`derive`](Self::derive), but for the handle `H`, and reported under `N`'s type name.
+    #[track_caller]
+    pub(crate) fn derive_as<N, F, U, H>(&self, function: F) -> Pending<H>
+    where
+        N: 'static,
+        F: AsyncFnOnce(&T) -> U + Send + 'static,
+        U: 'static,
+        H: From<Resident<U>> + Send + 'static,
+    {
+        let this = self.clone();
+        let derive = async move || {
+            let caller = this.caller().clone();
+            let value = this.share(function).await?;
+            Resident::settle_plain(caller, value).map(H::from)
+        };
+        self.submit(job::<N, Checked<Plain>, _>(derive))
+    }
+
+    /// As above, for a function that returns a `Result`.
+    #[track_caller]
+    pub(crate) fn try_derive_as<N, F, R, H>(&self, function: F) -> Pending<H>
+    where
+        N: 'static,
+        F: AsyncFnOnce(&T) -> R + Send + 'static,
+        R: Outcome<Value: 'static> + 'static,
+        H: From<Resident<R::Value>> + Send + 'static,
+    {
+        let this = self.clone();
+        let derive = async move || {
+            let caller = this.caller().clone();
+            match this.share(function).await?.into_result() {
+                Ok(value) => Resident::settle_plain(caller, value).map(|resident| Ok(H::from(resident))),
+                Err(error) => Ok(Err(error)),
+            }
+        };
+        self.submit(job::<N, Checked<Fallible>, _>(derive))
     }
 
     /// Runs a function with the value, in its thread, together with others.

@@ -37,6 +37,39 @@ mod no_prelude {
         }
     }
 
+    struct Store<T>(T);
+
+    #[::caller::resident]
+    impl<T: ::core::clone::Clone> Store<T> {
+        fn make(caller: T, method: u8, this: u8) -> ::core::result::Result<Self, ::std::string::String> {
+            ::core::assert_eq!(method, this);
+            ::core::result::Result::Ok(Self(caller))
+        }
+
+        async fn get(&self, method: u8, this: u8) -> T {
+            ::core::assert_eq!(method, this);
+            self.0.clone()
+        }
+
+        fn set(&mut self, caller: T) {
+            self.0 = caller;
+        }
+
+        fn end(self) -> T {
+            self.0
+        }
+    }
+
+    #[::caller::test(backend = Tokio::backend())]
+    async fn keeps() -> ::caller::Result<()> {
+        let store = StoreHandle::make(&::caller::Caller::current()?, 1, 2, 2).await?;
+        store.set(3).await?;
+        ::core::assert_eq!(store.get(2, 2).await?, 3);
+        ::core::assert!(store == ::core::clone::Clone::clone(&store));
+        ::core::assert_eq!(store.end().await?, 3);
+        ::caller::Result::Ok(())
+    }
+
     #[::caller::test(backend = Tokio::backend())]
     async fn runs() -> ::caller::Result<()> {
         record_queued(0, (1, 2))?;

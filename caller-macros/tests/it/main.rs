@@ -3,5 +3,6 @@
 mod entry;
 mod hygiene;
 mod queued;
+mod resident;
 mod ui;
 mod verbs;

@@ -3,7 +3,7 @@
 #![deny(warnings, missing_docs, clippy::pedantic)]
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 /// Doubles a number.
 #[threads::queued(crate = threads, pending)]
@@ -63,6 +63,51 @@ impl Thing {
     }
 }
 
+/// Stays in a thread.
+#[derive(Debug, Default)]
+pub struct Shelf<T>(Vec<Rc<T>>);
+
+/// Of what can be shown.
+#[threads::resident(crate = threads)]
+impl<T: ToString + Clone> Shelf<T> {
+    /// Makes one.
+    #[must_use]
+    pub fn make(first: T) -> Self {
+        Self(vec![Rc::new(first)])
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    #[threads::resident(fallible = false)]
+    pub fn read(&self, at: usize) -> Result<String, String> {
+        self.0.get(at).map(|value| value.to_string()).ok_or_else(|| "it is not there".to_owned())
+    }
+
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    pub fn put(&mut self, value: T) {
+        assert!(self.is_fine(7));
+        self.0.push(Rc::new(value));
+    }
+
+    #[allow(clippy::unused_self)]
+    fn is_fine(&self, number: u32) -> bool {
+        number > 0
+    }
+
+    /// The values.
+    #[must_use]
+    pub fn into_values(self) -> Vec<T> {
+        self.0.into_iter().map(Rc::unwrap_or_clone).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +126,16 @@ mod tests {
         assert_eq!(thing.read_queued().await? + thing.read_soon().await?, 10);
         thing.read_direct();
         assert!(Arc::new(Thing::default()).read_soon().await.unwrap_err().is_failed());
+        Ok(())
+    }
+
+    #[threads::test(crate = threads, backend = Tokio::new())]
+    async fn a_resident() -> threads::Result<()> {
+        let shelf = ShelfHandle::make(&threads::Caller::current()?, 1).await?;
+        shelf.put(2).await?;
+        assert_eq!(shelf.read(1).await?.unwrap(), "2");
+        assert!(shelf.read(2).await?.is_err());
+        assert_eq!(shelf.into_values().await?, [1, 2]);
         Ok(())
     }
 

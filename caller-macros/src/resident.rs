@@ -1,0 +1,516 @@
+//! `resident`: a handle whose methods are those of a block, called in the thread where the value lives.
+
+use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{
+    FnArg, GenericParam, Generics, Meta, ReceiverKind, ReturnType, Safety, Signature, Type, Visibility,
+    ext::IdentExt, parse_quote,
+};
+
+use crate::{
+    args::{Arg, Args, Attribute},
+    block::{Block, is_mark, without_marks},
+    bounds,
+    errors::Errors,
+    function::{Function, Value, check_conditions, own, value_or_first},
+    item::Item,
+    owned::{self, Owned},
+    passed::Passed,
+    spans,
+    verbs::Head,
+};
+
+pub(crate) const RESIDENT: Attribute =
+    Attribute { name: "resident", takes: &[Arg::Name, Arg::Vis, Arg::Crate] };
+
+/// On a method.
+const MARK: Attribute = Attribute { name: "resident", takes: &[Arg::Name, Arg::Fallible] };
+
+/// What a handle has beside the methods of the block.
+const OURS: [&str; 8] = ["resident", "clone", "clone_from", "eq", "ne", "hash", "fmt", "from"];
+
+/// The block as it was written, and its handle.
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let written = without_marks(item.clone(), MARK.name);
+    let added = added(args, item).unwrap_or_else(Errors::into_tokens);
+    quote!(#written #added)
+}
+
+fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
+    let mut errors = Errors::default();
+    let args = Args::parse(args, &RESIDENT, &mut errors);
+    let block = match Block::parse(item, RESIDENT.name) {
+        Ok(block) => block,
+        Err(error) => {
+            errors.add(error);
+            return Err(errors);
+        }
+    };
+    let Block { attrs, generics, ty, functions } = block;
+    let Some(handle) = Handle::new(&args, generics, ty, &mut errors) else { return Err(errors) };
+    let methods = functions.into_iter().filter_map(|item| Method::new(&handle, item, &mut errors));
+    let methods: Vec<_> = methods.collect();
+    let handle = handle.item(&args, &Passed::new(&attrs), &methods);
+    let errors = errors.into_tokens();
+    Ok(quote!(#handle #errors))
+}
+
+/// The handle of a block.
+struct Handle {
+    krate: TokenStream,
+    name: Ident,
+    /// Those of the block, whose types are `'static`.
+    generics: Generics,
+    /// What the value is.
+    ty: Type,
+    /// The name of that.
+    object: Ident,
+}
+
+impl Handle {
+    /// Looks the head of a block through. None if it has no type that a handle could be of.
+    fn new(args: &Args, mut generics: Generics, ty: Type, errors: &mut Errors) -> Option<Self> {
+        let mut ty = alone(ty);
+        let mut is_fine = true;
+        for param in &generics.params {
+            let attrs = match param {
+                GenericParam::Lifetime(param) => {
+                    errors.at(param, owned::RESIDENT);
+                    is_fine = false;
+                    &param.attrs
+                }
+                GenericParam::Type(param) => &param.attrs,
+                GenericParam::Const(param) => &param.attrs,
+            };
+            check_conditions(attrs, "a parameter", errors);
+        }
+        // Its lifetimes are those of the block otherwise, which are told of.
+        if !is_fine || !Owned::new(errors).resident(&mut ty) {
+            return None;
+        }
+        let last = match &ty {
+            Type::Path(path) => path.path.segments.last().filter(|_| path.qself.is_none()),
+            _ => None,
+        };
+        let Some(object) = last.map(|last| last.ident.clone()) else {
+            errors.at(&ty, "the handle is named after the type; expected its path: `impl Type { … }`");
+            return None;
+        };
+        let params: Vec<Ident> = generics.type_params().map(|param| param.ident.clone()).collect();
+        for param in params {
+            bounds::require(&mut generics, &parse_quote!(#param), quote!('static));
+        }
+        let name = match &args.name {
+            Some(name) if *name == object => {
+                errors.at(name, "the type itself has this name; give its handle another");
+                None
+            }
+            name => name.clone(),
+        };
+        let name = name.unwrap_or_else(|| format_ident!("{}Handle", object.unraw(), span = object.span()));
+        Some(Self { krate: args.krate(), name, generics, ty, object })
+    }
+
+    /// The type of the handle.
+    fn handle_type(&self) -> Type {
+        let (name, (_, generics, _)) = (&self.name, self.generics.split_for_impl());
+        parse_quote!(#name #generics)
+    }
+
+    /// Whether this is the type of the value.
+    fn is_value(&self, ty: &Type) -> bool {
+        alone(ty.clone()).to_token_stream().to_string() == self.ty.to_token_stream().to_string()
+    }
+
+    /// The same tokens with the type for each `Self`, which means the handle where they go.
+    fn without_self(&self, tokens: TokenStream) -> TokenStream {
+        let mut out = TokenStream::new();
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Ident(this) if this == "Self" => {
+                    let ty = &self.ty;
+                    let is_path = tokens.peek().is_some_and(begins_path);
+                    let ty = if is_path { quote!(<#ty>) } else { quote!(#ty) };
+                    out.extend(spans::at(this.span(), ty));
+                }
+                TokenTree::Group(group) => {
+                    let mut inside =
+                        proc_macro2::Group::new(group.delimiter(), self.without_self(group.stream()));
+                    inside.set_span(group.span());
+                    out.extend([TokenTree::Group(inside)]);
+                }
+                token => out.extend([token]),
+            }
+        }
+        out
+    }
+
+    fn item(&self, args: &Args, passed: &Passed, methods: &[Method]) -> TokenStream {
+        let Self { krate, name, ty, object, .. } = self;
+        let Passed { always, docs } = passed;
+        let (generics, arguments, where_clause) = self.generics.split_for_impl();
+        let vis = args.vis.clone().unwrap_or_else(|| widest(methods));
+        let summary = format!("A handle of a `{object}` that lives in the thread of a caller.");
+        let identity = "Handles of the same value are equal. The value is dropped, in its thread, after the last of them.";
+        let text = name.unraw().to_string();
+        let methods = methods.iter().map(|method| method.item(self));
+        let (state, hasher) = (own("state"), own("H"));
+        quote! {
+            #always
+            #[doc = #summary]
+            #[doc = ""]
+            #[doc = #identity]
+            #[doc = ""]
+            #docs
+            #vis struct #name #generics (#krate::Resident<#ty>) #where_clause;
+
+            #always
+            impl #generics #name #arguments #where_clause {
+                #(#methods)*
+
+                /// The resident behind the handle: to close it, to wait for its end, or to run other functions with the value.
+                // The type may be less visible than the handle, and not every program needs this.
+                #[allow(dead_code, private_interfaces)]
+                #[must_use]
+                #vis fn resident(&self) -> &#krate::Resident<#ty> {
+                    &self.0
+                }
+            }
+
+            #always
+            impl #generics ::core::convert::From<#krate::Resident<#ty>> for #name #arguments #where_clause {
+                fn from(resident: #krate::Resident<#ty>) -> Self {
+                    Self(resident)
+                }
+            }
+
+            #always
+            impl #generics ::core::clone::Clone for #name #arguments #where_clause {
+                fn clone(&self) -> Self {
+                    Self(::core::clone::Clone::clone(&self.0))
+                }
+            }
+
+            #always
+            impl #generics ::core::cmp::PartialEq for #name #arguments #where_clause {
+                fn eq(&self, other: &Self) -> bool {
+                    self.0 == other.0
+                }
+            }
+
+            #always
+            impl #generics ::core::cmp::Eq for #name #arguments #where_clause {}
+
+            #always
+            impl #generics ::core::hash::Hash for #name #arguments #where_clause {
+                fn hash<#hasher: ::core::hash::Hasher>(&self, #state: &mut #hasher) {
+                    ::core::hash::Hash::hash(&self.0, #state);
+                }
+            }
+
+            #always
+            impl #generics ::core::fmt::Debug for #name #arguments #where_clause {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.debug_tuple(#text).field(&self.0).finish()
+                }
+            }
+        }
+    }
+}
+
+/// How a method reaches the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Shared,
+    Alone,
+    Moved,
+}
+
+/// What a method of the handle gives.
+enum Gives {
+    /// What the method of the value gives.
+    Value,
+    /// A handle of the value that it makes.
+    Handle,
+}
+
+/// A method of the handle.
+struct Method {
+    head: Head,
+    name: Ident,
+    function: Function,
+    /// None of what makes a value.
+    receiver: Option<(syn::Token![self], Reach)>,
+    gives: Gives,
+    fallible: bool,
+}
+
+impl Method {
+    /// Looks a function of the block through. None if the handle has no method for it.
+    fn new(handle: &Handle, item: Item, errors: &mut Errors) -> Option<Self> {
+        let before = errors.len();
+        let Item { attrs, vis, sig, body: _ } = item;
+        let mark = mark(&attrs, errors);
+        let mut sig: Signature = match syn::parse2(handle.without_self(sig.to_token_stream())) {
+            Ok(sig) => sig,
+            Err(error) => {
+                errors.add(error);
+                return None;
+            }
+        };
+        let receiver = receiver(handle, &mut sig, errors);
+        let makes = matches!(&sig.output, ReturnType::Type(_, ty) if handle.is_value(value_or_first(ty)));
+        if receiver.is_none() && !makes && mark.fallible != Some(true) {
+            // The type alone has it.
+            for token in [Arg::Name, Arg::Fallible].into_iter().filter_map(|arg| mark.token(arg)) {
+                let message = "a function without `self` that does not return `Self` is not in the handle; remove this argument";
+                errors.at(token, message);
+            }
+            return None;
+        }
+        check_safety(&mut sig, errors);
+        let gives = match receiver {
+            Some((_, Reach::Alone | Reach::Moved)) if makes => {
+                let message = "only a function without `self`, or with `&self`, can make a handle; take `&self`, or move \
+                               the method to an `impl` without the attribute";
+                errors.at(&sig.output, message);
+                Gives::Handle
+            }
+            Some(_) if !makes => Gives::Value,
+            _ => Gives::Handle,
+        };
+        if let (Gives::Handle, Some(false), Some(token)) = (&gives, mark.fallible, mark.token(Arg::Fallible))
+            && matches!(&sig.output, ReturnType::Type(_, ty) if !handle.is_value(ty))
+        {
+            errors.at(token, "an `Err` leaves no value to make a handle of, so the call always fails; remove this argument");
+        }
+        let name = mark.name.clone().unwrap_or_else(|| sig.ident.clone());
+        if let Some(ours) = OURS.iter().find(|ours| name.unraw() == **ours) {
+            let message = format_args!(
+                "every handle has a method `{ours}`; rename this one, or write \
+                 `#[caller::resident(name = identifier)]` on it to rename it in the handle alone"
+            );
+            errors.at(&name, message);
+            return None;
+        }
+        let function = Function::new(sig, None, errors);
+        let is_stub = errors.len() > before;
+        let head = Head { passed: Passed::new(&attrs), vis, is_stub };
+        let fallible = match gives {
+            Gives::Value => head.is_fallible(&mark, &function),
+            Gives::Handle => !function.output.as_ref().is_some_and(|output| handle.is_value(output)),
+        };
+        Some(Self { head, name, function, receiver, gives, fallible })
+    }
+
+    fn item(&self, handle: &Handle) -> TokenStream {
+        let Self { head, name, function, .. } = self;
+        let Head { passed: Passed { always, docs }, vis, .. } = head;
+        let krate = &handle.krate;
+        let value = match self.gives {
+            Gives::Value => function.value(self.fallible, krate),
+            Gives::Handle => Value { ty: handle.handle_type(), outcome: None },
+        };
+        let output = function.pending(krate, &value);
+        // What a handle needs is said by its own parameters.
+        let crosses = match self.gives {
+            Gives::Value => value,
+            Gives::Handle => Value { ty: parse_quote!(()), outcome: None },
+        };
+        let mut generics = head.generics(function, krate, false, Some(&crosses));
+
+        let (method, this) = (own("method"), own("this"));
+        let (input, place, this) = match self.receiver {
+            None => {
+                let caller = self.caller();
+                // One that is left out of an `impl Trait` is unstable.
+                generics.params.insert(0, parse_quote!('a));
+                let input = quote!(#caller: impl ::core::convert::Into<#krate::ResidentBuilder<'a>>);
+                (input, quote!(::core::convert::Into::into(#caller)), None)
+            }
+            Some((token, Reach::Moved)) => (quote!(#token), quote!(&#token.0), Some(this)),
+            Some((token, _)) => (quote!(&#token), quote!(&#token.0), Some(this)),
+        };
+        let where_clause = &generics.where_clause;
+        let inputs = function.wrapper_inputs(Some(input));
+        let arguments = function.arguments.iter().map(|argument| &argument.name);
+        let arguments = this.iter().chain(arguments);
+        let await_ = function.is_async.then(|| quote!(.await));
+        let does = self.does();
+        let body = quote! {
+            #krate::__private::#does(#place, #method, async move |#this| #method(#(#arguments),*) #await_)
+        };
+        let body = spans::at(function.place(), body);
+        let (object, own_name, turbofish) = (&handle.ty, &function.name, function.turbofish());
+        let body = head.body(quote! {
+            let #method = <#object>::#own_name #turbofish;
+            #body
+        });
+        // One more than the function has, which people are told of if it is the eighth.
+        let lints = (self.receiver.is_none() && function.arguments.len() >= 7)
+            .then(|| quote!(#[allow(clippy::too_many_arguments)]));
+        let summary = self.summary(handle);
+        quote! {
+            #always
+            #summary
+            #docs
+            #lints
+            #[track_caller]
+            #vis fn #name #generics(#inputs) -> #output #where_clause { #body }
+        }
+    }
+
+    /// The function of the crate that does it.
+    fn does(&self) -> Ident {
+        let does = match (self.receiver, &self.gives) {
+            (None, _) => "resident",
+            (Some(_), Gives::Handle) => "resident_derive",
+            (Some((_, Reach::Shared)), _) => "resident_call",
+            (Some((_, Reach::Alone)), _) => "resident_call_mut",
+            (Some((_, Reach::Moved)), _) => "resident_close_with",
+        };
+        if self.fallible { format_ident!("try_{does}") } else { Ident::new(does, Span::call_site()) }
+    }
+
+    /// The first argument of what makes a value. People read its name, so it is plain unless an argument has that.
+    fn caller(&self) -> Ident {
+        let is_taken = self.function.arguments.iter().any(|argument| argument.name == "caller");
+        if is_taken { own("caller") } else { Ident::new("caller", Span::mixed_site()) }
+    }
+
+    /// What it is said to do if it says nothing itself.
+    fn summary(&self, handle: &Handle) -> Option<TokenStream> {
+        if self.head.passed.docs.to_string().contains("doc") {
+            return None;
+        }
+        let path = format!("`{}::{}`", handle.object, self.function.name);
+        let summary = match (self.receiver, &self.gives) {
+            (None, _) => format!("Calls {path} in the caller's thread, and keeps the value there."),
+            (Some(_), Gives::Handle) => {
+                format!("Calls {path} in the thread of the value, and keeps the new value there too.")
+            }
+            (Some((_, Reach::Moved)), _) => {
+                format!("Calls {path} in the thread of the value. This closes the resident.")
+            }
+            _ => format!("Calls {path} in the thread of the value."),
+        };
+        Some(quote!(#[doc = #summary]))
+    }
+}
+
+/// The arguments of the attribute on a method.
+fn mark(attrs: &[syn::Attribute], errors: &mut Errors) -> Args {
+    let mut tokens = TokenStream::new();
+    for attr in attrs.iter().filter(|attr| is_mark(attr, MARK.name)) {
+        match &attr.meta {
+            Meta::Path(_) => {}
+            Meta::List(list) => {
+                let more = &list.tokens;
+                tokens.extend(quote!(#more,));
+            }
+            Meta::NameValue(meta) => {
+                errors.at(meta, "write the arguments in parentheses: `#[caller::resident(fallible = false)]`")
+            }
+        }
+    }
+    Args::parse(tokens, &MARK, errors)
+}
+
+/// Takes `self` out of a head.
+fn receiver(handle: &Handle, sig: &mut Signature, errors: &mut Errors) -> Option<(syn::Token![self], Reach)> {
+    const FORMS: &str =
+        "expected `&self`, `&mut self` or `self`; a method of a resident takes no pointer to it";
+    const LIFETIME: &str =
+        "a call borrows nothing from its handle, so the method has no lifetime to name; write `&self`";
+    let mut found = None;
+    sig.inputs = std::mem::take(&mut sig.inputs)
+        .into_iter()
+        .filter_map(|input| match input {
+            FnArg::Receiver(receiver) => {
+                found = Some(receiver);
+                None
+            }
+            typed => Some(typed),
+        })
+        .collect();
+    let found = found?;
+    let borrowed = |mutability: bool| if mutability { Reach::Alone } else { Reach::Shared };
+    let reach = match found.kind {
+        ReceiverKind::Value => Reach::Moved,
+        ReceiverKind::Reference(_, lifetime, mutability) => {
+            if let Some(lifetime) = lifetime {
+                errors.at(lifetime, LIFETIME);
+            }
+            borrowed(mutability.is_some())
+        }
+        ReceiverKind::Typed(_, ty) => match alone(*ty) {
+            Type::Reference(reference) if handle.is_value(&reference.elem) => {
+                if let Some(lifetime) = &reference.lifetime {
+                    errors.at(lifetime, LIFETIME);
+                }
+                borrowed(reference.mutability.is_some())
+            }
+            ty if handle.is_value(&ty) => Reach::Moved,
+            ty => {
+                errors.at(ty, FORMS);
+                Reach::Shared
+            }
+        },
+        // Forms that Rust does not have yet.
+        _ => {
+            errors.at(found.self_token, FORMS);
+            Reach::Shared
+        }
+    };
+    Some((found.self_token, reach))
+}
+
+/// What is constant may be called in a thread as anything else; what is unsafe may not.
+fn check_safety(sig: &mut Signature, errors: &mut Errors) {
+    sig.constness = None;
+    if let Safety::Unsafe(token) = std::mem::take(&mut sig.safety) {
+        errors.at(
+            token,
+            "safe code could call the method of the handle; write a safe `fn` around the unsafe one, and move the \
+             unsafe one to an `impl` without the attribute",
+        );
+    }
+}
+
+/// The visibility that reaches farthest, of those that the methods have.
+fn widest(methods: &[Method]) -> Visibility {
+    let visibilities = methods.iter().map(|method| &method.head.vis);
+    visibilities.max_by_key(|vis| reach_of(vis)).cloned().unwrap_or(Visibility::Inherited)
+}
+
+/// How far a visibility reaches. All are of one module and modules around it, so a path from the crate on reaches the farther
+/// the shorter it is.
+fn reach_of(vis: &Visibility) -> (u8, isize) {
+    match vis {
+        Visibility::Public(_) => (4, 0),
+        Visibility::Restricted(vis) => {
+            let length = isize::try_from(vis.path.segments.len()).unwrap_or(isize::MAX);
+            match vis.path.segments.first() {
+                Some(first) if first.ident == "crate" => (if length == 1 { 3 } else { 2 }, -length),
+                Some(first) if first.ident == "super" => (1, length),
+                _ => (0, 1),
+            }
+        }
+        Visibility::Inherited => (0, 0),
+    }
+}
+
+/// Whether this is the first of two colons.
+fn begins_path(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':' && punct.spacing() == Spacing::Joint)
+}
+
+/// A type without what macros put around it.
+fn alone(ty: Type) -> Type {
+    match ty {
+        Type::Group(group) => alone(*group.elem),
+        Type::Paren(paren) => alone(*paren.elem),
+        ty => ty,
+    }
+}
