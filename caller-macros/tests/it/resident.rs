@@ -48,6 +48,7 @@ impl Store {
         self.lines.borrow().len()
     }
 
+    #[allow(clippy::needless_arbitrary_self_type, reason = "it may be written so")]
     fn thread(self: &Self) -> ThreadId {
         thread::current().id()
     }
@@ -261,6 +262,7 @@ fn a_value_makes_others_in_its_thread() {
 }
 
 #[test]
+#[expect(clippy::mutable_key_type, reason = "handles are hashed by their identity")]
 fn handles_are_equal_by_identity() {
     let (one, other) = (store(), store());
     assert_eq!(one, one.clone());
@@ -414,7 +416,7 @@ mod kinds {
 
     #[cfg(not(any()))]
     #[caller::resident]
-    #[allow(clippy::should_implement_trait)]
+    #[allow(clippy::should_implement_trait, clippy::mixed_attributes_style)]
     impl Meter {
         #![allow(clippy::needless_pass_by_ref_mut)]
 
