@@ -48,6 +48,7 @@ impl Store {
         self.lines.borrow().len()
     }
 
+    #[expect(clippy::needless_arbitrary_self_type, reason = "one way to write it")]
     fn thread(self: &Self) -> ThreadId {
         thread::current().id()
     }
@@ -265,6 +266,7 @@ fn handles_are_equal_by_identity() {
     let (one, other) = (store(), store());
     assert_eq!(one, one.clone());
     assert_ne!(one, other);
+    #[expect(clippy::mutable_key_type, reason = "it is hashed by identity")]
     let all: HashSet<_> = [one.clone(), one.clone(), other].into_iter().collect();
     assert_eq!(all.len(), 2);
     let text = format!("{one:?}");
@@ -414,9 +416,8 @@ mod kinds {
 
     #[cfg(not(any()))]
     #[caller::resident]
-    #[allow(clippy::should_implement_trait)]
     impl Meter {
-        #![allow(clippy::needless_pass_by_ref_mut)]
+        #![allow(clippy::should_implement_trait, reason = "such a name is what is tested")]
 
         #[caller::resident(fallible = true)]
         pub(super) fn start(caller: Caller, reads: u32) -> Made {
