@@ -1,4 +1,4 @@
-//! The `impl` under an attribute: its head and the heads of its functions are read, their bodies are left as they were written.
+//! Parses the `impl` under an attribute: its head and the signatures of its functions. Bodies stay tokens.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
@@ -104,7 +104,7 @@ fn last_name(attribute: TokenStream) -> Option<proc_macro2::Ident> {
     last
 }
 
-/// Whether it is an `impl`. The error has what else it is, if that helps.
+/// Checks for an `impl`. The text of the error is a hint for what was found instead.
 fn check_impl(input: ParseStream<'_>) -> syn::Result<()> {
     let _attrs = input.call(Attribute::parse_outer)?;
     let at = input.span();
@@ -120,7 +120,7 @@ fn check_impl(input: ParseStream<'_>) -> syn::Result<()> {
     if is_impl { Ok(()) } else { Err(syn::Error::new(at, help)) }
 }
 
-/// The attributes inside of a block, and its functions.
+/// Reads the inner attributes of a block, and its functions.
 fn inside_of(input: ParseStream<'_>, attribute: &str) -> syn::Result<(Vec<Attribute>, Vec<Item>)> {
     let mut inner = input.call(Attribute::parse_inner)?;
     for attr in &mut inner {
@@ -145,7 +145,7 @@ fn is_declaration(input: ParseStream<'_>) -> bool {
     ahead.parse::<Signature>().is_ok() && ahead.peek(Token![;])
 }
 
-/// Goes over a constant, a type or the call of a macro.
+/// Skips a constant, a type or a macro call.
 fn skip_item(input: ParseStream<'_>) -> syn::Result<()> {
     let is_value = input.peek(Token![const]) || input.peek(Token![type]);
     while !input.is_empty() {

@@ -61,7 +61,7 @@ impl<'a> Owned<'a> {
         self.is_fine(Place::Output, ty)
     }
 
-    /// The same, of what stays in a thread.
+    /// As above, for the type of a resident.
     pub(crate) fn resident(&mut self, ty: &mut Type) -> bool {
         self.is_fine(Place::Resident, ty)
     }

@@ -26,7 +26,7 @@ pub(crate) const RESIDENT: Attribute =
 /// On a method.
 const MARK: Attribute = Attribute { name: "resident", takes: &[Arg::Name, Arg::Fallible] };
 
-/// What a handle has beside the methods of the block.
+/// The methods that every handle has.
 const OURS: [&str; 8] = ["resident", "clone", "clone_from", "eq", "ne", "hash", "fmt", "from"];
 
 /// The block as it was written, and its handle.
@@ -59,16 +59,16 @@ fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
 struct Handle {
     krate: TokenStream,
     name: Ident,
-    /// Those of the block, whose types are `'static`.
+    /// The parameters of the block, with `'static` for its types.
     generics: Generics,
-    /// What the value is.
+    /// The type of the value.
     ty: Type,
-    /// The name of that.
+    /// The name of that type.
     object: Ident,
 }
 
 impl Handle {
-    /// Looks the head of a block through. None if it has no type that a handle could be of.
+    /// Validates the head of a block and collects diagnostics in `errors`. None if a handle cannot be written at all.
     fn new(args: &Args, mut generics: Generics, ty: Type, errors: &mut Errors) -> Option<Self> {
         let mut ty = alone(ty);
         let mut is_fine = true;
@@ -84,7 +84,7 @@ impl Handle {
             };
             check_conditions(attrs, "a parameter", errors);
         }
-        // Its lifetimes are those of the block otherwise, which are told of.
+        // A lifetime of the block would be an error a second time in its type.
         if !is_fine || !Owned::new(errors).resident(&mut ty) {
             return None;
         }
@@ -122,7 +122,7 @@ impl Handle {
         alone(ty.clone()).to_token_stream().to_string() == self.ty.to_token_stream().to_string()
     }
 
-    /// The same tokens with the type for each `Self`, which means the handle where they go.
+    /// Replaces `Self` by the type: in the `impl` of the handle, `Self` is the handle.
     fn without_self(&self, tokens: TokenStream) -> TokenStream {
         let mut out = TokenStream::new();
         let mut tokens = tokens.into_iter().peekable();
@@ -240,14 +240,15 @@ struct Method {
     head: Head,
     name: Ident,
     function: Function,
-    /// None of what makes a value.
+    /// None for a function that makes a value.
     receiver: Option<(syn::Token![self], Reach)>,
     gives: Gives,
     fallible: bool,
+    is_documented: bool,
 }
 
 impl Method {
-    /// Looks a function of the block through. None if the handle has no method for it.
+    /// Validates a function of the block and collects diagnostics in `errors`. None if the handle has no method for it.
     fn new(handle: &Handle, item: Item, errors: &mut Errors) -> Option<Self> {
         let before = errors.len();
         let Item { attrs, vis, sig, body: _ } = item;
@@ -262,14 +263,13 @@ impl Method {
         let receiver = receiver(handle, &mut sig, errors);
         let makes = matches!(&sig.output, ReturnType::Type(_, ty) if handle.is_value(value_or_first(ty)));
         if receiver.is_none() && !makes && mark.fallible != Some(true) {
-            // The type alone has it.
             for token in [Arg::Name, Arg::Fallible].into_iter().filter_map(|arg| mark.token(arg)) {
                 let message = "a function without `self` that does not return `Self` is not in the handle; remove this argument";
                 errors.at(token, message);
             }
             return None;
         }
-        check_safety(&mut sig, errors);
+        check_qualifiers(&mut sig, errors);
         let gives = match receiver {
             Some((_, Reach::Alone | Reach::Moved)) if makes => {
                 let message = "only a function without `self`, or with `&self`, can make a handle; take `&self`, or move \
@@ -296,12 +296,13 @@ impl Method {
         }
         let function = Function::new(sig, None, errors);
         let is_stub = errors.len() > before;
+        let is_documented = attrs.iter().any(|attr| attr.path().is_ident("doc"));
         let head = Head { passed: Passed::new(&attrs), vis, is_stub };
         let fallible = match gives {
             Gives::Value => head.is_fallible(&mark, &function),
             Gives::Handle => !function.output.as_ref().is_some_and(|output| handle.is_value(output)),
         };
-        Some(Self { head, name, function, receiver, gives, fallible })
+        Some(Self { head, name, function, receiver, gives, fallible, is_documented })
     }
 
     fn item(&self, handle: &Handle) -> TokenStream {
@@ -313,7 +314,7 @@ impl Method {
             Gives::Handle => Value { ty: handle.handle_type(), outcome: None },
         };
         let output = function.pending(krate, &value);
-        // What a handle needs is said by its own parameters.
+        // A handle is always `Send`.
         let crosses = match self.gives {
             Gives::Value => value,
             Gives::Handle => Value { ty: parse_quote!(()), outcome: None },
@@ -324,7 +325,7 @@ impl Method {
         let (input, place, this) = match self.receiver {
             None => {
                 let caller = self.caller();
-                // One that is left out of an `impl Trait` is unstable.
+                // An anonymous lifetime in an `impl Trait` argument is unstable.
                 generics.params.insert(0, parse_quote!('a));
                 let input = quote!(#caller: impl ::core::convert::Into<#krate::ResidentBuilder<'a>>);
                 (input, quote!(::core::convert::Into::into(#caller)), None)
@@ -347,7 +348,7 @@ impl Method {
             let #method = <#object>::#own_name #turbofish;
             #body
         });
-        // One more than the function has, which people are told of if it is the eighth.
+        // Clippy complains from the eighth argument on, and the caller is one more than the user wrote.
         let lints = (self.receiver.is_none() && function.arguments.len() >= 7)
             .then(|| quote!(#[allow(clippy::too_many_arguments)]));
         let summary = self.summary(handle);
@@ -361,7 +362,7 @@ impl Method {
         }
     }
 
-    /// The function of the crate that does it.
+    /// The function of `__private` that makes the call.
     fn does(&self) -> Ident {
         let does = match (self.receiver, &self.gives) {
             (None, _) => "resident",
@@ -373,15 +374,16 @@ impl Method {
         if self.fallible { format_ident!("try_{does}") } else { Ident::new(does, Span::call_site()) }
     }
 
-    /// The first argument of what makes a value. People read its name, so it is plain unless an argument has that.
+    /// The name of the first argument of a function that makes a value. Rustdoc shows it, so it has no underscores unless
+    /// another argument is called `caller`.
     fn caller(&self) -> Ident {
         let is_taken = self.function.arguments.iter().any(|argument| argument.name == "caller");
         if is_taken { own("caller") } else { Ident::new("caller", Span::mixed_site()) }
     }
 
-    /// What it is said to do if it says nothing itself.
+    /// The documentation of a method that has none.
     fn summary(&self, handle: &Handle) -> Option<TokenStream> {
-        if self.head.passed.docs.to_string().contains("doc") {
+        if self.is_documented {
             return None;
         }
         let path = format!("`{}::{}`", handle.object, self.function.name);
@@ -417,7 +419,7 @@ fn mark(attrs: &[syn::Attribute], errors: &mut Errors) -> Args {
     Args::parse(tokens, &MARK, errors)
 }
 
-/// Takes `self` out of a head.
+/// Removes `self` from a signature, and returns how it reaches the value.
 fn receiver(handle: &Handle, sig: &mut Signature, errors: &mut Errors) -> Option<(syn::Token![self], Reach)> {
     const FORMS: &str =
         "expected `&self`, `&mut self` or `self`; a method of a resident takes no pointer to it";
@@ -466,8 +468,8 @@ fn receiver(handle: &Handle, sig: &mut Signature, errors: &mut Errors) -> Option
     Some((found.self_token, reach))
 }
 
-/// What is constant may be called in a thread as anything else; what is unsafe may not.
-fn check_safety(sig: &mut Signature, errors: &mut Errors) {
+/// Removes `const`, which the method of the handle cannot be, and `unsafe`, which is an error.
+fn check_qualifiers(sig: &mut Signature, errors: &mut Errors) {
     sig.constness = None;
     if let Safety::Unsafe(token) = std::mem::take(&mut sig.safety) {
         errors.at(
@@ -478,14 +480,13 @@ fn check_safety(sig: &mut Signature, errors: &mut Errors) {
     }
 }
 
-/// The visibility that reaches farthest, of those that the methods have.
+/// The widest visibility of the methods.
 fn widest(methods: &[Method]) -> Visibility {
     let visibilities = methods.iter().map(|method| &method.head.vis);
     visibilities.max_by_key(|vis| reach_of(vis)).cloned().unwrap_or(Visibility::Inherited)
 }
 
-/// How far a visibility reaches. All are of one module and modules around it, so a path from the crate on reaches the farther
-/// the shorter it is.
+/// Orders visibilities. Each names the module of the block or one around it, so a shorter path from the crate root is wider.
 fn reach_of(vis: &Visibility) -> (u8, isize) {
     match vis {
         Visibility::Public(_) => (4, 0),

@@ -65,7 +65,7 @@ pub struct ResidentBuilder<'a> {
     thread: Option<String>,
 }
 
-/// That of the caller, without options.
+/// A builder without options.
 impl<'a> From<&'a Caller> for ResidentBuilder<'a> {
     fn from(caller: &'a Caller) -> Self {
         caller.resident_builder()

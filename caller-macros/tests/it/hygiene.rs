@@ -42,11 +42,10 @@ mod no_prelude {
     #[::caller::resident]
     impl<T: ::core::clone::Clone> Store<T> {
         fn make(caller: T, method: u8, this: u8) -> ::core::result::Result<Self, ::std::string::String> {
-            if method == this {
-                ::core::result::Result::Ok(Self(caller))
-            } else {
-                ::core::result::Result::Err(::std::string::String::new())
+            if method != this {
+                return ::core::result::Result::Err(::std::string::String::new());
             }
+            ::core::result::Result::Ok(Self(caller))
         }
 
         async fn get(&self, method: u8, this: u8) -> T {

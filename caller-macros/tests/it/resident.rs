@@ -48,7 +48,7 @@ impl Store {
         self.lines.borrow().len()
     }
 
-    #[allow(clippy::needless_arbitrary_self_type, reason = "it may be written so")]
+    #[expect(clippy::needless_arbitrary_self_type, reason = "one way to write it")]
     fn thread(self: &Self) -> ThreadId {
         thread::current().id()
     }
@@ -262,11 +262,11 @@ fn a_value_makes_others_in_its_thread() {
 }
 
 #[test]
-#[expect(clippy::mutable_key_type, reason = "handles are hashed by their identity")]
 fn handles_are_equal_by_identity() {
     let (one, other) = (store(), store());
     assert_eq!(one, one.clone());
     assert_ne!(one, other);
+    #[expect(clippy::mutable_key_type, reason = "it is hashed by identity")]
     let all: HashSet<_> = [one.clone(), one.clone(), other].into_iter().collect();
     assert_eq!(all.len(), 2);
     let text = format!("{one:?}");
@@ -416,9 +416,8 @@ mod kinds {
 
     #[cfg(not(any()))]
     #[caller::resident]
-    #[allow(clippy::should_implement_trait, clippy::mixed_attributes_style)]
     impl Meter {
-        #![allow(clippy::needless_pass_by_ref_mut)]
+        #![allow(clippy::should_implement_trait, reason = "such a name is what is tested")]
 
         #[caller::resident(fallible = true)]
         pub(super) fn start(caller: Caller, reads: u32) -> Made {
