@@ -7,16 +7,16 @@
 //! ```
 //!
 //! It ends when the window is closed, or after so many seconds. The loop of the window owns the main thread; tokio is its
-//! guest there.
+//! guest there. The window is a resident of that thread: the worker reaches it by calls, the thread itself without waiting.
 
 use std::{
-    cell::RefCell,
+    error::Error,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use caller::{
-    AsyncEvent, Caller, Winit,
+    AsyncEvent, Caller, Refused, Resident, Winit,
     winit::{
         application::ApplicationHandler,
         dpi::LogicalSize,
@@ -40,11 +40,6 @@ struct Args {
     seconds: Option<u64>,
 }
 
-thread_local! {
-    /// The window stays in its thread; calls that run there find it.
-    static WINDOW: RefCell<Option<Window>> = const { RefCell::new(None) };
-}
-
 static FRAMES: AtomicUsize = AtomicUsize::new(0);
 
 /// The window's events.
@@ -53,17 +48,8 @@ struct App {
 }
 
 impl ApplicationHandler for App {
-    fn resumed(&mut self, active: &ActiveEventLoop) {
-        let size = LogicalSize::new(480, 120);
-        let attributes = Window::default_attributes().with_title("a clock").with_inner_size(size);
-        match active.create_window(attributes) {
-            Ok(window) => WINDOW.set(Some(window)),
-            Err(error) => {
-                eprintln!("the window could not be made: {error}");
-                self.closed.set();
-            }
-        }
-    }
+    // The program makes the window.
+    fn resumed(&mut self, _active: &ActiveEventLoop) {}
 
     fn window_event(&mut self, _active: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
         match event {
@@ -77,25 +63,36 @@ impl ApplicationHandler for App {
     }
 }
 
-/// What the title is made of. It belongs to the window's thread, so it needs no lock.
-#[derive(Clone, Default)]
-struct Title {
-    clock: String,
-    count: String,
+/// The window, with what its title is made of. It belongs to the thread of the loop, so it needs no lock.
+struct Face {
+    window: Window,
+    time: String,
+    line: String,
 }
 
-/// Changes the title, in the window's thread.
-fn change(change: impl FnOnce(&mut Title)) {
-    thread_local! { static TITLE: RefCell<Title> = RefCell::default(); }
-    TITLE.with_borrow_mut(|title| {
-        change(title);
-        WINDOW.with_borrow(|window| {
-            if let Some(window) = window {
-                window.set_title(&format!("{} · {}", title.clock, title.count));
-                window.request_redraw();
-            }
-        });
-    });
+impl Face {
+    fn open() -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let size = LogicalSize::new(480, 120);
+        let attributes = Window::default_attributes().with_title("a clock").with_inner_size(size);
+        let window =
+            Winit::event_loop(|active| active.create_window(attributes)).ok_or("not in the loop")??;
+        Ok(Self { window, time: String::new(), line: String::new() })
+    }
+
+    fn set_time(&mut self, time: String) {
+        self.time = time;
+        self.draw();
+    }
+
+    fn set_line(&mut self, line: String) {
+        self.line = line;
+        self.draw();
+    }
+
+    fn draw(&self) {
+        self.window.set_title(&format!("{} · {}", self.time, self.line));
+        self.window.request_redraw();
+    }
 }
 
 /// Somebody who sends a line now and then.
@@ -108,7 +105,20 @@ async fn count(listener: TcpListener) -> std::io::Result<()> {
     Ok(())
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Tells the time: each tick is a call in the window's thread.
+async fn tell_time(face: Resident<Face>) {
+    let begun = Instant::now();
+    loop {
+        let seconds = begun.elapsed().as_secs();
+        let text = format!("{:02}:{:02}", seconds / 60, seconds % 60);
+        if face.call_mut(async move |face| face.set_time(text)).await.is_err() {
+            return; // the window has closed
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let args = Args::parse();
     let closed = AsyncEvent::new();
     let host = Winit::with_handler({
@@ -116,28 +126,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         move || App { closed: closed.clone() }
     });
     let lines = caller::run(host, Tokio::new(), async move |gui: Caller| {
+        // It exists already, in this thread, and stays here.
+        let face = gui.resident_local(Face::open()?).map_err(Refused::into_error)?;
+
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let server = gui.try_to_thread(async move || count(listener).await);
-
-        // A worker tells the time: each tick is a call in the window's thread.
         let clock = gui.to_thread({
-            let gui = gui.clone();
-            async move || {
-                let begun = Instant::now();
-                loop {
-                    let seconds = begun.elapsed().as_secs();
-                    let text = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-                    let set = gui.call_soon(async move || change(|title| title.clock = text));
-                    if set.await.is_err() {
-                        return; // the window has closed
-                    }
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-            }
+            let face = face.clone();
+            async move || tell_time(face).await
         });
 
-        // And a socket is awaited in the window's thread itself.
+        // A socket is awaited in the window's thread itself.
         let mut lines = BufReader::new(TcpStream::connect(address).await?).lines();
         let limit = args.seconds.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
         let over = async {
@@ -152,7 +152,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             tokio::select! {
                 line = lines.next_line() => {
                     let Some(line) = line? else { break };
-                    change(|title| title.count = line);
+                    // In its own thread, without a call.
+                    face.with_mut(|face| face.set_line(line))?;
                     heard += 1;
                 }
                 () = closed.wait() => break,
@@ -161,8 +162,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         clock.cancel("the window closes");
         server.cancel("the window closes");
-        WINDOW.take();
-        Ok::<_, std::io::Error>(heard)
+        // The window goes before the loop does.
+        face.close().await?;
+        Ok::<_, Box<dyn Error + Send + Sync>>(heard)
     })??;
     println!("{lines} lines heard, {} frames drawn", FRAMES.load(Ordering::Relaxed));
     Ok(())
