@@ -13,9 +13,9 @@ use std::{
     any::Any,
     cell::RefCell,
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     panic::resume_unwind,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     task::{Context as TaskContext, Poll},
@@ -105,6 +105,26 @@ pub trait Host: Any + fmt::Debug + Send + Sync {
     ///
     /// If the loop cannot be run, or failed.
     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError>;
+
+    /// Whether the program needs the loop even if nothing else does. It does from its start until its body first waits, when
+    /// this is called with false, and from the end of its body, when this is called with true, until it has ended. A loop
+    /// that ends by itself, when no window is open, say, has to know. It is called in the thread of the loop.
+    fn keep(&self, _keep: bool) {}
+}
+
+/// Runs the body of a program, and tells its host whether the loop is needed.
+pub(crate) async fn telling<F: Future>(host: Arc<dyn Host>, body: F) -> F::Output {
+    let (mut body, mut kept) = (pin!(body), true);
+    poll_fn(|cx| {
+        let polled = body.as_mut().poll(cx);
+        let keep = polled.is_ready();
+        if keep != kept {
+            guard::quietly(Place::Host, || host.keep(keep));
+            kept = keep;
+        }
+        polled
+    })
+    .await
 }
 
 thread_local! {

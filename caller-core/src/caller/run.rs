@@ -78,6 +78,8 @@ impl Caller {
         let (caller, inside) = (self.clone(), finish.clone());
         let ended = match &self.0.host {
             Some(host) => {
+                let tells = host.clone();
+                let body = async move |caller| host::telling(tells, body(caller)).await;
                 let program = |runtime| -> LocalFuture<'static, _> {
                     Box::pin(async move { caller.run_body(runtime, body, inside).await })
                 };

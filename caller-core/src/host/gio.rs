@@ -2,8 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    fmt,
-    future::poll_fn,
+    fmt, mem,
     rc::Rc,
     sync::{
         Arc,
@@ -46,9 +45,9 @@ use crate::{backend::LocalFuture, error::BoxError};
 ///
 /// When the program ends, the application quits. It ends before the program as GTK has it: when the last window is closed
 /// and nobody holds it, and by `quit`. [`run`](Self::run) takes that for an ordinary end; the program is dropped, and all
-/// calls of its callers are cancelled. From the first activation the host holds the application until the program has been
-/// polled once, so that it can open a window; a program that opens its window later, or has none, holds the application
-/// itself (`Application::hold`).
+/// calls of its callers are cancelled. From the first activation the host holds the application until the program first
+/// waits, so that it can open a window; a program that opens its window later, or has none, holds the application itself
+/// (`Application::hold`).
 ///
 /// Started again, a program with an application id finds that it runs already: the first instance is activated, and the
 /// second ends without its program.
@@ -85,12 +84,34 @@ impl fmt::Debug for Gio {
     }
 }
 
-/// The hold of the host, until the program has begun.
+/// The hold of the host on its application.
 enum Hold {
-    /// The application was not activated yet.
+    /// It is held once it is activated. Not before: a command line that does not activate it has an exit code, and that is
+    /// lost if the loop runs.
     Wanted,
     Held(#[expect(dead_code, reason = "held")] ApplicationHoldGuard),
-    Over,
+    /// It ends when nobody else holds it.
+    Free,
+}
+
+thread_local! {
+    /// The application whose loop runs in this thread, and the hold.
+    static RUNNING: RefCell<Option<(Application, Hold)>> = const { RefCell::new(None) };
+}
+
+/// Changes the hold. The former one is let go of outside of the borrow.
+fn set_hold(change: impl FnOnce(&Application, &Hold) -> Option<Hold>) {
+    let former = RUNNING.with_borrow_mut(|running| {
+        let (application, hold) = running.as_mut()?;
+        let next = change(application, hold)?;
+        Some(mem::replace(hold, next))
+    });
+    drop(former);
+}
+
+/// Somebody activated the application.
+fn activated(_application: &Application) {
+    set_hold(|application, hold| matches!(hold, Hold::Wanted).then(|| Hold::Held(application.hold())));
 }
 
 impl Host for Gio {
@@ -103,46 +124,37 @@ impl Host for Gio {
         // Its loop is that of the default context, whoever calls.
         let _ours = context.acquire()?;
         let application = (self.make)();
-        let (program, task) = (Cell::new(Some(program)), Rc::new(RefCell::new(None)));
-        let hold = Rc::new(Cell::new(Hold::Wanted));
+        let (program, task) = (Cell::new(Some(program)), Rc::new(Cell::new(None)));
         application.connect_startup({
-            let (task, hold) = (task.clone(), hold.clone());
+            let task = task.clone();
             move |application| {
-                let Some(mut program) = program.take() else { return };
-                let (ends, hold) = (application.clone(), hold.clone());
+                let Some(program) = program.take() else { return };
+                let ends = application.clone();
                 let whole = async move {
-                    poll_fn(|cx| {
-                        let polled = program.as_mut().poll(cx);
-                        hold.set(Hold::Over);
-                        polled
-                    })
-                    .await;
+                    program.await;
                     ends.quit();
                 };
-                let spawned = MainContext::default().spawn_local_with_priority(Priority::DEFAULT_IDLE, whole);
-                task.replace(Some(spawned));
+                task.set(Some(
+                    MainContext::default().spawn_local_with_priority(Priority::DEFAULT_IDLE, whole),
+                ));
             }
         });
-        // Not before: a command line that asks for neither has an exit code, and that is lost if the loop runs.
-        let holds = move |application: &Application| {
-            let now = match hold.replace(Hold::Over) {
-                Hold::Wanted => Hold::Held(application.hold()),
-                other => other,
-            };
-            hold.set(now);
-        };
-        let opens = holds.clone();
-        application.connect_activate(holds);
-        application.connect_open(move |application, _, _| opens(application));
+        application.connect_activate(activated);
+        application.connect_open(|application, _, _| activated(application));
+        RUNNING.set(Some((application.clone(), Hold::Wanted)));
         let code = match &self.arguments {
             Some(arguments) => application.run_with_args(arguments),
             None => application.run(),
         };
+        drop(RUNNING.take());
         self.code.store(code.get(), Ordering::Relaxed);
-        let task = task.take();
-        if let Some(task) = task {
+        if let Some(task) = task.take() {
             task.abort();
         }
         Ok(())
+    }
+
+    fn keep(&self, keep: bool) {
+        set_hold(|application, _| Some(if keep { Hold::Held(application.hold()) } else { Hold::Free }));
     }
 }
