@@ -84,7 +84,7 @@ impl Store {
 
     fn query(&self, sql: &str) -> rusqlite::Result<Vec<Map<String, Value>>> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
         let mut rows = statement.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {

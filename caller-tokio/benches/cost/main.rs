@@ -18,6 +18,7 @@ mod submitter;
 mod calls;
 mod growth;
 mod locks;
+mod owners;
 mod residents;
 mod together;
 mod without_results;
