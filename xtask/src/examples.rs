@@ -4,7 +4,7 @@ use crate::{
     outcome::{Outcome, Stop},
     probe,
     process::{self, Limit},
-    workspace::Workspace,
+    workspace::{Workspace, lacking},
 };
 use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
 
@@ -17,6 +17,7 @@ const EXAMPLES: &[Example] = &[
     Example { name: "lua_scripts", args: &[], window: false },
     Example { name: "soak", args: &["--minutes", "0.05"], window: false },
     Example { name: "axum_sqlite", args: &["--port", "0", "--seconds", "1"], window: false },
+    Example { name: "gtk_downloads", args: &["--files", "6", "--quit"], window: true },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 
@@ -44,7 +45,8 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
 
     // With the features of the tests, so that both share what they build.
     let mut build = workspace.cargo_with(&["build", "--workspace", "--examples"], &[]);
-    for program in &programs {
+    let is_built = |name: &str| !lacking().iter().any(|feature| name.starts_with(feature));
+    for program in programs.iter().filter(|program| is_built(program)) {
         build.args(["--bin", program]);
     }
     process::run(build, Limit::BUILD)?;
@@ -52,6 +54,10 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         println!("{name}: run by the step {step}");
     }
     for example in EXAMPLES.iter().filter(|example| present.contains(example.name)) {
+        if !is_built(example.name) {
+            println!("{}: skipped, the system lacks {}", example.name, lacking().join(" and "));
+            continue;
+        }
         // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
         let folder = if programs.contains(example.name) { "debug" } else { "debug/examples" };
         let program = workspace.target.join(folder).join(format!("{}{EXE_SUFFIX}", example.name));
@@ -62,6 +68,8 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
             }
             let mut command = Command::new("xvfb-run");
             command.arg("--auto-servernum").arg(program).env_remove("WAYLAND_DISPLAY");
+            // For GTK, on a display that can do little.
+            command.envs([("GDK_BACKEND", "x11"), ("GSK_RENDERER", "cairo"), ("GTK_A11Y", "none")]);
             command
         } else {
             Command::new(program)
