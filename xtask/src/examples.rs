@@ -45,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
 
     // With the features of the tests, so that both share what they build.
     let mut build = workspace.cargo_with(&["build", "--workspace", "--examples"], &[]);
+    // What needs GTK is named after it.
     let is_built = |name: &str| !lacking().iter().any(|feature| name.starts_with(feature));
     for program in programs.iter().filter(|program| is_built(program)) {
         build.args(["--bin", program]);
