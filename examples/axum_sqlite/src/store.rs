@@ -31,7 +31,7 @@ impl Store {
     ///
     /// Those of SQLite.
     pub fn open(file: Option<&Path>) -> rusqlite::Result<Self> {
-        let mut connection = match file {
+        let connection = match file {
             Some(file) => Connection::open(file)?,
             None => Connection::open_in_memory()?,
         };
