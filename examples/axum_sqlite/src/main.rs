@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::PathBuf, time::Duration};
 
-use axum_sqlite::{Store, router};
+use axum_sqlite::{StoreHandle, router};
 use caller::{AsyncEvent, Caller};
 use caller_tokio::Tokio;
 use clap::Parser;
@@ -30,11 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let service = Caller::current()?;
     // SQLite blocks, so the connection has a thread of its own, which ends with it.
-    let store = service
-        .resident_builder()
-        .own_thread("sqlite")
-        .try_build(async move || Store::open(args.database.as_deref()))
-        .await?;
+    let store = StoreHandle::open(service.resident_builder().own_thread("sqlite"), args.database).await?;
 
     let over = AsyncEvent::new();
     let end = over.clone();

@@ -12,10 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use caller::{Resident, Wait};
+use caller::Wait;
 use serde::Serialize;
 
-use crate::store::{Note, Store, is_interrupt};
+use crate::store::{Note, StoreHandle, is_interrupt};
 
 /// The routes:
 ///
@@ -23,7 +23,7 @@ use crate::store::{Note, Store, is_interrupt};
 /// - `POST /notes`: adds the body as a note, and gives its number; finished though the client leaves
 /// - `GET /count/{limit}`: counts so far in SQL, slowly
 /// - `GET /status`: what happened so far, without asking the database
-pub fn router(store: Resident<Store>) -> Router {
+pub fn router(store: StoreHandle) -> Router {
     Router::new()
         .route("/notes", get(notes).post(add))
         .route("/count/{limit}", get(count))
@@ -34,7 +34,7 @@ pub fn router(store: Resident<Store>) -> Router {
 /// The state of the service: `Send`, `Sync` and `Clone`, though the connection is not.
 #[derive(Clone)]
 struct Service {
-    store: Resident<Store>,
+    store: StoreHandle,
     status: Arc<Status>,
 }
 
@@ -51,20 +51,19 @@ struct Status {
 }
 
 async fn notes(State(service): State<Service>) -> Result<Json<Vec<Note>>, Failure> {
-    let notes = service.store.try_call(async |store| store.notes());
-    service.answer(notes.wait()).await.map(Json)
+    service.answer(service.store.notes().wait()).await.map(Json)
 }
 
 async fn add(State(service): State<Service>, text: String) -> Result<(StatusCode, Json<i64>), Failure> {
-    let id = service.store.try_call(async move |store| store.add(&text));
     // Dropping this wait does not cancel the call.
-    let id = service.answer(id.wait().protect()).await?;
+    let id = service.answer(service.store.add(text).wait().protect()).await?;
     Ok((StatusCode::CREATED, Json(id)))
 }
 
 async fn count(State(service): State<Service>, Path(limit): Path<i64>) -> Result<Json<i64>, Failure> {
     let status = service.status.clone();
-    let counted = service.store.try_call(async move |store| {
+    // More than a method does, in the same call.
+    let counted = service.store.resident().try_call(async move |store| {
         status.begun.fetch_add(1, Ordering::Relaxed);
         let counted = store.count(limit);
         if counted.as_ref().is_err_and(is_interrupt) {

@@ -1,6 +1,6 @@
 //! The database, in its thread.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use caller::{Caller, current_pending};
 use rusqlite::{Connection, ErrorCode};
@@ -18,19 +18,21 @@ pub struct Note {
     pub text: String,
 }
 
-/// Notes in a SQLite database.
+/// Notes in a SQLite database. Its connection stays in one thread; a [`StoreHandle`] goes everywhere, and has the same
+/// methods, each of which gives a pending.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
 }
 
+#[caller::resident]
 impl Store {
     /// Opens a file, or a database in memory.
     ///
     /// # Errors
     ///
     /// Those of SQLite.
-    pub fn open(file: Option<&Path>) -> rusqlite::Result<Self> {
+    pub fn open(file: Option<PathBuf>) -> rusqlite::Result<Self> {
         let connection = match file {
             Some(file) => Connection::open(file)?,
             None => Connection::open_in_memory()?,
@@ -58,7 +60,7 @@ impl Store {
     /// # Errors
     ///
     /// Those of SQLite.
-    pub fn add(&self, text: &str) -> rusqlite::Result<i64> {
+    pub fn add(&self, text: String) -> rusqlite::Result<i64> {
         self.connection.prepare_cached("INSERT INTO notes (text) VALUES (?1)")?.insert([text])
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use axum_sqlite::{Store, router};
+use axum_sqlite::{StoreHandle, router};
 use caller::Caller;
 use caller_tokio::Tokio;
 use serde_json::{Value, json};
@@ -24,12 +24,8 @@ impl Server {
     }
 
     async fn with(caller: &Caller) -> Self {
-        let store = caller
-            .resident_builder()
-            .own_thread("sqlite")
-            .try_build(async || Store::open(None))
-            .await
-            .unwrap();
+        let own = caller.resident_builder().own_thread("sqlite");
+        let store = StoreHandle::open(own, None).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(store)).await });
