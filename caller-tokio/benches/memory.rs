@@ -42,6 +42,7 @@ fn main() {
     allocations::<64>("allocations of a ready call, captures 64", &runtime, &mut rows);
     allocations::<256>("allocations of a ready call, captures 256", &runtime, &mut rows);
     allocations::<1024>("allocations of a ready call, captures 1024", &runtime, &mut rows);
+    residents(&runtime, &mut rows);
     table::show(&rows);
 }
 
@@ -91,6 +92,42 @@ fn allocations<const N: usize>(name: &'static str, runtime: &Runtime, rows: &mut
         [ours, theirs]
     });
     rows.push(Row { name, peer: "tokio-util spawn_pinned", ours, theirs, goal: GOAL, unit: "allocations" });
+}
+
+/// Calls of a resident, which wait for ever or end in their first poll.
+fn residents(runtime: &Runtime, rows: &mut Vec<Row>) {
+    let value = |caller: &Caller| caller.resident(async || 0_u64).wait_blocking().expect("it can be made");
+    let [ours, theirs] = in_turn(|caller, pinned| {
+        let value = value(caller);
+        let ours = held(
+            || value.call(async |_| Captured::<0, false>([]).await),
+            || caller.call_soon(async || ()).wait_blocking().expect("it runs"),
+        );
+        let theirs = held(
+            || pinned.spawn_pinned(|| Captured::<0, false>([])),
+            || runtime.block_on(pinned.spawn_pinned(|| async {})).expect("it runs"),
+        );
+        forget(value);
+        [ours, theirs]
+    });
+    let (name, peer) = ("bytes of an outstanding call of a resident", "tokio-util spawn_pinned");
+    rows.push(Row { name, peer, ours, theirs, goal: 1.0, unit: "bytes" });
+    let [ours, theirs] = in_turn(|caller, pinned| {
+        let value = value(caller);
+        let ours = made(
+            runtime,
+            || value.call(async |_| Captured::<0, true>([]).await),
+            async |call| call.await.unwrap(),
+        );
+        let theirs = made(
+            runtime,
+            || pinned.spawn_pinned(|| Captured::<0, true>([])),
+            async |call| call.await.unwrap(),
+        );
+        [ours, theirs]
+    });
+    let name = "allocations of a ready call of a resident";
+    rows.push(Row { name, peer, ours, theirs, goal: 0.25, unit: "allocations" });
 }
 
 /// The medians of several rounds, each with a caller and a pool of its own.

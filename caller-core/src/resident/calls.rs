@@ -3,6 +3,7 @@
 use std::{panic::Location, rc::Rc};
 
 use super::{
+    gate::Mode,
     handle::{Place, Resident},
     slot::{Slot, gone},
 };
@@ -263,7 +264,9 @@ impl<T: 'static> Resident<T> {
     where
         F: AsyncFnOnce(&T) -> R,
     {
-        self.slot()?.share(function).await
+        // It is here, and the handle keeps it.
+        self.slot()?;
+        self.place().share(function).await
     }
 
     /// Runs a function with the value, in its thread, alone.
@@ -271,7 +274,8 @@ impl<T: 'static> Resident<T> {
     where
         F: AsyncFnOnce(&mut T) -> R,
     {
-        self.slot()?.alone(function).await
+        self.slot()?;
+        self.place().alone(function).await
     }
 
     #[track_caller]
@@ -280,19 +284,38 @@ impl<T: 'static> Resident<T> {
     }
 }
 
+#[expect(clippy::await_holding_refcell_ref, reason = "the gate keeps out whoever would borrow it otherwise")]
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an `async fn` has room for its arguments twice, in every outstanding call"
+)]
 impl<T: 'static> Place<T> {
-    async fn share<F, R>(self, function: F) -> Result<R, Kind>
+    /// Runs a function with the value, together with others that share it.
+    fn share<F, R>(self, function: F) -> impl Future<Output = Result<R, Kind>>
     where
         F: AsyncFnOnce(&T) -> R,
     {
-        self.slot()?.share(function).await
+        async move {
+            let slot = self.slot()?;
+            let _inside = slot.enter(Mode::Shared).await?;
+            let value = slot.look()?;
+            let _noted = slot.noting();
+            Ok(function(&value).await)
+        }
     }
 
-    async fn alone<F, R>(self, function: F) -> Result<R, Kind>
+    /// Runs a function with the value, alone.
+    fn alone<F, R>(self, function: F) -> impl Future<Output = Result<R, Kind>>
     where
         F: AsyncFnOnce(&mut T) -> R,
     {
-        self.slot()?.alone(function).await
+        async move {
+            let slot = self.slot()?;
+            let _inside = slot.enter(Mode::Alone).await?;
+            let mut value = slot.look_alone()?;
+            let _noted = slot.noting();
+            Ok(function(&mut value).await)
+        }
     }
 
     /// Runs a function with the value itself, and gives up its place.

@@ -100,7 +100,7 @@ impl Gate {
     }
 
     /// Goes in, if nobody has to be waited for.
-    fn enter_now(&self, mode: Mode) -> Option<Inside<'_>> {
+    pub(super) fn enter_now(&self, mode: Mode) -> Option<Inside<'_>> {
         let mut state = self.state.borrow_mut();
         state.admits_at_once(mode).then(|| {
             let call = current_address();

@@ -56,38 +56,6 @@ impl<T: 'static> Slot<T> {
         }
     }
 
-    /// Runs a function with the value, together with others that share it.
-    #[expect(
-        clippy::await_holding_refcell_ref,
-        reason = "the gate keeps out whoever would borrow it otherwise"
-    )]
-    pub(super) async fn share<F, R>(&self, function: F) -> Result<R, Kind>
-    where
-        F: AsyncFnOnce(&T) -> R,
-    {
-        let _inside = self.enter(Mode::Shared).await?;
-        let value = self.value.borrow();
-        let value = Ref::filter_map(value, Option::as_ref).map_err(|_| gone())?;
-        let _noted = Noted(&self.panicked);
-        Ok(function(&value).await)
-    }
-
-    /// Runs a function with the value, alone.
-    #[expect(
-        clippy::await_holding_refcell_ref,
-        reason = "the gate keeps out whoever would borrow it otherwise"
-    )]
-    pub(super) async fn alone<F, R>(&self, function: F) -> Result<R, Kind>
-    where
-        F: AsyncFnOnce(&mut T) -> R,
-    {
-        let _inside = self.enter(Mode::Alone).await?;
-        let value = self.value.borrow_mut();
-        let mut value = RefMut::filter_map(value, Option::as_mut).map_err(|_| gone())?;
-        let _noted = Noted(&self.panicked);
-        Ok(function(&mut value).await)
-    }
-
     /// Closes it, when nobody reaches the value any more, and takes that out: none if a panic cost it, and it was not made
     /// anew yet.
     pub(super) async fn close(&self) -> Result<Option<T>, Kind> {
@@ -96,6 +64,11 @@ impl<T: 'static> Slot<T> {
             return Err(gone());
         }
         Ok(self.value.take())
+    }
+
+    /// Notes a panic, until the guard is dropped.
+    pub(super) fn noting(&self) -> Noted<'_> {
+        Noted(&self.panicked)
     }
 
     /// Looks at the value now.
@@ -111,7 +84,21 @@ impl<T: 'static> Slot<T> {
     }
 
     /// Waits for its turn. The value is there then, unless it is gone for good.
-    async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
+    pub(super) async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
+        // Mostly nobody has to be waited for. Then a call has no room for the rest.
+        match self.enter_now(mode) {
+            Some(inside) => Ok(inside),
+            None => Box::pin(self.enter_later(mode)).await,
+        }
+    }
+
+    fn enter_now(&self, mode: Mode) -> Option<Entered<'_, T>> {
+        let inside = Entered { inside: Some(self.gate.enter_now(mode)?), slot: self };
+        let is_right = !(mode == Mode::Shared && self.is_spoilt()) && self.is_to_be_made().is_none();
+        is_right.then_some(inside)
+    }
+
+    async fn enter_later(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
         loop {
             let inside = self.enter_as_it_is(mode).await?;
             if mode == Mode::Shared && self.is_spoilt() {
@@ -128,7 +115,7 @@ impl<T: 'static> Slot<T> {
             }
             // Only who is alone makes it.
             drop(inside);
-            drop(Box::pin(self.enter(Mode::Alone)).await?);
+            drop(Box::pin(self.enter_later(Mode::Alone)).await?);
         }
     }
 
@@ -163,7 +150,7 @@ pub(super) fn gone() -> Kind {
 }
 
 /// Inside the gate of a slot. The last to leave after a panic does what the policy says.
-struct Entered<'a, T: 'static> {
+pub(super) struct Entered<'a, T: 'static> {
     inside: Option<Inside<'a>>,
     slot: &'a Slot<T>,
 }
@@ -188,7 +175,7 @@ impl<T> Drop for Entered<'_, T> {
 }
 
 /// Notes that what it stands around panicked.
-struct Noted<'a>(&'a Cell<bool>);
+pub(super) struct Noted<'a>(&'a Cell<bool>);
 
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
