@@ -257,7 +257,7 @@ impl Frame {
     }
 
     fn current_of_item(&self) -> Context {
-        // Mostly there are values at most.
+        // The common case: nothing but values, which an item does not take along.
         if self.context.place().is_none() && !self.takes_locks() {
             return Context::new();
         }

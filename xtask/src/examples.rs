@@ -6,7 +6,11 @@ use crate::{
     process::{self, Limit},
     workspace::{Workspace, lacking},
 };
-use std::{collections::BTreeSet, env::consts::EXE_SUFFIX, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env::consts::EXE_SUFFIX,
+    process::Command,
+};
 
 /// Each example with its arguments. They run at the root of the workspace, without standard input.
 const EXAMPLES: &[Example] = &[
@@ -38,16 +42,17 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     // The programs of packages that are examples as a whole.
     let folder = workspace.root.join("examples");
     let whole = workspace.packages.iter().filter(|package| package.manifest.starts_with(&folder));
-    let programs: BTreeSet<&str> = whole.flat_map(|package| &package.programs).map(String::as_str).collect();
+    let programs: BTreeMap<&str, &[String]> =
+        whole.flat_map(|package| &package.programs).map(|(name, needs)| (&**name, &**needs)).collect();
     let examples = workspace.packages.iter().flat_map(|package| &package.examples).map(String::as_str);
-    let present = examples.chain(programs.iter().copied()).collect();
+    let present = examples.chain(programs.keys().copied()).collect();
     let mut wrong = mismatches(&known, &present);
 
     // With the features of the tests, so that both share what they build.
     let mut build = workspace.cargo_with(&["build", "--workspace", "--examples"], &[]);
-    // What needs GTK is named after it.
-    let is_built = |name: &str| !lacking().iter().any(|feature| name.starts_with(feature));
-    for program in programs.iter().filter(|program| is_built(program)) {
+    let is_lacking = |feature: &String| lacking().contains(&feature.as_str());
+    let is_built = |name: &str| !programs.get(name).is_some_and(|needs| needs.iter().any(is_lacking));
+    for program in programs.keys().filter(|program| is_built(program)) {
         build.args(["--bin", program]);
     }
     process::run(build, Limit::BUILD)?;
@@ -60,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
             continue;
         }
         // The program itself rather than `cargo run`, which unites features over fewer crates and builds them again.
-        let folder = if programs.contains(example.name) { "debug" } else { "debug/examples" };
+        let folder = if programs.contains_key(example.name) { "debug" } else { "debug/examples" };
         let program = workspace.target.join(folder).join(format!("{}{EXE_SUFFIX}", example.name));
         let mut command = if example.window {
             if !probe::has_display() {

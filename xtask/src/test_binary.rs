@@ -91,7 +91,7 @@ mod tests {
             manifest: "/w/core/Cargo.toml".into(),
             features: Default::default(),
             examples: Vec::new(),
-            programs: Vec::new(),
+            programs: Default::default(),
             roots: Vec::new(),
         };
         let workspace = Workspace { packages: vec![package], ..Workspace::default() };

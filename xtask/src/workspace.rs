@@ -28,7 +28,8 @@ pub(crate) struct Package {
     pub(crate) manifest: PathBuf,
     pub(crate) features: Features,
     pub(crate) examples: Vec<String>,
-    pub(crate) programs: Vec<String>,
+    /// Its programs, each with the features that it requires.
+    pub(crate) programs: BTreeMap<String, Vec<String>>,
     /// The root files of the library and the programs.
     pub(crate) roots: Vec<PathBuf>,
 }
@@ -136,7 +137,12 @@ impl Package {
             manifest: package["manifest_path"].as_str()?.into(),
             features: features.collect::<Option<_>>()?,
             examples: of_kind(&["example"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
-            programs: of_kind(&["bin"]).map(|target| text(&target["name"])).collect::<Option<_>>()?,
+            programs: of_kind(&["bin"])
+                .map(|target| {
+                    let required = target["required-features"].as_array().into_iter().flatten();
+                    Some((text(&target["name"])?, required.map(text).collect::<Option<_>>()?))
+                })
+                .collect::<Option<_>>()?,
             roots: of_kind(&["lib", "proc-macro", "bin"])
                 .map(|target| Some(target["src_path"].as_str()?.into()))
                 .collect::<Option<_>>()?,
@@ -190,7 +196,7 @@ mod tests {
             manifest: PathBuf::new(),
             features: features(entries),
             examples: Vec::new(),
-            programs: Vec::new(),
+            programs: BTreeMap::new(),
             roots: Vec::new(),
         };
         let packages = vec![
@@ -231,7 +237,7 @@ mod tests {
             manifest: "/w/core/Cargo.toml".into(),
             features: [("tracing".into(), vec!["dep:tracing".into()])].into(),
             examples: vec!["tour".into()],
-            programs: Vec::new(),
+            programs: BTreeMap::new(),
             roots: vec!["/w/core/src/lib.rs".into()],
         };
         assert_eq!(workspace.packages, [package]);

@@ -127,7 +127,7 @@ impl Caller {
 
     /// The caller that made it as a child, unless that one is gone.
     pub fn parent(&self) -> Option<Self> {
-        self.0.parent.as_ref()?.upgrade().map(Self)
+        self.0.owner().map(Self)
     }
 
     /// The callers that it made and that have not stopped: named ones, unnamed ones and workers.

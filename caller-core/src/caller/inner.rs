@@ -226,7 +226,7 @@ impl Inner {
         self.options.worker && self.parent.as_ref().is_some_and(is_parent)
     }
 
-    /// The caller whose worker or child it is, if that is still there.
+    /// Its parent, unless it has none or that is gone.
     pub(crate) fn owner(&self) -> Option<Arc<Self>> {
         self.parent.as_ref()?.upgrade()
     }

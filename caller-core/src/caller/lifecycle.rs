@@ -79,8 +79,7 @@ impl Inner {
 
     /// Has its parent hold it from now on.
     fn be_held(self: &Arc<Self>) {
-        let parent = self.parent.as_ref().and_then(Weak::upgrade);
-        let Some(parent) = parent else { return };
+        let Some(parent) = self.owner() else { return };
         let mut children = parent.lock_children();
         if let Some(child) = children.iter_mut().rev().find(|child| child.end.id == self.id) {
             child.held = Some(Caller(self.clone()));

@@ -264,7 +264,7 @@ impl<T: 'static> Resident<T> {
     where
         F: AsyncFnOnce(&T) -> R,
     {
-        // It is here, and the handle keeps it.
+        // Another thread, or a value that has ended, is an error. The handle keeps the value meanwhile.
         self.slot()?;
         self.place().share(function).await
     }

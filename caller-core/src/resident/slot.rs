@@ -85,7 +85,7 @@ impl<T: 'static> Slot<T> {
 
     /// Waits for its turn. The value is there then, unless it is gone for good.
     pub(super) async fn enter(&self, mode: Mode) -> Result<Entered<'_, T>, Kind> {
-        // Mostly nobody has to be waited for. Then a call has no room for the rest.
+        // Most calls need not wait, so the future that waits is in a box: an outstanding call has no room for it.
         match self.enter_now(mode) {
             Some(inside) => Ok(inside),
             None => Box::pin(self.enter_later(mode)).await,
@@ -102,7 +102,7 @@ impl<T: 'static> Slot<T> {
         loop {
             let inside = self.enter_as_it_is(mode).await?;
             if mode == Mode::Shared && self.is_spoilt() {
-                // Those who still share it are the last. Behind them it is dropped.
+                // The value is dropped when those who share it now have left.
                 drop(inside);
                 drop(self.enter_as_it_is(Mode::Alone).await?);
                 continue;
@@ -119,7 +119,7 @@ impl<T: 'static> Slot<T> {
         }
     }
 
-    /// A panic has cost the value, which others still share.
+    /// Whether the value is to be dropped, because a call panicked.
     fn is_spoilt(&self) -> bool {
         self.panicked.get() && !matches!(self.policy, Policy::Keep)
     }

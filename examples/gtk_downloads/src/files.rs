@@ -24,7 +24,7 @@ pub(crate) async fn serve() -> io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Sends one file: its number of pieces, and the pieces. The longer its name, the slower it comes.
+/// Sends one file: its number of pieces, and the pieces. The last letter of the name decides how fast.
 async fn send(mut stream: TcpStream) -> io::Result<()> {
     let length = stream.read_u32().await?;
     let mut name = vec![0; usize::try_from(length).unwrap_or(0).min(1024)];

@@ -10,7 +10,7 @@
 mod files;
 mod window;
 
-use std::{error::Error, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{error::Error, net::SocketAddr, process::ExitCode};
 
 use caller::{Caller, Gio, PoolSettings, Refused, Resident};
 use caller_tokio::Tokio;
@@ -50,8 +50,7 @@ fn application() -> Application {
 
 async fn program(gui: Caller, args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Widgets are not `Send`: they are a resident of the window's thread, which every thread can reach.
-    let window = Downloads::open(&Caller::current()?);
-    let window = gui.resident_local(window).map_err(Refused::into_error)?;
+    let window = gui.resident_local(Downloads::open()).map_err(Refused::into_error)?;
 
     let server = gui.child_builder().name("server").spawn()?;
     let address = server.try_call_soon(async || files::serve().await).await?;
@@ -72,8 +71,6 @@ async fn program(gui: Caller, args: Args) -> Result<(), Box<dyn Error + Send + S
         // Until the window is closed, which ends the application.
         std::future::pending::<()>().await;
     }
-    // One more look for whoever watches.
-    tokio::time::sleep(Duration::from_millis(100)).await;
     Ok(())
 }
 

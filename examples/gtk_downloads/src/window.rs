@@ -1,6 +1,6 @@
 //! The window: a text field, and a row for each file.
 
-use caller::{Caller, PendingHandle, Result, gio};
+use caller::{PendingHandle, Result, gio};
 use gtk4::{
     Align, Application, ApplicationWindow, Box as Row, Button, Entry, Label, Orientation, ProgressBar,
     ScrolledWindow, prelude::*,
@@ -22,7 +22,7 @@ struct File {
 
 impl Downloads {
     /// Opens the window, in the thread of the application.
-    pub(crate) fn open(gui: &Caller) -> Self {
+    pub(crate) fn open() -> Self {
         let application =
             gio::Application::default().and_then(|running| running.downcast::<Application>().ok());
         let list = Row::builder().orientation(Orientation::Vertical).spacing(6).build();
@@ -34,8 +34,7 @@ impl Downloads {
         let field = Entry::builder().placeholder_text("Type here: it never stutters").build();
         whole.append(&field);
         whole.append(&ScrolledWindow::builder().child(&list).vexpand(true).build());
-        let window =
-            ApplicationWindow::builder().title(format!("Downloads, by {:?}", gui.name())).child(&whole);
+        let window = ApplicationWindow::builder().title("Downloads").child(&whole);
         let window = window.default_width(520).default_height(440).build();
         window.set_application(application.as_ref());
         window.present();
