@@ -6,7 +6,7 @@
 //! almost nothing, in which everything runs that can.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -18,25 +18,14 @@ use std::{
 };
 
 use async_std::task;
-use caller::{Guest, LocalFuture, Runtime};
-use slab::Slab;
+use caller::{AdoptedCall, Guest, GuestTask, LocalFuture, Runtime};
 
 use crate::surrounding::Surrounding;
 
-pub(crate) struct AsyncStdGuest(Rc<Tasks>);
-
-/// The tasks of one guest that have not ended.
-#[derive(Default)]
-struct Tasks {
+pub(crate) struct AsyncStdGuest {
     host: Arc<Host>,
-    live: RefCell<Slab<Handle>>,
-}
-
-/// How a task is reached from outside.
-#[derive(Clone)]
-struct Handle {
-    state: Rc<State>,
-    signal: Arc<Signal>,
+    /// How many of its tasks have not ended.
+    live: Rc<Cell<usize>>,
 }
 
 /// How the host hears that a task wants to be polled.
@@ -86,7 +75,7 @@ impl Drop for Ticking {
 
 impl AsyncStdGuest {
     pub(crate) fn start() -> Rc<dyn Guest> {
-        Rc::new(Self(Rc::default()))
+        Rc::new(Self { host: Arc::default(), live: Rc::default() })
     }
 }
 
@@ -100,61 +89,37 @@ impl Guest for AsyncStdGuest {
     }
 
     fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
-        Box::pin(Adopted(self.0.spawn(call)))
+        let (task, adopted) = GuestTask::split(call);
+        self.host.woken.fetch_add(1, Ordering::SeqCst);
+        self.live.update(|live| live + 1);
+        let signal = Signal { host: self.host.clone(), state: AtomicU8::new(WOKEN), task: Mutex::default() };
+        drop(task::spawn_local(Task { task, signal: Arc::new(signal), live: self.live.clone() }));
+        self.host.wake();
+        Box::pin(Adopted(adopted))
     }
 
     fn drive(&self, cx: &mut Context<'_>) {
-        self.0.host.renew(cx.waker());
-        if self.0.host.woken.load(Ordering::SeqCst) == 0 {
+        self.host.renew(cx.waker());
+        if self.host.woken.load(Ordering::SeqCst) == 0 {
             return;
         }
         tick();
-        if self.0.host.woken.load(Ordering::SeqCst) > 0 {
+        if self.host.woken.load(Ordering::SeqCst) > 0 {
             // There was more than one tick runs, or it was woken meanwhile.
             cx.waker().wake_by_ref();
         }
     }
 }
 
-impl Tasks {
-    /// Makes a task of async-std's that tells the host whenever it is woken.
-    fn spawn(self: &Rc<Self>, call: LocalFuture<'static>) -> Handle {
-        let state = Rc::new(State { call: RefCell::new(Some(call)), ..State::default() });
-        self.host.woken.fetch_add(1, Ordering::SeqCst);
-        let signal = Arc::new(Signal {
-            host: self.host.clone(),
-            state: AtomicU8::new(WOKEN),
-            inner: Mutex::default(),
-        });
-        let handle = Handle { state, signal };
-        let key = self.live.borrow_mut().insert(handle.clone());
-        drop(task::spawn_local(Task { handle: handle.clone(), tasks: self.clone(), key }));
-        self.host.wake();
-        handle
-    }
-}
-
 impl Drop for AsyncStdGuest {
     /// async-std drops what is left of its tasks when the thread ends, among destructors of thread-local values: none may
-    /// be left.
+    /// be left. All were given up, and so were woken.
     fn drop(&mut self) {
-        let left: Vec<Handle> = self.0.live.borrow().iter().map(|(_, handle)| handle.clone()).collect();
-        left.into_iter().for_each(|handle| handle.give_up());
-        while !self.0.live.borrow().is_empty() && !TICKING.get() {
+        let is_woken = || self.host.woken.load(Ordering::SeqCst) > 0;
+        while self.live.get() > 0 && is_woken() && !TICKING.get() {
             tick();
         }
     }
-}
-
-/// What a call shares with its task.
-#[derive(Default)]
-struct State {
-    /// None once it has ended.
-    call: RefCell<Option<LocalFuture<'static>>>,
-    /// Nobody wants it any more.
-    given_up: Cell<bool>,
-    /// Whoever waits for its end.
-    waker: RefCell<Option<Waker>>,
 }
 
 /// Wakes a task, and its host.
@@ -162,7 +127,8 @@ struct Signal {
     host: Arc<Host>,
     /// [`IDLE`], [`WOKEN`] or [`ENDED`].
     state: AtomicU8,
-    inner: Mutex<Option<Waker>>,
+    /// The waker of async-std's.
+    task: Mutex<Option<Waker>>,
 }
 
 /// The task waits.
@@ -185,8 +151,8 @@ impl Wake for Signal {
             Err(ENDED) => return,
             Err(_) => {}
         }
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        inner.into_iter().for_each(Waker::wake);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        task.into_iter().for_each(Waker::wake);
         self.host.wake();
     }
 }
@@ -201,76 +167,52 @@ impl Signal {
 
 /// A task of async-std's, for one call.
 struct Task {
-    handle: Handle,
-    tasks: Rc<Tasks>,
-    key: usize,
-}
-
-impl Handle {
-    /// Has the task drop its call, in its own next poll.
-    fn give_up(&self) {
-        if self.state.call.borrow().is_some() {
-            self.state.given_up.set(true);
-            self.signal.wake_by_ref();
-        }
-    }
+    task: GuestTask,
+    signal: Arc<Signal>,
+    live: Rc<Cell<usize>>,
 }
 
 impl Future for Task {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Handle { state, signal } = &self.handle;
-        let inner = cx.waker().clone();
-        let old = signal.inner.lock().unwrap_or_else(PoisonError::into_inner).replace(inner);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let signal = &self.signal;
+        let own = cx.waker().clone();
+        let old = signal.task.lock().unwrap_or_else(PoisonError::into_inner).replace(own);
         drop(old);
         signal.set(IDLE);
-        // Taken out, so that nobody finds it borrowed.
-        let Some(mut call) = state.call.take() else { return Poll::Ready(()) };
-        if !state.given_up.get() {
-            let waker = Waker::from(signal.clone());
-            if call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-                state.call.replace(Some(call));
-                return Poll::Pending;
-            }
-        }
-        drop(call);
-        let waker = state.waker.take();
-        waker.into_iter().for_each(Waker::wake);
-        Poll::Ready(())
+        let waker = Waker::from(signal.clone());
+        Pin::new(&mut self.task).poll(&mut Context::from_waker(&waker))
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.handle.signal.set(ENDED);
-        drop(self.tasks.live.borrow_mut().try_remove(self.key));
+        self.signal.set(ENDED);
+        self.live.update(|live| live - 1);
     }
 }
 
-/// Ends when the task of a call has ended. Dropping it has the task drop the call.
-struct Adopted(Handle);
+/// What a caller polls. Dropping it has the task drop the call, so that destructors find the values of the task.
+struct Adopted(AdoptedCall);
 
 impl Future for Adopted {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let state = &self.0.state;
-        let waker = cx.waker().clone();
-        let old = state.waker.replace(Some(waker));
-        drop(old);
-        if state.call.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 
 impl Drop for Adopted {
     fn drop(&mut self) {
-        if self.0.state.call.borrow().is_some() {
-            self.0.give_up();
-            // Each tick runs some of what can run, in order. Inside of one, that goes on with it when we return.
-            while self.0.state.call.borrow().is_some() && !TICKING.get() {
-                tick();
-            }
+        if self.0.is_ended() {
+            return;
+        }
+        self.0.give_up();
+        // Each tick runs some of what can run, in order. Inside of one, that goes on with it when we return.
+        while !self.0.is_ended() && !TICKING.get() {
+            tick();
         }
     }
 }

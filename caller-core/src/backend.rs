@@ -71,8 +71,8 @@ pub trait Guest {
     fn enter(&self, function: &mut dyn FnMut());
 
     /// Takes in the future of a call, inside `enter`, and gives one that ends when it has. Dropping that one drops the
-    /// call's, in this thread. A guest in which a task has an identity makes it one of its tasks; for others it is the
-    /// call's own.
+    /// call's, in this thread. A guest in which a task has an identity or a budget makes it one of its tasks, by
+    /// [`GuestTask`](crate::GuestTask); for others it is the call's own.
     fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
         call
     }

@@ -170,6 +170,7 @@ mod queue;
 mod context;
 
 mod backend;
+mod guest_task;
 mod root;
 
 mod host;
@@ -232,6 +233,7 @@ pub use self::{
     error::{BoxError, Error, Result},
     fn_queue::{CallWhenRoom, Queue, QueueHandle},
     group::{GroupBuilder, GroupMode, PendingGroup},
+    guest_task::{AdoptedCall, GuestTask},
     host::{Host, current_host, host_named},
     pending::{
         CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,

@@ -4,18 +4,17 @@
 //! it has a budget as tokio's tasks have, and lets go when that is used up.
 
 use std::{
-    cell::{Cell, RefCell},
     future::{Future, pending},
     io,
-    pin::{Pin, pin},
+    pin::pin,
     rc::Rc,
     sync::mpsc::{self, Receiver},
-    task::{Context, Poll, Waker},
+    task::Context,
     thread,
     time::Duration,
 };
 
-use caller::{AsyncEvent, Guest, LocalFuture, Runtime as CallerRuntime};
+use caller::{AsyncEvent, Guest, GuestTask, LocalFuture, Runtime as CallerRuntime};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::LocalSet,
@@ -78,11 +77,11 @@ impl Guest for TokioGuest {
     }
 
     fn adopt(&self, call: LocalFuture<'static>) -> LocalFuture<'static> {
-        let state = Rc::new(State { call: RefCell::new(Some(call)), ..State::default() });
+        let (task, adopted) = GuestTask::split(call);
         if let Some(local) = &self.local {
-            drop(local.spawn_local(Task(state.clone())));
+            drop(local.spawn_local(task));
         }
-        Box::pin(Adopted(state))
+        Box::pin(adopted)
     }
 
     fn drive(&self, cx: &mut Context<'_>) {
@@ -102,94 +101,5 @@ impl Drop for TokioGuest {
         }
         self.end.set();
         let _ended_or_left_behind = self.ended.recv_timeout(PATIENCE);
-    }
-}
-
-/// What a call shares with its task.
-#[derive(Default)]
-struct State {
-    /// None while it is polled, and when it has ended.
-    call: RefCell<Option<LocalFuture<'static>>>,
-    /// Whether it has ended.
-    ended: Cell<bool>,
-    /// Nobody wants it any more, said while it was being polled.
-    given_up: Cell<bool>,
-    /// The task's own.
-    task: RefCell<Option<Waker>>,
-    /// Whoever waits for its end.
-    waiter: RefCell<Option<Waker>>,
-}
-
-impl State {
-    fn end(&self) {
-        self.ended.set(true);
-        let waker = self.waiter.take();
-        waker.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// A local task of tokio's, for one call.
-struct Task(Rc<State>);
-
-impl Future for Task {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let state = &*self.0;
-        let old = state.task.replace(Some(cx.waker().clone()));
-        drop(old);
-        // Taken out, so that nobody finds it borrowed.
-        let call = state.call.borrow_mut().take();
-        let Some(mut call) = call else { return Poll::Ready(()) };
-        if call.as_mut().poll(cx).is_pending() && !state.given_up.get() {
-            state.call.replace(Some(call));
-            return Poll::Pending;
-        }
-        drop(call);
-        state.end();
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        // The guest ends under it, or the call panicked.
-        let call = self.0.call.borrow_mut().take();
-        drop(call);
-        if !self.0.ended.get() {
-            self.0.end();
-        }
-    }
-}
-
-/// Ends when the task of a call has ended. Dropping it drops the call.
-struct Adopted(Rc<State>);
-
-impl Future for Adopted {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.ended.get() {
-            return Poll::Ready(());
-        }
-        let old = self.0.waiter.replace(Some(cx.waker().clone()));
-        drop(old);
-        Poll::Pending
-    }
-}
-
-impl Drop for Adopted {
-    fn drop(&mut self) {
-        if self.0.ended.get() {
-            return;
-        }
-        let call = self.0.call.borrow_mut().take();
-        match call {
-            Some(call) => drop(call),
-            None => self.0.given_up.set(true),
-        }
-        // The task has nothing left to do.
-        let waker = self.0.task.borrow_mut().take();
-        waker.into_iter().for_each(Waker::wake);
     }
 }
