@@ -1,8 +1,8 @@
 //! The async-std backend of [`caller-core`](https://docs.rs/caller-core).
 //!
 //! **async-std is discontinued** ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052)), and its makers
-//! advise smol instead. This crate is for programs that have it all the same. New ones are better served by
-//! `caller-tokio`; nothing else depends on this crate.
+//! advise smol instead, whose backend is `caller-smol`. This crate is for programs that have async-std all the same; nothing
+//! else depends on it.
 //!
 //! A caller with this backend is driven by async-std in its thread. Inside its calls async-std's own world works: timers,
 //! sockets, files, [`task::spawn`] and [`task::spawn_blocking`].
@@ -47,16 +47,10 @@ mod surrounding;
 
 mod guest;
 
-use std::{
-    any::Any,
-    io,
-    rc::Rc,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::{any::Any, io, rc::Rc};
 
 use async_std::task;
-use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime};
+use caller::{Backend, Error, Guest, LocalFuture, Result, Runtime, check_threads};
 
 use crate::surrounding::Surrounding;
 
@@ -91,6 +85,7 @@ impl Backend for AsyncStd {
     }
 
     fn run(&self, root: LocalFuture<'_>) -> io::Result<()> {
+        // Without one, async-std panics in a destructor as well, which ends the process.
         check_threads()?;
         task::block_on(root);
         Ok(())
@@ -118,16 +113,4 @@ impl Backend for AsyncStd {
     fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }
-}
-
-/// Before async-std is used for the first time: whether there is a thread to be had. async-std starts threads of its own
-/// then, panics without, and does so again in a destructor, which ends the process.
-fn check_threads() -> io::Result<()> {
-    static FOUND: AtomicBool = AtomicBool::new(false);
-    // A plain flag: nothing else is published through it.
-    if !FOUND.load(Ordering::Relaxed) {
-        let _ended = thread::Builder::new().name("async-std/probe".to_owned()).spawn(|| ())?.join();
-        FOUND.store(true, Ordering::Relaxed);
-    }
-    Ok(())
 }

@@ -1,6 +1,17 @@
 //! What a runtime has to supply. Everything that decides is in this crate.
 
-use std::{any::Any, fmt, future::Future, io, pin::Pin, rc::Rc, sync::Arc, task::Context, time::Instant};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    task::Context,
+    thread,
+    time::Instant,
+};
 
 use crate::{
     error::Result,
@@ -36,6 +47,12 @@ pub trait Backend: Any + fmt::Debug + Send + Sync {
     /// [`is_no_caller`](crate::Error::is_no_caller) if there is none of this kind, with a text that says what to
     /// do; make it with [`Error::no_runtime`](crate::Error::no_runtime).
     fn runtime(&self) -> Result<Rc<dyn Runtime>>;
+
+    /// Whether a runtime of this kind drives this thread: it would stand still if another were run here. That is so where
+    /// there is one to be had, unless the parts of the kind work anywhere.
+    fn drives_here(&self) -> bool {
+        self.runtime().is_ok()
+    }
 
     /// Whether it can be the guest of another runtime, in a thread that the other drives; see [`guest`](Self::guest).
     fn can_be_guest(&self) -> bool {
@@ -106,4 +123,19 @@ pub trait Runtime {
     fn other_tasks(&self) -> Option<usize> {
         None
     }
+}
+
+/// Whether the system gives this process a thread: for a backend whose runtime starts threads of its own when it is first
+/// used, and panics without them. Only the first success is found out; later ones are remembered.
+///
+/// # Errors
+///
+/// If it gives none.
+pub fn check_threads() -> io::Result<()> {
+    static FOUND: OnceLock<()> = OnceLock::new();
+    if FOUND.get().is_none() {
+        let _ended = thread::Builder::new().name("caller-probe".to_owned()).spawn(|| ())?.join();
+        let _first = FOUND.set(());
+    }
+    Ok(())
 }

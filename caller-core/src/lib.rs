@@ -225,7 +225,7 @@ pub use self::host::Glib;
 #[cfg(feature = "winit")]
 pub use self::host::Winit;
 pub use self::{
-    backend::{Backend, Guest, LocalFuture, Runtime},
+    backend::{Backend, Guest, LocalFuture, Runtime, check_threads},
     call::Unattended,
     caller::{Builder, Caller, CallerState, PoolSettings, callers_table, run},
     caller_id::CallerId,

@@ -6,10 +6,14 @@
 pub mod conformance;
 mod fixture;
 pub mod harness;
+#[cfg(target_os = "linux")]
+mod idle;
 mod manual;
 pub mod probe;
 mod process;
 
+#[cfg(target_os = "linux")]
+pub use self::idle::assert_idle;
 pub use self::{
     fixture::{Fixture, Running},
     manual::Manual,

@@ -13,7 +13,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-const PACKAGES: &[&str] = &["caller-core", "caller-tokio", "caller-async-std"];
+const PACKAGES: &[&str] = &["caller-core", "caller-tokio", "caller-async-std", "caller-smol"];
 
 /// Parts of the names of tests, in any program, that do the same a hundred thousand times, or have limits that they exceed
 /// when they are slow.
@@ -49,6 +49,8 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut::new("caller-async-std", "it", "async_std_in_tokio::", "the suite runs on both backends already"),
     LeftOut::new("caller-async-std", "it", "tokio_in_async_std::", "the suite runs on both backends already"),
     LeftOut::new("caller-async-std", "winit", "", "they open windows, in processes of their own"),
+    LeftOut::new("caller-smol", "it", "conformance::", "the suite runs on three backends already"),
+    LeftOut::new("caller-smol", "it", "::i7_", "they measure CPU time"),
 ];
 
 /// Tests of one binary.

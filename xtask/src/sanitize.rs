@@ -29,8 +29,16 @@ pub(crate) struct Args {
     rest: Vec<String>,
 }
 
-const PACKAGES: [&str; 6] =
-    ["--package", "caller-core", "--package", "caller-tokio", "--package", "caller-async-std"];
+const PACKAGES: [&str; 8] = [
+    "--package",
+    "caller-core",
+    "--package",
+    "caller-tokio",
+    "--package",
+    "caller-async-std",
+    "--package",
+    "caller-smol",
+];
 
 /// Parts of the names of tests that are left out, and why.
 const LEFT_OUT: [(&str, &str); 2] =

@@ -13,7 +13,7 @@ use std::time::Duration;
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
 const PACKAGES: &[&str] =
-    &["caller-core", "caller-macros", "caller-tokio", "caller-async-std", "caller-kernel"];
+    &["caller-core", "caller-macros", "caller-tokio", "caller-smol", "caller-async-std", "caller-kernel"];
 
 /// With std and all dependencies.
 const LIMIT: Limit = Limit::of(Duration::from_mins(20));

@@ -1,16 +1,11 @@
 //! I7: who is idle uses no CPU; over two seconds, under 5 ms of it and a handful of context switches.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use async_std::task;
 use caller::{
     Builder, Caller,
-    testing::{Process, Running},
+    testing::{Process, Running, assert_idle},
 };
 use caller_async_std::AsyncStd;
 use caller_tokio::Tokio;
@@ -19,50 +14,6 @@ use crate::loops::{ON_ASYNC_STD, ON_TOKIO};
 
 fn caller(builder: Builder) -> Running {
     Running(builder.spawn().unwrap())
-}
-
-/// The threads with these names. One that is just being born has its parent's.
-fn threads(names: &[&str]) -> Vec<PathBuf> {
-    let all = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
-    let name = |task: &PathBuf| fs::read_to_string(task.join("comm")).unwrap_or_default();
-    let found: Vec<_> = all.filter(|task| names.contains(&name(task).trim())).collect();
-    for wanted in names {
-        assert!(found.iter().any(|task| name(task).trim() == *wanted), "no thread is named {wanted}");
-    }
-    found
-}
-
-/// What a thread has used since it began: nanoseconds, and how often it slept.
-fn used(task: &Path) -> (u64, u64) {
-    let times = fs::read_to_string(task.join("schedstat")).unwrap();
-    let status = fs::read_to_string(task.join("status")).unwrap();
-    let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-    (times.split_whitespace().next().unwrap().parse().unwrap(), switches.unwrap().trim().parse().unwrap())
-}
-
-/// True if the thread waits for something.
-fn sleeps(task: &Path) -> bool {
-    fs::read_to_string(task.join("stat")).unwrap().contains(") S ")
-}
-
-fn assert_idle(names: &[&str]) {
-    let threads = threads(names);
-    // What follows the last call is over when the threads sleep.
-    let until = Instant::now() + Duration::from_secs(10);
-    while !threads.iter().all(|thread| sleeps(thread)) && Instant::now() < until {
-        thread::yield_now();
-    }
-    let before: Vec<_> = threads.iter().map(|thread| used(thread)).collect();
-    // The time is what is measured.
-    thread::sleep(Duration::from_secs(2));
-    let after = threads.iter().map(|thread| used(thread));
-    let (mut time, mut switches) = (0, 0);
-    for (before, after) in before.iter().zip(after) {
-        time += after.0 - before.0;
-        switches += after.1 - before.1;
-    }
-    let time = Duration::from_nanos(time);
-    assert!(time < Duration::from_millis(5) && switches < 10, "{time:?}, {switches} switches");
 }
 
 /// Something was done in each runtime, something waits in each for ever, and a timer is far away.

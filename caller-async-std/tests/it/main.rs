@@ -5,6 +5,7 @@ mod ends;
 mod fairness;
 mod guests;
 mod hosts;
+#[cfg(target_os = "linux")]
 mod idle;
 mod loops;
 mod own_world;

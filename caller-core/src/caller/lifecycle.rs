@@ -109,6 +109,11 @@ impl Inner {
             .unwrap_or_else(|panic| Err(self.not_started(io::Error::other(panicked(&panic)))))
     }
 
+    /// Whether a runtime of its backend's drives this thread.
+    pub(super) fn is_in_runtime(&self) -> bool {
+        guard::run(|| self.backend.drives_here()).unwrap_or(false)
+    }
+
     /// Begins to run in this thread, inside a runtime that the caller shares with others.
     pub(super) fn settle(self: &Arc<Self>, runtime: Rc<dyn Runtime>) -> Result<Settled> {
         let finish = self.take_thread()?;

@@ -68,7 +68,7 @@ impl Builder {
 impl Caller {
     fn run<R: 'static>(&self, body: impl AsyncFnOnce(Self) -> R + 'static) -> Result<R> {
         let backend = &self.0.backend;
-        if here().is_none() && self.0.runtime().is_ok() {
+        if here().is_none() && self.0.is_in_runtime() {
             return Err(Error::new(Kind::RuntimeRuns(backend.name().to_owned())));
         }
         if let Some(host) = &self.0.host {

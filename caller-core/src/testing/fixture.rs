@@ -35,6 +35,11 @@ pub trait Fixture: Sized {
     /// Lets time go by: a backend with real time blocks for as long, one with virtual time moves its clock.
     fn elapse(&self, time: Duration);
 
+    /// Whether [`Caller::scope`] needs no runtime around it, since what it needs works anywhere.
+    fn scopes_anywhere() -> bool {
+        false
+    }
+
     /// Starts a caller implicitly in the runtime that surrounds this code, where the backend offers that.
     fn start_implicitly(&self) -> Option<Result<Caller>>;
 

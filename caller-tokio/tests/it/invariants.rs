@@ -311,27 +311,10 @@ fn i6_everything_can_be_dropped_anywhere() {
 #[cfg(target_os = "linux")]
 #[test]
 fn i7_an_idle_caller_uses_no_cpu() {
-    let caller = caller();
+    let caller = Caller::builder().name("i7-idle").backend(Tokio::new()).spawn().unwrap();
     let never = caller.call_soon(async || std::future::pending::<()>().await);
-    let thread = caller.call_soon(async || nix::unistd::gettid().as_raw()).wait_blocking().unwrap();
-    let task = format!("/proc/self/task/{thread}");
-    // Nanoseconds on a core, and how often it was put on one.
-    let used = || {
-        let text = fs::read_to_string(format!("{task}/schedstat")).unwrap();
-        let numbers: Vec<u64> = text.split_whitespace().map(|number| number.parse().unwrap()).collect();
-        (numbers[0], numbers[2])
-    };
-    // The watch after the last call is over when the thread sleeps.
-    let until = Instant::now() + Duration::from_secs(10);
-    while !fs::read_to_string(format!("{task}/stat")).unwrap().contains(") S ") && Instant::now() < until {
-        thread::yield_now();
-    }
-    let before = used();
-    // Two seconds of nothing are what is measured here.
-    thread::sleep(Duration::from_secs(2));
-    let after = used();
-    assert!(after.0 - before.0 < 5_000_000, "{} ns of a core", after.0 - before.0);
-    assert!(after.1 - before.1 < 10, "woken {} times", after.1 - before.1);
+    caller.call_soon(async || ()).wait_blocking().unwrap();
+    caller::testing::assert_idle(&["i7-idle"]);
     drop(never);
     caller.stop();
 }

@@ -462,6 +462,10 @@ impl<B: Backend> Backend for Wrapped<B> {
         Ok(if self.broken.runtime { Rc::new(BrokenRuntime(inner)) } else { inner })
     }
 
+    fn drives_here(&self) -> bool {
+        self.inner.drives_here()
+    }
+
     fn guest(&self) -> io::Result<Rc<dyn Guest>> {
         self.inner.guest()
     }

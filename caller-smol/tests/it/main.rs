@@ -1,0 +1,10 @@
+//! smol as a backend.
+
+mod conformance;
+mod guests;
+#[cfg(target_os = "linux")]
+mod idle;
+mod loops;
+mod own_world;
+#[cfg(target_os = "linux")]
+mod threads;
