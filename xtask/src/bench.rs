@@ -64,10 +64,10 @@ fn kernel(workspace: &Workspace, file: &Path, args: &Args) -> Result<Vec<Command
     Ok(vec![build, script])
 }
 
-/// A package, and its bench. Each adds its rows to the file. The rows of async-std stay in its package, and bytes and
+/// A package, and its bench. Each adds its rows to the file. Those of guests stand where all three backends are known, and bytes and
 /// allocations are counted in a process without times.
 const BENCHES: [(&str, &str); 3] =
-    [("caller-tokio", "memory"), ("caller-tokio", "cost"), ("caller-async-std", "guests")];
+    [("caller-tokio", "memory"), ("caller-tokio", "cost"), ("caller-smol", "guests")];
 
 fn command(workspace: &Workspace, (package, bench): (&str, &str), Args { quick, rest }: &Args) -> Command {
     let mut command = workspace.cargo(&["bench", "--package", package, "--bench", bench, "--"]);
