@@ -1,7 +1,8 @@
-//! For whoever writes a backend: a backend with virtual time, and the suite that every backend passes.
-//!
-//! A backend's tests implement [`Fixture`] for a type of their own and stamp the suite with
-//! [`conformance!`](crate::conformance).
+#![doc = include_str!("../docs/writing_a_backend.md")]
+//! ```
+#![doc = include_str!("../examples/toy_backend.rs")]
+//! ```
+#![doc = include_str!("../docs/testing_a_backend.md")]
 
 pub mod conformance;
 mod fixture;

@@ -14,6 +14,7 @@ use std::{
 
 /// Each example with its arguments. They run at the root of the workspace, without standard input.
 const EXAMPLES: &[Example] = &[
+    Example { name: "toy_backend", args: &[], window: false },
     Example { name: "tour", args: &[], window: false },
     Example { name: "checksums", args: &["caller-core/src"], window: false },
     Example { name: "lives", args: &[], window: false },
