@@ -2,8 +2,8 @@
 //! in the window's own thread, while it is drawn.
 //!
 //! ```sh
-//! cargo run -p caller-tokio --example winit_clock --features caller-core/winit
-//! cargo run -p caller-tokio --example winit_clock --features caller-core/winit -- --seconds 3
+//! cargo run --package winit_clock
+//! cargo run --package winit_clock -- --seconds 3
 //! ```
 //!
 //! It ends when the window is closed, or after so many seconds. The loop of the window owns the main thread; tokio is its
