@@ -1,38 +1,43 @@
-//! A window whose title is a clock: the time comes from a worker, the number behind it from a TCP stream, and both are set
-//! in the window's own thread, while it is drawn.
+//! A clock in a window of winit, with a tide around it.
 //!
 //! ```sh
 //! cargo run --package winit_clock
 //! cargo run --package winit_clock -- --seconds 3
 //! ```
 //!
-//! It ends when the window is closed, or after so many seconds. The loop of the window owns the main thread; tokio is its
-//! guest there. The window is a resident of that thread: the worker reaches it by calls, the thread itself without waiting.
+//! The loop of the window owns the main thread; tokio is its guest there. A worker tells the time, a TCP stream tells the
+//! tide, and both are drawn by a resident of the window's thread. The program ends when the window is closed, or after so
+//! many seconds.
+
+mod dial;
+
+mod face;
 
 use std::{
     error::Error,
-    sync::atomic::{AtomicUsize, Ordering},
+    future, io,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use caller::{
     AsyncEvent, Caller, Refused, Resident, Winit,
     winit::{
-        application::ApplicationHandler,
-        dpi::LogicalSize,
-        event::WindowEvent,
-        event_loop::ActiveEventLoop,
-        window::{Window, WindowId},
+        application::ApplicationHandler, event::WindowEvent, event_loop::ActiveEventLoop, window::WindowId,
     },
 };
 use caller_tokio::Tokio;
 use clap::Parser;
+use jiff::Zoned;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    time::sleep,
 };
 
-/// A window whose title is a clock.
+use self::face::Face;
+
+/// A clock in a window
 #[derive(Parser)]
 struct Args {
     /// End after so many seconds
@@ -40,132 +45,103 @@ struct Args {
     seconds: Option<u64>,
 }
 
-static FRAMES: AtomicUsize = AtomicUsize::new(0);
+/// The window, as the handler of its events reaches it. It is empty until the program has opened the window.
+type Window = Arc<OnceLock<Resident<Face>>>;
 
-/// The window's events.
+/// The events of the window.
 struct App {
+    window: Window,
     closed: AsyncEvent,
 }
 
 impl ApplicationHandler for App {
-    // The program makes the window.
+    // The program opens the window.
     fn resumed(&mut self, _active: &ActiveEventLoop) {}
 
     fn window_event(&mut self, _active: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
         match event {
-            // Not `exit`: what runs in the loop ends it.
+            // Not `exit`: the program ends the loop.
             WindowEvent::CloseRequested => self.closed.set(),
             WindowEvent::RedrawRequested => {
-                FRAMES.fetch_add(1, Ordering::Relaxed);
+                // The handler runs in the thread of the resident, so it needs no call. A closed face is not drawn.
+                let drawn = self.window.get().map(|face| face.try_with_mut(Face::draw));
+                if let Some(Err(error)) = drawn
+                    && error.is_failed()
+                {
+                    eprintln!("winit_clock: {error}");
+                }
             }
             _ => {}
         }
     }
 }
 
-/// The window, with what its title is made of. It belongs to the thread of the loop, so it needs no lock.
-struct Face {
-    window: Window,
-    time: String,
-    line: String,
-}
-
-impl Face {
-    fn open() -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let size = LogicalSize::new(480, 120);
-        let attributes = Window::default_attributes().with_title("a clock").with_inner_size(size);
-        let window =
-            Winit::event_loop(|active| active.create_window(attributes)).ok_or("not in the loop")??;
-        Ok(Self { window, time: String::new(), line: String::new() })
-    }
-
-    fn set_time(&mut self, time: String) {
-        self.time = time;
-        self.draw();
-    }
-
-    fn set_line(&mut self, line: String) {
-        self.line = line;
-        self.draw();
-    }
-
-    fn draw(&self) {
-        self.window.set_title(&format!("{} · {}", self.time, self.line));
-        self.window.request_redraw();
-    }
-}
-
-/// Somebody who sends a line now and then.
-async fn count(listener: TcpListener) -> std::io::Result<()> {
-    let (mut stream, _) = listener.accept().await?;
-    for number in 1_u64.. {
-        stream.write_all(format!("line {number}\n").as_bytes()).await?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
-}
-
-/// Tells the time: each tick is a call in the window's thread.
-async fn tell_time(face: Resident<Face>) {
-    let begun = Instant::now();
-    loop {
-        let seconds = begun.elapsed().as_secs();
-        let text = format!("{:02}:{:02}", seconds / 60, seconds % 60);
-        if face.call_mut(async move |face| face.set_time(text)).await.is_err() {
-            return; // the window has closed
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let args = Args::parse();
-    let closed = AsyncEvent::new();
+    let (window, closed) = (Window::default(), AsyncEvent::new());
     let host = Winit::with_handler({
-        let closed = closed.clone();
-        move || App { closed: closed.clone() }
+        let (window, closed) = (window.clone(), closed.clone());
+        move || App { window: window.clone(), closed: closed.clone() }
     });
-    let lines = caller::run(host, Tokio::new(), async move |gui: Caller| {
-        // It exists already, in this thread, and stays here.
+    let frames = caller::run(host, Tokio::new(), async move |gui: Caller| {
         let face = gui.resident_local(Face::open()?).map_err(Refused::into_error)?;
-
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let server = gui.try_to_thread(async move || count(listener).await);
+        let face = window.get_or_init(|| face);
         let clock = gui.to_thread({
             let face = face.clone();
             async move || tell_time(face).await
         });
-
-        // A socket is awaited in the window's thread itself.
-        let mut lines = BufReader::new(TcpStream::connect(address).await?).lines();
-        let limit = args.seconds.map(|seconds| tokio::time::Instant::now() + Duration::from_secs(seconds));
-        let over = async {
-            match limit {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
+        let limit = async {
+            match args.seconds {
+                Some(seconds) => sleep(Duration::from_secs(seconds)).await,
+                None => future::pending().await,
             }
         };
-        tokio::pin!(over);
-        let mut heard = 0;
-        loop {
-            tokio::select! {
-                line = lines.next_line() => {
-                    let Some(line) = line? else { break };
-                    // In its own thread, without a call.
-                    face.with_mut(|face| face.set_line(line))?;
-                    heard += 1;
-                }
-                () = closed.wait() => break,
-                () = &mut over => break,
-            }
+        tokio::select! {
+            read = read_tide(&gui, face) => read?,
+            () = closed.wait() => {}
+            () = limit => {}
         }
         clock.cancel("the window closes");
-        server.cancel("the window closes");
-        // The window goes before the loop does.
+        // The window is closed before the loop ends.
+        let frames = face.with(Face::frames)?;
         face.close().await?;
-        Ok::<_, Box<dyn Error + Send + Sync>>(heard)
+        Ok::<_, Box<dyn Error + Send + Sync>>(frames)
     })??;
-    println!("{lines} lines heard, {} frames drawn", FRAMES.load(Ordering::Relaxed));
+    println!("{frames} frames drawn");
     Ok(())
+}
+
+/// Tells the window the time, from another thread: each tick is a call.
+async fn tell_time(face: Resident<Face>) {
+    loop {
+        let time = Zoned::now().time();
+        if face.run(move |face| face.set_time(time)).await.is_err() {
+            return; // the window is closed
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Tells the window what a server says of the tide. The socket is awaited in the window's thread.
+async fn read_tide(gui: &Caller, face: &Resident<Face>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let _server = gui.try_to_thread(async move || serve_tide(listener).await);
+    let mut lines = BufReader::new(TcpStream::connect(address).await?).lines();
+    while let Some(line) = lines.next_line().await? {
+        let tide = line.parse()?;
+        face.with_mut(|face| face.set_tide(tide))?;
+    }
+    Ok(())
+}
+
+/// A server that sends a line now and then: how high the water stands, from 0 to 1. It rises and falls in a minute.
+async fn serve_tide(listener: TcpListener) -> io::Result<()> {
+    let (mut stream, _) = listener.accept().await?;
+    let begun = Instant::now();
+    loop {
+        let turn = begun.elapsed().as_secs_f32() / 60.0 * std::f32::consts::TAU;
+        stream.write_all(format!("{:.3}\n", 0.5 - 0.35 * (turn + 0.8).cos()).as_bytes()).await?;
+        sleep(Duration::from_millis(100)).await;
+    }
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     num::NonZeroU32,
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::{Arc, OnceLock},
 };
 
@@ -22,8 +22,10 @@ use caller_screen::{Color, Paint, Screen, Test, Tests, under_load};
 use caller_tokio::Tokio;
 use softbuffer::{Context, Surface};
 
-const TESTS: [Test; 1] =
-    [("the_window_is_drawn_and_goes_on_under_load", the_window_is_drawn_and_goes_on_under_load)];
+const TESTS: [Test; 2] = [
+    ("the_window_is_drawn_and_goes_on_under_load", the_window_is_drawn_and_goes_on_under_load),
+    ("the_clock_is_drawn", the_clock_is_drawn),
+];
 
 fn main() -> ExitCode {
     Tests::new(&TESTS).main()
@@ -108,6 +110,16 @@ fn the_window_is_drawn_and_goes_on_under_load() {
         screen.lacks(Color::BLUE).await;
     });
     ran.expect("the loop runs");
+}
+
+/// The example itself.
+fn the_clock_is_drawn() {
+    let screen = Screen::open();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_winit_clock"));
+    let mut clock = command.args(["--seconds", "60"]).spawn().expect("it can be started");
+    caller_tokio::run(async move |_| screen.shows(Color(0xf6, 0xf3, 0xec)).await).expect("the dial is seen");
+    clock.kill().expect("it runs");
+    clock.wait().expect("it was killed");
 }
 
 /// Sets the color, from a worker's thread.
