@@ -48,7 +48,11 @@ impl<V: View> Host for Terminal<V> {
             for turn in iter::once(turns.recv()?).chain(turns.try_iter()) {
                 if let (Turn::Event(event), Some(view)) = (turn, self.0.get()) {
                     let event = event?;
-                    view.with_mut(|view| view.event(&event))?;
+                    match view.with_mut(|view| view.event(&event)) {
+                        // The program has closed its view, and goes on.
+                        Err(error) if error.is_closed() => {}
+                        taken => taken?,
+                    }
                 }
             }
         }

@@ -80,6 +80,20 @@ fn the_terminal_is_given_back_as_it_was() {
     assert!(terminal.settings() == terminal.before, "the settings are those from before");
 }
 
+#[test]
+fn keys_that_come_at_the_end_do_no_harm() {
+    // The second job begins where a piece of it takes long, and the end waits for that.
+    let mut terminal = Terminal::start(&["--size", "1000000000000"]);
+    terminal.until("two jobs", |screen| line(screen, "job 2").contains('%'));
+    terminal.keys("q");
+    let deadline = Instant::now() + PATIENCE;
+    while terminal.program.try_wait().expect("it is ours").is_none() && Instant::now() < deadline {
+        terminal.keys(DOWN);
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(terminal.ends().success());
+}
+
 /// The line of the screen with this word, or an empty one.
 fn line(screen: &Screen, word: &str) -> String {
     let (_, columns) = screen.size();
