@@ -1,10 +1,8 @@
-//! A real window as the host, with both backends in its thread. It needs the main thread, and a display: with Xvfb there
-//! is always one.
+//! A real window as the host, with both backends in its thread. It needs the main thread, and Xvfb for a display.
 
 use std::{
     cell::RefCell,
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,6 +21,7 @@ use caller::{
     },
 };
 use caller_async_std::AsyncStd;
+use caller_screen::{Test, Tests};
 use caller_tokio::Tokio;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -30,53 +29,14 @@ use tokio::{
 };
 
 /// Each in a process of its own: most systems give a process one such loop.
-const TESTS: [(&str, fn()); 3] = [
+const TESTS: [Test; 3] = [
     ("gst_05_start_traffic_close", gst_05_start_traffic_close),
     ("hst_04_a_loop_that_ends_early", hst_04_a_loop_that_ends_early),
     ("hst_05_a_panic_comes_out", hst_05_a_panic_comes_out),
 ];
 
-/// Speaks as much of the language of test harnesses as nextest needs: it lists, and runs what is named, or all.
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let given = |argument: &str| arguments.iter().any(|given| given == argument);
-    if given("--list") {
-        if !given("--ignored") {
-            TESTS.iter().for_each(|(name, _)| println!("{name}: test"));
-        }
-        return;
-    }
-    let named = TESTS.iter().any(|(name, _)| given(name));
-    let chosen: Vec<_> = TESTS.iter().filter(|(name, _)| !named || given(name)).collect();
-    if let [(_, test)] = chosen[..]
-        && std::env::var_os("CALLER_TEST_DISPLAY").is_some()
-    {
-        return test();
-    }
-    let mut xvfb = match Command::new("Xvfb")
-        .args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-    {
-        Ok(xvfb) => xvfb,
-        Err(error) => return println!("skipped {}: Xvfb: {error}", chosen.len()),
-    };
-    let mut number = String::new();
-    let mut lines = BufReader::new(xvfb.stdout.take().expect("piped"));
-    lines.read_line(&mut number).expect("it says its display");
-    let failed = chosen.iter().filter(|(name, _)| {
-        let us = std::env::current_exe().expect("we have a name");
-        let mut command = Command::new(us);
-        command.arg(name).env("DISPLAY", format!(":{}", number.trim())).env("CALLER_TEST_DISPLAY", "1");
-        let passed = command.env_remove("WAYLAND_DISPLAY").status().expect("it runs").success();
-        println!("{name}: {}", if passed { "passed" } else { "failed" });
-        !passed
-    });
-    let failed = failed.count();
-    xvfb.kill().expect("ours");
-    xvfb.wait().expect("ours");
-    assert_eq!(failed, 0, "of {}", chosen.len());
+fn main() -> ExitCode {
+    Tests::new(&TESTS).main()
 }
 
 thread_local! {

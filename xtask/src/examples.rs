@@ -26,8 +26,8 @@ const EXAMPLES: &[Example] = &[
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 
-/// Those that another step runs: they serve until they are told to end.
-const ELSEWHERE: &[(&str, &str)] = &[("sockets", "jupyter")];
+/// Those that another step runs: they run until they are told to end, by a client or a key.
+const ELSEWHERE: &[(&str, &str)] = &[("sockets", "jupyter"), ("ratatui_jobs", "test")];
 
 struct Example {
     name: &'static str,

@@ -3,10 +3,15 @@
 use crate::{
     libtest,
     outcome::{Outcome, Stop},
+    probe,
     process::{self, Limit},
     workspace::Workspace,
 };
 use std::process::Command;
+
+/// With this variable the harness of the tests that open windows reports them as ignored. Without it they fail where they
+/// have no display.
+const WITHOUT_SCREEN: &str = "CALLER_TEST_WITHOUT_SCREEN";
 
 pub(crate) fn fmt(workspace: &Workspace) -> Outcome {
     needs(workspace, "fmt", "rustup component add rustfmt")?;
@@ -30,14 +35,24 @@ pub(crate) fn doc(workspace: &Workspace) -> Outcome {
 /// nextest kills a hung test by name, as `.config/nextest.toml` says. Without it a hung test can only be told from
 /// the run as a whole, so the tests are built first, and the limit counts for the run alone.
 pub(crate) fn test(workspace: &Workspace) -> Outcome {
+    let has_display = probe::has_display();
+    if !has_display {
+        println!("there is no Xvfb here: the tests that open windows are ignored");
+    }
+    let tests = |args: &[&str]| {
+        let mut command = workspace.cargo_with(args, &[]);
+        if !has_display {
+            command.env(WITHOUT_SCREEN, "1");
+        }
+        command
+    };
     if workspace.has_cargo("nextest") {
-        let nextest = ["nextest", "run", "--workspace", "--profile", "ci"];
-        return run(workspace.cargo_with(&nextest, &[]), Limit::BUILD);
+        return run(tests(&["nextest", "run", "--workspace", "--profile", "ci"]), Limit::BUILD);
     }
     println!("cargo-nextest is not installed: cargo test does its work, and a hung test ends the whole step");
     let targets = ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"];
     run(workspace.cargo_with(&targets, &["--no-run"]), Limit::BUILD)?;
-    run_tests(workspace.cargo_with(&targets, &[]))
+    run_tests(tests(&targets))
 }
 
 pub(crate) fn doctest(workspace: &Workspace) -> Outcome {

@@ -1,0 +1,137 @@
+//! A window of winit that is looked at: its host is made as everybody makes it, and what counts is what stands on the
+//! screen. It needs the main thread, and Xvfb for a display.
+
+use std::{
+    collections::BTreeSet,
+    num::NonZeroU32,
+    process::{Command, ExitCode},
+    sync::{Arc, OnceLock},
+};
+
+use caller::{
+    Caller, Resident, Winit,
+    winit::{
+        application::ApplicationHandler,
+        dpi::PhysicalSize,
+        event::WindowEvent,
+        event_loop::{ActiveEventLoop, OwnedDisplayHandle},
+        window::{Window, WindowId},
+    },
+};
+use caller_screen::{Color, Paint, Screen, Test, Tests, under_load};
+use caller_tokio::Tokio;
+use softbuffer::{Context, Surface};
+
+const TESTS: [Test; 2] = [
+    ("the_window_is_drawn_and_goes_on_under_load", the_window_is_drawn_and_goes_on_under_load),
+    ("the_clock_is_drawn", the_clock_is_drawn),
+];
+
+fn main() -> ExitCode {
+    Tests::new(&TESTS).main()
+}
+
+/// A window of one color.
+struct Face {
+    surface: Surface<OwnedDisplayHandle, Window>,
+    paint: Paint,
+}
+
+impl Face {
+    fn open() -> Self {
+        let made = Winit::event_loop(|active| {
+            let size = PhysicalSize::new(200, 200);
+            let attributes = Window::default_attributes().with_inner_size(size).with_decorations(false);
+            let window = active.create_window(attributes).expect("a window can be made");
+            let context = Context::new(active.owned_display_handle()).expect("the display has surfaces");
+            Surface::new(&context, window).expect("the window has a surface")
+        });
+        Self { surface: made.expect("this is the loop"), paint: Paint::new(Color::RED) }
+    }
+
+    /// Draws a frame, and asks for the next one.
+    fn draw(&mut self) {
+        let size = self.surface.window().inner_size();
+        let whole = |length| NonZeroU32::new(length).expect("the window is not empty");
+        self.surface.resize(whole(size.width), whole(size.height)).expect("it has that size");
+        let mut buffer = self.surface.buffer_mut().expect("it can be drawn on");
+        buffer.fill(self.paint.next().to_pixel());
+        buffer.present().expect("it can be shown");
+        self.surface.window().request_redraw();
+    }
+}
+
+/// Draws the face whenever the window is to be drawn.
+struct App(Arc<OnceLock<Resident<Face>>>);
+
+impl ApplicationHandler for App {
+    fn resumed(&mut self, _active: &ActiveEventLoop) {}
+
+    fn window_event(&mut self, _active: &ActiveEventLoop, _window: WindowId, event: WindowEvent) {
+        if matches!(event, WindowEvent::RedrawRequested)
+            && let Some(face) = self.0.get()
+            && let Err(error) = face.with_mut(Face::draw)
+        {
+            // The last event may come after the end of the window.
+            assert!(error.is_closed(), "{error}");
+        }
+    }
+}
+
+fn the_window_is_drawn_and_goes_on_under_load() {
+    let screen = Screen::open();
+    let window = Arc::new(OnceLock::new());
+    let host = Winit::with_handler({
+        let window = window.clone();
+        move || App(window.clone())
+    });
+    let ran = caller::run(host, Tokio::new(), async move |gui: Caller| {
+        let face = gui.resident_local(Face::open()).expect("this is its thread");
+        let face = window.get_or_init(|| face);
+        screen.shows(Color::RED).await;
+
+        // Changed from another thread.
+        set(face, Color::GREEN).await;
+        screen.shows(Color::GREEN).await;
+
+        let first = frames(face);
+        face.with(|face| face.paint.change_always()).expect("this is its thread");
+        let mut seen = BTreeSet::new();
+        let worked = under_load(&gui, || {
+            seen.insert(screen.pixel(100, 100));
+            seen.len() >= 10
+        });
+        let worked = worked.await;
+        println!("under load: {} frames, {} of them seen, {worked:?}", frames(face) - first, seen.len());
+
+        set(face, Color::BLUE).await;
+        screen.shows(Color::BLUE).await;
+        face.close().await.expect("nobody has it");
+        screen.lacks(Color::BLUE).await;
+    });
+    ran.expect("the loop runs");
+}
+
+/// The example itself.
+fn the_clock_is_drawn() {
+    let screen = Screen::open();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_winit_clock"));
+    let mut clock = command.args(["--seconds", "60"]).spawn().expect("it can be started");
+    caller_tokio::run(async move |_| screen.shows(Color(0xf6, 0xf3, 0xec)).await).expect("the dial is seen");
+    clock.kill().expect("it runs");
+    clock.wait().expect("it was killed");
+}
+
+/// Sets the color, from a worker's thread.
+async fn set(face: &Resident<Face>, color: Color) {
+    let face = face.clone();
+    let sets = face
+        .caller()
+        .clone()
+        .to_thread(async move || face.call(async move |face| face.paint.set(color)).await);
+    sets.await.expect("a worker runs").expect("the window is there");
+}
+
+fn frames(face: &Resident<Face>) -> u32 {
+    face.with(|face| face.paint.frames()).expect("this is its thread")
+}
