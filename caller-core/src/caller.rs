@@ -15,6 +15,7 @@ mod submit;
 mod builder;
 mod scope;
 
+mod attach;
 mod run;
 
 #[cfg(feature = "gio")]
@@ -26,6 +27,7 @@ mod table;
 #[cfg(all(test, loom))]
 pub(crate) use self::ending::Ending;
 pub use self::{
+    attach::Attached,
     builder::Builder,
     inner::Caller,
     options::{CallerState, PoolSettings},

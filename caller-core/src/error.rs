@@ -195,6 +195,10 @@ pub(crate) enum Kind {
         "the caller {caller:?} has the host {host:?}, whose loop does not run here; use `run`, or `spawn`"
     )]
     Hosted { caller: String, host: String },
+    #[error(
+        "the host {host:?} has a loop of its own, so nothing is attached to the loop {loop_name:?}; leave the host out"
+    )]
+    HasHost { host: String, loop_name: &'static str },
     #[error("the backend {wanted} cannot be the guest of the host {host:?}; use one that can")]
     NoGuest { wanted: String, host: String },
     #[error(
@@ -350,6 +354,7 @@ impl Error {
                 | Kind::RuntimeRuns(_)
                 | Kind::MainThread(_)
                 | Kind::Hosted { .. }
+                | Kind::HasHost { .. }
                 | Kind::NoGuest { .. }
         )
     }

@@ -1,5 +1,7 @@
 //! Loops that are not runtimes: a caller's runtime is their guest, in their thread.
 
+mod pump;
+
 #[cfg(feature = "gio")]
 mod gio;
 #[cfg(feature = "glib")]
@@ -25,9 +27,9 @@ use std::{
 pub use self::gio::Gio;
 #[cfg(feature = "glib")]
 pub use self::glib::Glib;
-pub use self::named::host_named;
 #[cfg(feature = "winit")]
 pub use self::winit::Winit;
+pub use self::{named::host_named, pump::Pump};
 use crate::{
     backend::{Backend, Guest, LocalFuture, Runtime},
     error::{BoxError, Error, Kind, Result},
@@ -42,34 +44,27 @@ use crate::{
 ///
 /// Anything can be a host that can run something soon, when it is asked to from any thread: that is what the waker does
 /// with which it polls the program. With feature `winit` there is `Winit`, with feature `glib` there is
-/// `Glib`. One of your own is a dozen lines:
+/// `Glib`. A program whose loop is run by somebody else attaches a caller to it:
+/// [`Builder::attach`](crate::Builder::attach). A host of your own is a dozen lines:
 ///
 /// ```
-/// use std::{sync::{Arc, mpsc}, task::{Context, Wake, Waker}};
-/// use caller::{BoxError, Caller, Host, LocalFuture};
+/// use std::sync::mpsc;
+/// use caller::{BoxError, Caller, Host, LocalFuture, Pump};
 /// use caller_tokio::Tokio;
 ///
 /// /// A loop over messages. This one has no other messages than those that wake the program.
 /// #[derive(Debug)]
 /// struct Messages;
 ///
-/// struct Poke(mpsc::Sender<()>);
-///
-/// impl Wake for Poke {
-///     fn wake(self: Arc<Self>) {
-///         let _the_loop_has_ended = self.0.send(());
-///     }
-/// }
-///
 /// impl Host for Messages {
 ///     fn name(&self) -> &'static str {
 ///         "messages"
 ///     }
 ///
-///     fn run(&self, mut program: LocalFuture<'static>) -> Result<(), BoxError> {
+///     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
 ///         let (sender, messages) = mpsc::channel();
-///         let waker = Waker::from(Arc::new(Poke(sender)));
-///         while program.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+///         let mut program = Pump::new(program, move || drop(sender.send(())));
+///         while program.turn() {
 ///             messages.recv()?;
 ///         }
 ///         Ok(())
@@ -159,52 +154,88 @@ pub(crate) fn run_under<T: 'static>(
     backend: &Arc<dyn Backend>,
     program: impl FnOnce(Rc<dyn Runtime>) -> LocalFuture<'static, T>,
 ) -> Result<T> {
-    check_here(&**host)?;
-    let failed =
-        |source: BoxError| Error::new(Kind::Host { name: host.name().to_owned(), error: source.into() });
-    let no_guest = |error: &str| failed(format!("{} as its guest: {error}", backend.name()).into());
-    let guest = match guard::run(|| backend.guest()) {
-        Ok(guest) => guest.map_err(|error| no_guest(&error.to_string()))?,
-        Err(panic) => return Err(no_guest(&format!("it panicked: {}", panic.message()))),
-    };
-    let (mut program, mut root, mut adopted) = (Some(program), None, None);
-    let begun = inside(&guest, || {
-        // A task of the guest's, where it has tasks.
-        let Some(program) = program.take() else { return };
-        let root = root.insert(Root::new(program(guest.runtime())));
-        adopted = Some(guest.adopt(root.driven()));
-    });
-    let (root, adopted) = match (begun, root, adopted) {
-        (Ok(()), Some(root), Some(adopted)) => (root, adopted),
-        (begun, root, adopted) => {
-            guard::discard_now(Place::Runtime, adopted);
-            let _ended = root.map(|root| root.end());
-            guard::discard_now(Place::Runtime, guest);
-            return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
-        }
-    };
-    let hosted = Rc::new(RefCell::new(Some(Hosted { guest: guest.clone(), future: Some(adopted) })));
-    let (ran, ended) = {
-        let _here = Here::enter(host.clone());
-        let ran = guard::run(|| host.run(Box::pin(Program(hosted.clone()))));
-        // Whatever the loop and the guest did with the program: it ends now, in its thread and under its host.
-        end(&hosted);
-        let mut ended = None;
-        let _entered = inside(&guest, || ended = root.end());
-        let ended = ended.or_else(|| root.end());
-        guard::discard_now(Place::Runtime, guest);
-        (ran, ended)
-    };
+    let under = Under::begin(host, backend, program)?;
+    let ran = guard::run(|| host.run(under.program()));
+    let ended = under.end();
     let ran = ran.unwrap_or_else(|panic| resume_unwind(panic.into_payload()));
     match (ended, ran) {
         (Some(Ok(output)), Ok(())) => Ok(output),
         (Some(Ok(output)), Err(error)) => {
-            report::failure(host.name(), "the loop", &guard::text(&failed(error)));
+            report::failure(host.name(), "the loop", &guard::text(&failed(&**host, error)));
             Ok(output)
         }
-        (Some(Err(panic)), _) => Err(failed(format!("its program panicked: {}", panic.message()).into())),
+        (Some(Err(panic)), _) => {
+            Err(failed(&**host, format!("its program panicked: {}", panic.message()).into()))
+        }
         (None, Ok(())) => Err(Error::new(Kind::HostEnded(host.name().to_owned()))),
-        (None, Err(error)) => Err(failed(error)),
+        (None, Err(error)) => Err(failed(&**host, error)),
+    }
+}
+
+fn failed(host: &dyn Host, source: BoxError) -> Error {
+    Error::new(Kind::Host { name: host.name().to_owned(), error: source.into() })
+}
+
+/// A program under a host, in this thread: from when it can be polled until it has ended.
+pub(crate) struct Under<T: 'static> {
+    guest: Rc<dyn Guest>,
+    root: Root<T>,
+    seat: Seat,
+    _here: Here,
+}
+
+impl<T: 'static> Under<T> {
+    /// Makes the guest, and the program in it.
+    ///
+    /// # Errors
+    ///
+    /// If a host runs here, or has to run elsewhere; or if the guest cannot be made.
+    pub(crate) fn begin(
+        host: &Arc<dyn Host>,
+        backend: &Arc<dyn Backend>,
+        program: impl FnOnce(Rc<dyn Runtime>) -> LocalFuture<'static, T>,
+    ) -> Result<Self> {
+        check_here(&**host)?;
+        let no_guest =
+            |error: &str| failed(&**host, format!("{} as its guest: {error}", backend.name()).into());
+        let guest = match guard::run(|| backend.guest()) {
+            Ok(guest) => guest.map_err(|error| no_guest(&error.to_string()))?,
+            Err(panic) => return Err(no_guest(&format!("it panicked: {}", panic.message()))),
+        };
+        let (mut program, mut root, mut adopted) = (Some(program), None, None);
+        let begun = inside(&guest, || {
+            // A task of the guest's, where it has tasks.
+            let Some(program) = program.take() else { return };
+            let root = root.insert(Root::new(program(guest.runtime())));
+            adopted = Some(guest.adopt(root.driven()));
+        });
+        let (root, adopted) = match (begun, root, adopted) {
+            (Ok(()), Some(root), Some(adopted)) => (root, adopted),
+            (begun, root, adopted) => {
+                guard::discard_now(Place::Runtime, adopted);
+                let _ended = root.map(|root| root.end());
+                guard::discard_now(Place::Runtime, guest);
+                return Err(no_guest(&begun.err().unwrap_or_else(|| "it took no program".to_owned())));
+            }
+        };
+        let seat = Rc::new(RefCell::new(Some(Hosted { guest: guest.clone(), future: Some(adopted) })));
+        Ok(Self { guest, root, seat, _here: Here::enter(host.clone()) })
+    }
+
+    /// What is polled in the thread of the loop.
+    pub(crate) fn program(&self) -> LocalFuture<'static> {
+        Box::pin(Program(self.seat.clone()))
+    }
+
+    /// Ends the program, in its thread and under its host, whatever the loop and the guest did with it. Gives what
+    /// [`Root::end`] gives.
+    pub(crate) fn end(self) -> Option<std::result::Result<T, guard::Panic>> {
+        end(&self.seat);
+        let mut ended = None;
+        let _entered = inside(&self.guest, || ended = self.root.end());
+        let ended = ended.or_else(|| self.root.end());
+        guard::discard_now(Place::Runtime, self.guest);
+        ended
     }
 }
 

@@ -227,14 +227,14 @@ pub use self::host::Winit;
 pub use self::{
     backend::{Backend, Guest, LocalFuture, Runtime, check_threads},
     call::Unattended,
-    caller::{Builder, Caller, CallerState, PoolSettings, callers_table, run},
+    caller::{Attached, Builder, Caller, CallerState, PoolSettings, callers_table, run},
     caller_id::CallerId,
     context::{Context, ContextVar, InContext},
     error::{BoxError, Error, Result},
     fn_queue::{CallWhenRoom, Queue, QueueHandle},
     group::{GroupBuilder, GroupMode, PendingGroup},
     guest_task::{AdoptedCall, GuestTask},
-    host::{Host, current_host, host_named},
+    host::{Host, Pump, current_host, host_named},
     pending::{
         CancelRequested, DoneCallback, Pending, PendingHandle, Resolver, Shared, Wait, WaitDone, WaitIgnored,
         WaitMut, WaitShared, current_pending,

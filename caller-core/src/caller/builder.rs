@@ -21,13 +21,14 @@ use crate::{
 /// | a thread of its own | [`spawn`](Self::spawn) |
 /// | this thread, with a runtime of its own or under a host | [`run`](Self::run) |
 /// | this thread, inside a runtime that runs | [`scope`](Self::scope) |
+/// | this thread, whose loop somebody else runs | [`attach`](Self::attach) |
 /// | one that is started later | [`build`](Self::build), then [`Caller::start`] or [`Caller::enter`] |
 #[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `spawn`, `run`, `scope` or `build`"]
+#[must_use = "a builder does nothing until `spawn`, `run`, `scope`, `attach` or `build`"]
 pub struct Builder {
     name: Option<String>,
     backend: Option<Arc<dyn Backend>>,
-    host: Option<Arc<dyn Host>>,
+    pub(super) host: Option<Arc<dyn Host>>,
     protected: Option<bool>,
     pool: Option<PoolSettings>,
     parent: Option<Caller>,

@@ -215,7 +215,7 @@ impl Inner {
         drop(finish);
     }
 
-    async fn run_root(self: &Arc<Self>, runtime: Rc<dyn Runtime>, own_thread: bool) {
+    pub(super) async fn run_root(self: &Arc<Self>, runtime: Rc<dyn Runtime>, own_thread: bool) {
         // A caller that was stopped meanwhile has nothing to run.
         if let Ok(scheduler) = self.run_here(runtime, own_thread) {
             scheduler.await;

@@ -1,23 +1,16 @@
 //! The event loop of winit as a host.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Wake, Waker},
-};
+use std::{fmt, sync::Arc};
 
 use scoped_tls::scoped_thread_local;
 use winit::{
     application::ApplicationHandler,
     event::{DeviceEvent, DeviceId, StartCause, WindowEvent},
-    event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy},
+    event_loop::{ActiveEventLoop, ControlFlow, EventLoop},
     window::WindowId,
 };
 
-use super::Host;
+use super::{Host, pump::Pump};
 use crate::{backend::LocalFuture, error::BoxError};
 
 scoped_thread_local!(static ACTIVE: ActiveEventLoop);
@@ -29,7 +22,8 @@ scoped_thread_local!(static ACTIVE: ActiveEventLoop);
 /// error: on a close, have the body end, for instance by an [`AsyncEvent`](crate::AsyncEvent) that it waits for.
 ///
 /// The program is polled once in each turn of the loop, after the events and the drawing of that turn, so that a busy
-/// program leaves the window alive.
+/// program leaves the window alive. A window may have to be drawn once more when the program has closed it already: a handler
+/// that draws a [`Resident`](crate::Resident) takes no error of one that has ended for its own.
 ///
 /// ```no_run
 /// use caller::{Caller, Winit, winit::window::Window};
@@ -88,9 +82,11 @@ impl Host for Winit {
     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
         let event_loop = EventLoop::<Woken>::with_user_event().build()?;
         event_loop.set_control_flow(ControlFlow::Wait);
-        let wakes = Arc::new(Wakes { told: AtomicBool::new(true), proxy: event_loop.create_proxy() });
+        let proxy = event_loop.create_proxy();
+        // A loop that has ended has nothing to be told.
+        let program = Pump::new(program, move || drop(proxy.send_event(Woken)));
         let handler = self.handler.as_ref().map(|make| make());
-        event_loop.run_app(&mut Running { program, wakes, handler })?;
+        event_loop.run_app(&mut Running { program, handler })?;
         Ok(())
     }
 }
@@ -99,30 +95,9 @@ impl Host for Winit {
 #[derive(Debug)]
 struct Woken;
 
-/// How the program wakes its loop.
-struct Wakes {
-    /// The loop knows already.
-    told: AtomicBool,
-    proxy: EventLoopProxy<Woken>,
-}
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.told.swap(true, Ordering::AcqRel) {
-            // A loop that has ended has nothing to be told.
-            let _ended = self.proxy.send_event(Woken);
-        }
-    }
-}
-
 /// The program and the user's handler, as one handler.
 struct Running {
-    program: LocalFuture<'static>,
-    wakes: Arc<Wakes>,
+    program: Pump,
     handler: Option<Box<dyn ApplicationHandler>>,
 }
 
@@ -158,12 +133,9 @@ impl ApplicationHandler<Woken> for Running {
     fn about_to_wait(&mut self, active: &ActiveEventLoop) {
         self.hand(active, |handler| handler.about_to_wait(active));
         // Here and not where the loop hears of a wake: it hears of all of them before it draws.
-        if self.wakes.told.swap(false, Ordering::AcqRel) {
-            let waker = Waker::from(self.wakes.clone());
-            let polled = ACTIVE.set(active, || self.program.as_mut().poll(&mut Context::from_waker(&waker)));
-            if polled.is_ready() {
-                active.exit();
-            }
+        let goes_on = ACTIVE.set(active, || self.program.turn());
+        if !goes_on {
+            active.exit();
         }
     }
 

@@ -11,7 +11,7 @@ use caller_smol::Smol;
 use caller_tokio::Tokio;
 
 /// A backend with its own sleep, and the word that says whether it is current.
-trait World: Backend + Clone {
+pub(crate) trait World: Backend + Clone {
     fn make() -> Self;
     fn sleep(time: Duration) -> LocalFuture<'static>;
     fn is_current() -> bool;

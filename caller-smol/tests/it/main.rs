@@ -1,5 +1,6 @@
 //! smol as a backend.
 
+mod attach;
 mod conformance;
 mod guests;
 #[cfg(target_os = "linux")]

@@ -3,11 +3,10 @@
 use std::{
     fmt, io, iter,
     sync::{Arc, OnceLock, mpsc},
-    task::{Context, Wake, Waker},
     thread,
 };
 
-use caller::{BoxError, Host, LocalFuture, Resident};
+use caller::{BoxError, Host, LocalFuture, Pump, Resident};
 use ratatui::{
     Frame,
     crossterm::event::{self, Event},
@@ -34,13 +33,14 @@ impl<V: View> Host for Terminal<V> {
         "terminal"
     }
 
-    fn run(&self, mut program: LocalFuture<'static>) -> Result<(), BoxError> {
+    fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
         let (sender, turns) = mpsc::channel();
-        let waker = Waker::from(Arc::new(Wakes(sender.clone())));
+        let wakes = sender.clone();
+        let mut program = Pump::new(program, move || drop(wakes.send(Turn::Woken)));
         let mut terminal = ratatui::try_init()?;
         let _restores = Restores;
         thread::Builder::new().name("events".to_owned()).spawn(move || read(&sender))?;
-        while program.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        while program.turn() {
             if let Some(view) = self.0.get() {
                 terminal.draw(|frame| drop(view.with(|view| view.draw(frame))))?;
             }
@@ -65,14 +65,6 @@ enum Turn {
     Event(io::Result<Event>),
     /// The program was woken.
     Woken,
-}
-
-struct Wakes(mpsc::Sender<Turn>);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        let _the_loop_has_ended = self.0.send(Turn::Woken);
-    }
 }
 
 /// Reads events until the loop has ended. The last read waits for an event that nobody needs, and ends with the process.
