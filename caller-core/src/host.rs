@@ -63,7 +63,7 @@ use crate::{
 ///
 ///     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
 ///         let (sender, messages) = mpsc::channel();
-///         let mut program = Pump::new(program, move || drop(sender.send(())));
+///         let mut program = Pump::new(program, move || _ = sender.send(()));
 ///         while program.turn() {
 ///             messages.recv()?;
 ///         }

@@ -22,6 +22,21 @@
 //! # }
 //! ```
 //!
+//! A program, or a test, as a whole:
+//!
+//! ```
+//! use caller::Caller;
+//! use caller_smol::Smol;
+//!
+//! #[caller::main(backend = Smol::new())]
+//! async fn main() -> caller::Result<()> {
+//!     let here = Caller::current()?;
+//!     let local = caller_smol::spawn_local(async { 6 * 7 })?; // beside the calls, in this thread
+//!     assert_eq!(local.await, here.to_thread(async || 42).await?);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # What to know
 //!
 //! - A task that stays in the caller's thread is spawned by [`spawn_local`]. When the caller stops, those that are unfinished

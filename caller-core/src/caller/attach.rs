@@ -29,7 +29,7 @@ impl Builder {
     /// let (proxy, messages) = mpsc::channel();
     /// let mut attached = Caller::builder()
     ///     .backend(Tokio::new())
-    ///     .attach("messages", move || drop(proxy.send("a turn is wanted")))?;
+    ///     .attach("messages", move || _ = proxy.send("a turn is wanted"))?;
     ///
     /// let gui = attached.caller().clone();
     /// let answer = gui.to_thread(async || 6 * 7); // a worker on tokio

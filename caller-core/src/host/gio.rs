@@ -49,6 +49,8 @@ use crate::{backend::LocalFuture, error::BoxError};
 /// waits, so that it can open a window; a program that opens its window later, or has none, holds the application itself
 /// (`Application::hold`).
 ///
+/// Where there is no display, GTK ends the process when the application starts, and says so.
+///
 /// Started again, a program with an application id finds that it runs already: the first instance is activated, and the
 /// second ends without its program.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use scoped_tls::scoped_thread_local;
 use winit::{
     application::ApplicationHandler,
+    error::EventLoopError,
     event::{DeviceEvent, DeviceId, StartCause, WindowEvent},
     event_loop::{ActiveEventLoop, ControlFlow, EventLoop},
     window::WindowId,
@@ -80,7 +81,7 @@ impl Host for Winit {
     }
 
     fn run(&self, program: LocalFuture<'static>) -> Result<(), BoxError> {
-        let event_loop = EventLoop::<Woken>::with_user_event().build()?;
+        let event_loop = EventLoop::<Woken>::with_user_event().build().map_err(no_loop)?;
         event_loop.set_control_flow(ControlFlow::Wait);
         let proxy = event_loop.create_proxy();
         // A loop that has ended has nothing to be told.
@@ -89,6 +90,16 @@ impl Host for Winit {
         event_loop.run_app(&mut Running { program, handler })?;
         Ok(())
     }
+}
+
+/// Says what to do where there is no display.
+fn no_loop(error: EventLoopError) -> BoxError {
+    let EventLoopError::Os(os) = &error else { return error.into() };
+    // It begins with the place in winit's source at which it was made.
+    let text = os.to_string();
+    let why = text.strip_prefix("os error at ").and_then(|text| text.split_once(": "));
+    let why = why.map_or(&*text, |(_place, why)| why).trim_end_matches('.');
+    format!("no display can be reached: {why}; run it in a graphical session, or under `xvfb-run`").into()
 }
 
 /// Somebody woke the program.

@@ -1,6 +1,7 @@
 //! smol as a backend.
 
 mod attach;
+mod attributes;
 mod conformance;
 mod guests;
 #[cfg(target_os = "linux")]

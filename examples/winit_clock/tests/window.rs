@@ -22,10 +22,20 @@ use caller_screen::{Color, Paint, Screen, Test, Tests, under_load};
 use caller_tokio::Tokio;
 use softbuffer::{Context, Surface};
 
-const TESTS: [Test; 2] = [
+const TESTS: [Test; 3] = [
     ("the_window_is_drawn_and_goes_on_under_load", the_window_is_drawn_and_goes_on_under_load),
     ("the_clock_is_drawn", the_clock_is_drawn),
+    ("without_a_display_there_is_an_error", without_a_display_there_is_an_error),
 ];
+
+fn without_a_display_there_is_an_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_winit_clock"));
+    let output = command.env_remove("DISPLAY").output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("no display can be reached") && text.contains("xvfb-run"), "{text}");
+    assert!(!text.contains(".rs") && !text.contains("panicked"), "{text}");
+}
 
 fn main() -> ExitCode {
     Tests::new(&TESTS).main()
