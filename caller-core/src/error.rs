@@ -140,6 +140,10 @@ pub(crate) enum Kind {
     )]
     NameTaken { name: String, difference: String },
     #[error(
+        "a child of this caller has the name {0:?} already, and a thread of its own needs a new one; use another name, or wait until that child has stopped"
+    )]
+    NotNew(String),
+    #[error(
         "the call names the backend {wanted}, but the caller {caller:?} runs {has}, and {wanted} cannot be its guest; make a caller of its own for it"
     )]
     BackendMismatch { caller: String, wanted: String, has: String },
@@ -329,12 +333,13 @@ impl Error {
         matches!(self.0.kind, Kind::NoCaller(_) | Kind::NoRuntime(_))
     }
 
-    /// What was asked for does not fit what is there: a name taken with other options, another backend, a thread that has
+    /// What was asked for does not fit what is there: a name that is taken, another backend, a thread that has
     /// a caller, a host or a runtime, or is not the main one, a caller that was started before, or another thread's.
     pub fn is_mismatch(&self) -> bool {
         matches!(
             self.0.kind,
             Kind::NameTaken { .. }
+                | Kind::NotNew(_)
                 | Kind::BackendMismatch { .. }
                 | Kind::Unmanaged { .. }
                 | Kind::ThreadTaken(_)

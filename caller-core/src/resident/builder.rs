@@ -86,7 +86,8 @@ impl ResidentBuilder<'_> {
     }
 
     /// Gives it a thread of its own, for a value whose methods block: that of a new child of the caller, which has this name
-    /// and ends with the value.
+    /// and ends with the value. A child that has the name already is an error, until it has stopped. What is
+    /// [derived](Resident::derive) from the value lives in that thread too, and ends with it.
     pub fn own_thread(mut self, name: impl Into<String>) -> Self {
         self.thread = Some(name.into());
         self
@@ -190,7 +191,7 @@ impl ResidentBuilder<'_> {
     {
         let own = match &self.thread {
             None => None,
-            Some(name) => match self.caller.child_builder().name(name).spawn() {
+            Some(name) => match self.caller.child_builder().name(name).spawn_new() {
                 Ok(own) => Some(own),
                 Err(error) => return Pending::failed(error),
             },

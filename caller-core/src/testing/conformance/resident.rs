@@ -406,6 +406,13 @@ pub fn res_14_a_thread_of_its_own<F: Fixture>() {
     let builder = caller.resident_builder().own_thread("for nothing");
     assert!(failed(builder.try_build(async || Err::<Rc<u32>, _>("nothing"))).is_failed());
     eventually("no children", || caller.children().is_empty());
+    // It is a new one: nobody else's thread ends with the value.
+    let child = caller.child("a child").unwrap();
+    let taken = failed(caller.resident_builder().own_thread("a child").build(async || 1));
+    assert!(taken.is_mismatch() && taken.to_string().contains("a child"), "{taken}");
+    let one = done(caller.resident_builder().own_thread("one").build(async || 1));
+    assert!(failed(caller.resident_builder().own_thread("one").build(async || 1)).is_mismatch());
+    assert_eq!((done(child.call_soon(async || 2)), done(one.call(async |one| *one))), (2, 1));
     caller.force_stop();
     let late = caller.resident_builder().own_thread("too late").build(async || 1);
     assert!(failed(late).is_closed());
