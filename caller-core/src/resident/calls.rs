@@ -300,7 +300,7 @@ impl<T: 'static> Place<T> {
             let _inside = slot.enter(Mode::Shared).await?;
             let value = slot.look()?;
             let _noted = slot.noting();
-            Ok(function(&value).await)
+            Ok(slot.within(function(&value)).await)
         }
     }
 
@@ -314,7 +314,7 @@ impl<T: 'static> Place<T> {
             let _inside = slot.enter(Mode::Alone).await?;
             let mut value = slot.look_alone()?;
             let _noted = slot.noting();
-            Ok(function(&mut value).await)
+            Ok(slot.within(function(&mut value)).await)
         }
     }
 

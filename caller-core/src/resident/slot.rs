@@ -66,6 +66,11 @@ impl<T: 'static> Slot<T> {
         Ok(self.value.take())
     }
 
+    /// Polls a function that has the value.
+    pub(super) fn within<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        self.gate.within(future)
+    }
+
     /// Notes a panic, until the guard is dropped.
     pub(super) fn noting(&self) -> Noted<'_> {
         Noted(&self.panicked)

@@ -13,10 +13,13 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join;
+
 use super::{LONG, eventually, receive};
 use crate::{
     AsyncEvent, Caller, ContextVar, Error, OnPanic, Pending, PendingGroup, PoolSettings, Resident, Resolver,
     testing::{Fixture, probe::hear_reports},
+    wake::yield_now,
 };
 
 /// Not `Send`. Says in which thread it was dropped, and whether the runtime was current there.
@@ -589,4 +592,54 @@ pub fn res_19_plain_functions_run_alone_in_their_order<F: Fixture>() {
     assert_eq!(done(last), ["shares", "runs", "tries"]);
     done(value.close());
     assert!(failed(value.run(|_| ())).is_closed());
+}
+
+pub fn res_20_branches_of_one_call_wait_for_each_other<F: Fixture>() {
+    let caller = F::new().caller();
+    let value = done(caller.resident(async || 1));
+    let own = value.clone();
+    let branches = caller.call_soon(async move || {
+        let first = own.bind_mut(async |value| {
+            yield_now().await;
+            *value += 1;
+        });
+        let second = own.bind_mut(async |value| {
+            *value += 10;
+            *value
+        });
+        let (first, second) = join(first(), second()).await;
+        first.and(second)
+    });
+    assert_eq!(done(branches).unwrap(), 12);
+    // A branch that does not have the value may wait for a call that wants it.
+    let own = value.clone();
+    let branches = caller.call_soon(async move || {
+        let (begun, event) = (AsyncEvent::new(), AsyncEvent::new());
+        let (begins, held) = (begun.clone(), event.clone());
+        let holds = own.bind_mut(async move |value| {
+            begins.set();
+            held.wait().await;
+            *value += 1;
+        });
+        let waits = async {
+            begun.wait().await;
+            let call = own.call_mut(async |value| *value);
+            event.set();
+            call.await
+        };
+        let (holds, waits) = join(holds(), waits).await;
+        holds.and(waits)
+    });
+    assert_eq!(done(branches).unwrap(), 13);
+    // The branch that has it may not.
+    let own = value.clone();
+    let nested = caller.call_soon(async move || {
+        let inner = own.clone();
+        let holds = own.bind_mut(async move |_| {
+            yield_now().await;
+            inner.call_mut(async |value| *value).await.is_err_and(|error| error.is_self_wait())
+        });
+        join(holds(), yield_now()).await.0
+    });
+    assert!(done(nested).unwrap());
 }
