@@ -173,6 +173,10 @@ pub(crate) enum Kind {
         "a call reaches the resident just now; wait for it with `call_mut`, or with `call` if sharing will do"
     )]
     InUse,
+    #[error(
+        "a panic cost the value of the resident, and the next call makes it anew; wait for that with `call` or `call_mut`"
+    )]
+    Lost,
     #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
     OtherThread(String),
     #[error(
@@ -346,6 +350,7 @@ impl Error {
                 | Kind::AlreadyStarted(_)
                 | Kind::OtherThread(_)
                 | Kind::InUse
+                | Kind::Lost
                 | Kind::OutsideCall
                 | Kind::NotActive
                 | Kind::GroupRan

@@ -172,7 +172,7 @@ impl ResidentBuilder<'_> {
                 Box::pin(async move { make().await.map_err(|error| Kind::Failed(error.into().into())) })
             });
             match first().await {
-                Ok(value) => place.settle(value, Policy::Remake(again)).map(Ok),
+                Ok(value) => place.settle(value, Policy::remake(again)).map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         };

@@ -5,7 +5,7 @@ use std::{panic::Location, rc::Rc};
 use super::{
     gate::Mode,
     handle::{Place, Resident},
-    slot::{Slot, gone},
+    slot::{Slot, lost},
 };
 use crate::{
     call::{Checked, Convert, Fallible, FnJob, Outcome, Plain, job},
@@ -326,7 +326,7 @@ impl<T: 'static> Place<T> {
         let slot = self.slot()?;
         let value = slot.close().await?;
         let _ends = EndOnDrop { place: self, slot };
-        Ok(function(value.ok_or_else(gone)?).await)
+        Ok(function(value.ok_or_else(lost)?).await)
     }
 
     async fn close(self) -> Result<(), Kind> {

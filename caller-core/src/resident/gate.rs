@@ -40,6 +40,8 @@ struct State {
     inside: usize,
     /// There is one, who has it alone.
     alone: bool,
+    /// Those inside are the last who share the value as it is: who comes later waits until they have left.
+    barred: bool,
     queue: List<Waiter>,
 }
 
@@ -51,7 +53,7 @@ struct Waiter {
 impl State {
     fn admits(&self, mode: Mode) -> bool {
         match mode {
-            Mode::Shared => !self.alone,
+            Mode::Shared => !self.alone && !self.barred,
             Mode::Alone => self.inside == 0,
         }
     }
@@ -69,6 +71,7 @@ impl State {
     fn leave(&mut self) {
         self.inside = self.inside.saturating_sub(1);
         self.alone = false;
+        self.barred &= self.inside > 0;
     }
 
     /// Lets in those who are first in the queue, after others have left it or the gate.
@@ -103,6 +106,12 @@ impl Gate {
             state.admit(mode);
             Inside { gate: self }
         })
+    }
+
+    /// Lets nobody in before all those who are inside have left.
+    pub(super) fn bar(&self) {
+        let mut state = self.state.borrow_mut();
+        state.barred = state.inside > 0;
     }
 
     /// Polls a future of a call that is inside: what it waits for holds up whoever waits at the gate.

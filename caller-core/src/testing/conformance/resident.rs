@@ -643,3 +643,41 @@ pub fn res_20_branches_of_one_call_wait_for_each_other<F: Fixture>() {
     });
     assert!(done(nested).unwrap());
 }
+
+pub fn res_21_made_anew_without_a_change_of_the_order<F: Fixture>() {
+    hear_reports();
+    let caller = F::new().caller();
+    let made = Arc::new(AtomicUsize::new(0));
+    let makes = made.clone();
+    let value = done(caller.resident_builder().build_remaking(async move || {
+        yield_now().await;
+        makes.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, Error>(Vec::new())
+    }));
+    let (resolver, wait) = Resolver::<()>::new();
+    let shares = value.call(async move |value| {
+        wait.await.unwrap();
+        value.len()
+    });
+    let panics = value.call(async |_| -> () { panic!("on purpose") });
+    let before = value.call(async |value| value.len());
+    let adds = value.call_mut(async |value| value.push(1));
+    let after = [value.call(async |value| value.len()), value.call(async |value| value.len())];
+    assert!(failed(panics).is_panic());
+    done(caller.call_soon(async || ()));
+    assert!(!before.is_done(), "it shares what a panic has spoilt");
+    resolver.resolve(()).unwrap();
+    assert_eq!((done(shares), done(before)), (0, 0));
+    done(adds);
+    assert_eq!(after.map(done), [1, 1]);
+    assert_eq!(made.load(Ordering::SeqCst), 2);
+    // Between the panic and the next call there is no value, but the resident has not ended.
+    assert!(failed(value.call_mut(async |_| -> () { panic!("on purpose") })).is_panic());
+    let own = value.clone();
+    let looked = done(caller.call_soon(async move || own.with(|_| ()).unwrap_err()));
+    assert!(looked.is_mismatch() && !looked.is_closed(), "{looked}");
+    assert!(looked.to_string().contains("makes it anew"), "{looked}");
+    let taken = failed(value.close_with(async |value| value.len()));
+    assert!(taken.is_closed() && taken.to_string().contains("a panic had cost its value"), "{taken}");
+    assert!(value.is_gone());
+}
