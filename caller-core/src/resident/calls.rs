@@ -325,28 +325,24 @@ impl<T: 'static> Place<T> {
     {
         let slot = self.slot()?;
         let value = slot.close().await?;
-        let _ends = EndOnDrop { place: self, slot };
+        let _ends = EndOnDrop(slot);
         Ok(function(value.ok_or_else(lost)?).await)
     }
 
     async fn close(self) -> Result<(), Kind> {
         let slot = self.slot()?;
         let value = slot.close().await?;
-        let _ends = EndOnDrop { place: self, slot };
+        let _ends = EndOnDrop(slot);
         guard::discard_now(guard::Place::ResidentDrop, value);
         Ok(())
     }
 }
 
-/// Gives up the place of a value that was taken out.
-struct EndOnDrop<T: 'static> {
-    place: Place<T>,
-    slot: Rc<Slot<T>>,
-}
+/// Ends a resident whose value was taken out.
+struct EndOnDrop<T: 'static>(Rc<Slot<T>>);
 
 impl<T> Drop for EndOnDrop<T> {
     fn drop(&mut self) {
-        self.place.give_up();
-        self.slot.end();
+        self.0.end();
     }
 }

@@ -120,7 +120,7 @@ impl<T: 'static> Resident<T> {
             return Err((Kind::Closed { reason: caller.0.stop_reason() }, value));
         };
         let gone = AsyncEvent::new();
-        let slot = Rc::new(Slot::new(value, policy, gone.clone(), own));
+        let slot = Rc::new(Slot::new(number, value, policy, gone.clone(), own));
         scheduler::residents(|residents| residents.add(number, slot));
         Ok(Self(Arc::new(Shared { caller, name, number, gone }), PhantomData))
     }
@@ -208,11 +208,6 @@ impl<T: 'static> Place<T> {
         let slot = scheduler::residents(|residents| residents.get(self.number)).flatten();
         slot.and_then(|slot| slot.downcast().ok())
             .ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
-    }
-
-    /// The value was taken out, and comes back no more.
-    pub(super) fn give_up(&self) {
-        let _thread_has_ended = scheduler::residents(|residents| residents.remove(self.number));
     }
 }
 

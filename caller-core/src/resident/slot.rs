@@ -13,6 +13,7 @@ use crate::{
     error::Kind,
     guard::{self, Place},
     pending::Lives,
+    scheduler,
     sync::AsyncEvent,
 };
 
@@ -35,6 +36,8 @@ impl<T> Policy<T> {
 
 /// Where the value lives. It is dropped in the thread in which it was made, for it never leaves it.
 pub(super) struct Slot<T: 'static> {
+    /// Its number among the residents of its thread.
+    number: u64,
     gate: Gate,
     value: RefCell<Option<T>>,
     policy: Policy<T>,
@@ -49,9 +52,16 @@ pub(super) struct Slot<T: 'static> {
 }
 
 impl<T: 'static> Slot<T> {
-    pub(super) fn new(value: T, policy: Policy<T>, gone: AsyncEvent, own: Option<Caller>) -> Self {
+    pub(super) fn new(
+        number: u64,
+        value: T,
+        policy: Policy<T>,
+        gone: AsyncEvent,
+        own: Option<Caller>,
+    ) -> Self {
         let value = RefCell::new(Some(value));
         Self {
+            number,
             gate: Gate::new(),
             value,
             policy,
@@ -172,8 +182,9 @@ impl<T: 'static> Slot<T> {
         if self.closed.get() { gone() } else { Kind::Lost }
     }
 
-    /// The value is gone, and with it the thread that was its own.
+    /// The value is gone, and with it its place and the thread that was its own.
     pub(super) fn end(&self) {
+        let _thread_has_ended = scheduler::residents(|residents| residents.remove(self.number));
         self.gone.set();
         if let Some(own) = &self.own {
             own.force_stop();

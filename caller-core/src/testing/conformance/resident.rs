@@ -18,6 +18,7 @@ use futures::future::join;
 use super::{LONG, eventually, receive};
 use crate::{
     AsyncEvent, Caller, ContextVar, Error, OnPanic, Pending, PendingGroup, PoolSettings, Resident, Resolver,
+    scheduler,
     testing::{Fixture, probe::hear_reports},
     wake::yield_now,
 };
@@ -680,4 +681,19 @@ pub fn res_21_made_anew_without_a_change_of_the_order<F: Fixture>() {
     let taken = failed(value.close_with(async |value| value.len()));
     assert!(taken.is_closed() && taken.to_string().contains("a panic had cost its value"), "{taken}");
     assert!(value.is_gone());
+}
+
+pub fn res_22_nothing_stays_of_one_that_has_ended<F: Fixture>() {
+    hear_reports();
+    let caller = F::new().caller();
+    let kept = || done(caller.call_soon(async || scheduler::residents(|residents| residents.len()).unwrap()));
+    let fragile = done(caller.resident_builder().on_panic(OnPanic::Close).build(async || 1));
+    let (closed, taken) = (done(caller.resident(async || 1)), done(caller.resident(async || 1)));
+    assert_eq!(kept(), 3);
+    assert!(failed::<()>(fragile.call(async |_| panic!("on purpose"))).is_panic());
+    assert_eq!(kept(), 2);
+    done(closed.close());
+    done(taken.close_with(async |_| ()));
+    drop((fragile, closed, taken));
+    assert_eq!(kept(), 0);
 }
