@@ -68,10 +68,35 @@ fn shown(mut name: &'static str) -> &'static str {
     if let Some((wrapper, _)) = name.split_once("__queued_item") {
         return wrapper;
     }
-    while let Some(outer) = name.strip_suffix("::{{closure}}") {
-        name = outer;
+    loop {
+        while let Some(outer) = name.strip_suffix("::{{closure}}") {
+            name = outer;
+        }
+        match bound(name) {
+            Some(function) => name = function,
+            None => return name,
+        }
     }
-    name
+}
+
+/// The function that a resident has bound, if this is the name of what binds it: `…::bind<function, …>`.
+fn bound(name: &'static str) -> Option<&'static str> {
+    const BINDS: &str = concat!(module_path!(), "::");
+    let krate = BINDS.strip_suffix("error::")?;
+    let method = name.strip_prefix(krate)?.strip_prefix("resident::bind::<impl ")?;
+    let types = method.split_once(">::try_bind").or_else(|| method.split_once(">::bind"))?.1;
+    let types = types.strip_prefix("_mut").unwrap_or(types).strip_prefix('<')?;
+    let mut depth = 0_usize;
+    let end = types.char_indices().find(|(at, char)| {
+        match char {
+            '<' | '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            '>' if !types[..*at].ends_with('-') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *char == ',' && depth == 0
+    });
+    end.map(|(at, _)| &types[..at])
 }
 
 impl fmt::Display for Site {

@@ -192,6 +192,14 @@ pub fn res_06_bound_to_a_function_for_any_verb<F: Fixture>() {
     };
     let text = done(in_a_group).expect("the group fails");
     assert!(text.contains("it is 2"), "{text}");
+    // Errors name the function that was bound, and not what binds it.
+    let panics = failed::<()>(caller.try_call_soon(value.bind(async |_| panic!("on purpose"))));
+    let named = value.try_bind_mut(async |_: &mut _| Err::<fn(u8) -> (u8, u8), _>("no"));
+    for error in [panics, failed(caller.try_call_soon(named))] {
+        let name = error.function().unwrap();
+        let name = name.split_once('<').map_or(name, |(name, _)| name);
+        assert!(name.ends_with("res_06_bound_to_a_function_for_any_verb"), "{name}");
+    }
     let elsewhere = failed(other.try_call_soon(value.bind(async |value| value.get())));
     assert!(elsewhere.is_failed(), "{elsewhere}");
     assert!(elsewhere.downcast_ref::<Error>().is_some_and(Error::is_mismatch), "{elsewhere}");
