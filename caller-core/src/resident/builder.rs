@@ -7,7 +7,7 @@ use super::{
     slot::{Make, Policy},
 };
 use crate::{
-    call::{Checked, Convert, Fallible, Outcome, Plain, job},
+    call::{Checked, Convert, Fallible, Made, Plain, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Kind, Result},
@@ -141,7 +141,7 @@ impl ResidentBuilder<'_> {
     where
         N: 'static,
         F: AsyncFnOnce() -> R + Send + 'static,
-        R: Outcome<Value: 'static> + 'static,
+        R: Made<Value: 'static> + 'static,
         H: From<Resident<R::Value>> + Send + 'static,
     {
         let policy = policy(self.on_panic);

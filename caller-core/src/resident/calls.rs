@@ -8,7 +8,7 @@ use super::{
     slot::{Slot, lost},
 };
 use crate::{
-    call::{Checked, Convert, Fallible, FnJob, Outcome, Plain, job},
+    call::{Checked, Convert, Fallible, FnJob, Made, Plain, job},
     context::Context,
     error::{BoxError, Kind},
     guard,
@@ -245,7 +245,7 @@ impl<T: 'static> Resident<T> {
     where
         N: 'static,
         F: AsyncFnOnce(&T) -> R + Send + 'static,
-        R: Outcome<Value: 'static> + 'static,
+        R: Made<Value: 'static> + 'static,
         H: From<Resident<R::Value>> + Send + 'static,
     {
         let this = self.clone();
