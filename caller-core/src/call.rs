@@ -12,7 +12,7 @@ mod running;
 
 mod item;
 
-pub use self::outcome::{Failure, Outcome, Unattended};
+pub use self::outcome::{Failure, Made, MakingFailure, Outcome, Unattended};
 pub(crate) use self::{
     boxes::Boxes,
     cell::Woken,

@@ -68,10 +68,35 @@ fn shown(mut name: &'static str) -> &'static str {
     if let Some((wrapper, _)) = name.split_once("__queued_item") {
         return wrapper;
     }
-    while let Some(outer) = name.strip_suffix("::{{closure}}") {
-        name = outer;
+    loop {
+        while let Some(outer) = name.strip_suffix("::{{closure}}") {
+            name = outer;
+        }
+        match bound(name) {
+            Some(function) => name = function,
+            None => return name,
+        }
     }
-    name
+}
+
+/// The function that a resident has bound, if this is the name of what binds it: `…::bind<function, …>`.
+fn bound(name: &'static str) -> Option<&'static str> {
+    const BINDS: &str = concat!(module_path!(), "::");
+    let krate = BINDS.strip_suffix("error::")?;
+    let method = name.strip_prefix(krate)?.strip_prefix("resident::bind::<impl ")?;
+    let types = method.split_once(">::try_bind").or_else(|| method.split_once(">::bind"))?.1;
+    let types = types.strip_prefix("_mut").unwrap_or(types).strip_prefix('<')?;
+    let mut depth = 0_usize;
+    let end = types.char_indices().find(|(at, char)| {
+        match char {
+            '<' | '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            '>' if !types[..*at].ends_with('-') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *char == ',' && depth == 0
+    });
+    end.map(|(at, _)| &types[..at])
 }
 
 impl fmt::Display for Site {
@@ -140,6 +165,10 @@ pub(crate) enum Kind {
     )]
     NameTaken { name: String, difference: String },
     #[error(
+        "a child of this caller has the name {0:?} already, and a thread of its own needs a new one; use another name, or wait until that child has stopped"
+    )]
+    NotNew(String),
+    #[error(
         "the call names the backend {wanted}, but the caller {caller:?} runs {has}, and {wanted} cannot be its guest; make a caller of its own for it"
     )]
     BackendMismatch { caller: String, wanted: String, has: String },
@@ -169,6 +198,10 @@ pub(crate) enum Kind {
         "a call reaches the resident just now; wait for it with `call_mut`, or with `call` if sharing will do"
     )]
     InUse,
+    #[error(
+        "a panic cost the value of the resident, and the next call makes it anew; wait for that with `call` or `call_mut`"
+    )]
+    Lost,
     #[error("the caller {0:?} runs in another thread; this can only be done in its own")]
     OtherThread(String),
     #[error(
@@ -333,18 +366,20 @@ impl Error {
         matches!(self.0.kind, Kind::NoCaller(_) | Kind::NoRuntime(_))
     }
 
-    /// What was asked for does not fit what is there: a name taken with other options, another backend, a thread that has
+    /// What was asked for does not fit what is there: a name that is taken, another backend, a thread that has
     /// a caller, a host or a runtime, or is not the main one, a caller that was started before, or another thread's.
     pub fn is_mismatch(&self) -> bool {
         matches!(
             self.0.kind,
             Kind::NameTaken { .. }
+                | Kind::NotNew(_)
                 | Kind::BackendMismatch { .. }
                 | Kind::Unmanaged { .. }
                 | Kind::ThreadTaken(_)
                 | Kind::AlreadyStarted(_)
                 | Kind::OtherThread(_)
                 | Kind::InUse
+                | Kind::Lost
                 | Kind::OutsideCall
                 | Kind::NotActive
                 | Kind::GroupRan

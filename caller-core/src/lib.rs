@@ -123,7 +123,8 @@
 //! threads that block on each other in a ring, and a call that awaits one which needs the value of a resident that it has
 //! itself, in any ring, get an error. What cannot be seen is a deadlock as anywhere: calls
 //! that *await* each other in a ring, and pendings made by hand ([`Resolver`]) that nobody resolves; two locks taken in
-//! opposite order, and a call that was made *before* a lock was taken, wants it, and is awaited under it.
+//! opposite order, and a call that was made *before* a lock was taken, wants it, and is awaited under it; a group that is
+//! run by a call that has the value of a resident, while a member of the group wants that value.
 //!
 //! # When not to use it
 //!

@@ -32,7 +32,7 @@ pub(crate) use self::{
     current::{Current, DirectCall, current_address, current_call},
     observers::{Keeper, Observe, Waiters, WeakHandle},
     state::State,
-    waits::{AtGate, Lives, changed as gate_changed},
+    waits::{AtGate, Lives, Under},
 };
 use crate::error::{Error, Result};
 

@@ -24,7 +24,7 @@ pub use self::{
     },
     run::{TEST_TIMEOUT, main, test},
 };
-pub use crate::call::{Failure, Outcome};
+pub use crate::call::{Failure, Made, MakingFailure, Outcome};
 use crate::{caller::Caller, error::Result};
 
 /// What `caller = …` may give.

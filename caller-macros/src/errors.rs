@@ -1,7 +1,7 @@
 //! Everything that is wrong, told together.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 
 /// The errors of one attribute, each at its token.
 #[derive(Default)]
@@ -26,6 +26,12 @@ impl Errors {
 
     pub(crate) fn len(&self) -> usize {
         self.0.iter().flatten().count()
+    }
+
+    /// As [`into_tokens`](Self::into_tokens), each behind these attributes: the `cfg`s of what is wrong.
+    pub(crate) fn into_tokens_behind(self, attributes: &TokenStream) -> TokenStream {
+        let errors = self.0.into_iter().flatten().map(syn::Error::into_compile_error);
+        errors.map(|error| quote!(#attributes #error)).collect()
     }
 
     /// What is emitted beside the item as it was written, so that one mistake gives one message.

@@ -77,7 +77,7 @@ impl Function {
                     receiver = shared_or_value(found, errors);
                 }
                 FnArg::Typed(typed) => {
-                    check_conditions(&typed.attrs, "an argument", errors);
+                    check_conditions(&typed.attrs, CONDITIONAL_ARGUMENT, errors);
                     patterns.push((typed.pat, typed.ty));
                 }
             }
@@ -273,9 +273,18 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
-pub(crate) fn check_conditions(attrs: &[Attribute], of: &str, errors: &mut Errors) {
+/// What is said of a `cfg` on an argument.
+const CONDITIONAL_ARGUMENT: &str =
+    "an argument cannot be left out of a wrapper; put the `cfg` on the function";
+
+/// What is said of a `cfg` on a parameter of a function.
+const CONDITIONAL_PARAMETER: &str =
+    "a parameter cannot be left out of a wrapper; put the `cfg` on the function";
+
+/// Adds an error for each attribute that may leave out what it is on.
+pub(crate) fn check_conditions(attrs: &[Attribute], message: &str, errors: &mut Errors) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr")) {
-        errors.at(attr, format_args!("{of} cannot be left out of a wrapper; put the `cfg` on the function"));
+        errors.at(attr, message);
     }
 }
 
@@ -286,7 +295,7 @@ fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
             GenericParam::Type(param) => &param.attrs,
             GenericParam::Const(param) => &param.attrs,
         };
-        check_conditions(attrs, "a parameter", errors);
+        check_conditions(attrs, CONDITIONAL_PARAMETER, errors);
         if let GenericParam::Lifetime(param) = param {
             errors.at(
                 param,

@@ -10,7 +10,10 @@ use syn::{
 };
 
 /// What goes on to every generated item.
+#[derive(Clone)]
 pub(crate) struct Passed {
+    /// `cfg` alone.
+    pub(crate) conditions: TokenStream,
     /// `cfg`, and lints.
     pub(crate) always: TokenStream,
     /// `doc` and `deprecated`, which the wrapper has too.
@@ -24,13 +27,18 @@ impl Passed {
             let kept = attrs.iter().filter_map(|attr| kept(attr.meta.to_token_stream(), passed));
             kept.map(|kept| quote!(#[#kept])).collect()
         };
-        let (mut always, docs) = (all(always), all(docs));
+        let (conditions, mut always, docs) = (all(conditions), all(always), all(docs));
         if !all(|name| (name == "deprecated").then(|| name.clone())).is_empty() {
             // Calling the wrapper is what is told of, and not that it calls the function.
             always.extend(quote!(#[allow(deprecated)]));
         }
-        Self { always, docs }
+        Self { conditions, always, docs }
     }
+}
+
+/// An attribute that may leave out what it is on.
+fn conditions(name: &Ident) -> Option<Ident> {
+    (name == "cfg").then(|| name.clone())
 }
 
 /// What an attribute is called that goes on to every item.

@@ -75,7 +75,7 @@ impl<'a> Queued<'a> {
 
     fn wrapper(&self) -> TokenStream {
         let Self { args, function, krate, name, .. } = self;
-        let Head { passed: Passed { always, docs }, vis, .. } = self.head;
+        let Head { passed: Passed { always, docs, .. }, vis, .. } = self.head;
         let generics = self.generics(false);
         let where_clause = &generics.where_clause;
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());

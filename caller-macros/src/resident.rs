@@ -29,6 +29,9 @@ const MARK: Attribute = Attribute { name: "resident", takes: &[Arg::Name, Arg::F
 /// The methods that every handle has.
 const OURS: [&str; 8] = ["resident", "clone", "clone_from", "eq", "ne", "hash", "fmt", "from"];
 
+/// What is said of a `cfg` on a parameter of the block.
+const CONDITIONAL: &str = "a parameter cannot be left out of the handle; put the `cfg` on the whole `impl`";
+
 /// The block as it was written, and its handle.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let written = without_marks(item.clone(), MARK.name);
@@ -48,11 +51,18 @@ fn added(args: TokenStream, item: TokenStream) -> Result<TokenStream, Errors> {
     };
     let Block { attrs, generics, ty, functions } = block;
     let Some(handle) = Handle::new(&args, generics, ty, &mut errors) else { return Err(errors) };
-    let methods = functions.into_iter().filter_map(|item| Method::new(&handle, item, &mut errors));
+    let mut told = TokenStream::new();
+    let methods = functions.into_iter().filter_map(|item| {
+        let (mut errors, passed) = (Errors::default(), Passed::new(&item.attrs));
+        let method = Method::new(&handle, item, passed.clone(), &mut errors);
+        // Nothing is wrong with a method that a `cfg` leaves out.
+        told.extend(errors.into_tokens_behind(&passed.conditions));
+        method
+    });
     let methods: Vec<_> = methods.collect();
     let handle = handle.item(&args, &Passed::new(&attrs), &methods);
     let errors = errors.into_tokens();
-    Ok(quote!(#handle #errors))
+    Ok(quote!(#handle #errors #told))
 }
 
 /// The handle of a block.
@@ -82,7 +92,7 @@ impl Handle {
                 GenericParam::Type(param) => &param.attrs,
                 GenericParam::Const(param) => &param.attrs,
             };
-            check_conditions(attrs, "a parameter", errors);
+            check_conditions(attrs, CONDITIONAL, errors);
         }
         // A lifetime of the block would be an error a second time in its type.
         if !is_fine || !Owned::new(errors).resident(&mut ty) {
@@ -148,7 +158,7 @@ impl Handle {
 
     fn item(&self, args: &Args, passed: &Passed, methods: &[Method]) -> TokenStream {
         let Self { krate, name, ty, object, .. } = self;
-        let Passed { always, docs } = passed;
+        let Passed { always, docs, .. } = passed;
         let (generics, arguments, where_clause) = self.generics.split_for_impl();
         let vis = args.vis.clone().unwrap_or_else(|| widest(methods));
         let summary = format!("A handle of a `{object}` that lives in the thread of a caller.");
@@ -249,8 +259,7 @@ struct Method {
 
 impl Method {
     /// Validates a function of the block and collects diagnostics in `errors`. None if the handle has no method for it.
-    fn new(handle: &Handle, item: Item, errors: &mut Errors) -> Option<Self> {
-        let before = errors.len();
+    fn new(handle: &Handle, item: Item, passed: Passed, errors: &mut Errors) -> Option<Self> {
         let Item { attrs, vis, sig, body: _ } = item;
         let mark = mark(&attrs, errors);
         let mut sig: Signature = match syn::parse2(handle.without_self(sig.to_token_stream())) {
@@ -295,9 +304,9 @@ impl Method {
             return None;
         }
         let function = Function::new(sig, None, errors);
-        let is_stub = errors.len() > before;
+        let is_stub = !errors.is_empty();
         let is_documented = attrs.iter().any(|attr| attr.path().is_ident("doc"));
-        let head = Head { passed: Passed::new(&attrs), vis, is_stub };
+        let head = Head { passed, vis, is_stub };
         let fallible = match gives {
             Gives::Value => head.is_fallible(&mark, &function),
             Gives::Handle => !function.output.as_ref().is_some_and(|output| handle.is_value(output)),
@@ -307,7 +316,7 @@ impl Method {
 
     fn item(&self, handle: &Handle) -> TokenStream {
         let Self { head, name, function, .. } = self;
-        let Head { passed: Passed { always, docs }, vis, .. } = head;
+        let Head { passed: Passed { always, docs, .. }, vis, .. } = head;
         let krate = &handle.krate;
         let value = match self.gives {
             Gives::Value => function.value(self.fallible, krate),

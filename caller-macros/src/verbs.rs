@@ -174,7 +174,7 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let (krate, caller) = (args.krate(), args.caller());
     let fallible = verb != Verb::CallDirect && head.is_fallible(args, function);
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
-    let Head { passed: Passed { always, docs }, vis, .. } = head;
+    let Head { passed: Passed { always, docs, .. }, vis, .. } = head;
 
     let here = own("caller");
     let this = own("this");

@@ -85,6 +85,43 @@ impl<E: Into<BoxError>> Failure for E {
     }
 }
 
+/// As [`Outcome`], for a function that makes the value of a resident: an `Err` leaves nothing that a handle could be of, so it
+/// is the failure of the call in any case.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a `Result`", label = "expected a `Result`")]
+pub trait Made {
+    /// What is in its `Ok`.
+    type Value;
+
+    /// It, with the error of any call.
+    fn into_result(self) -> Result<Self::Value, BoxError>;
+}
+
+impl<T, E: MakingFailure> Made for Result<T, E> {
+    type Value = T;
+
+    fn into_result(self) -> Result<T, BoxError> {
+        self.map_err(MakingFailure::into_error)
+    }
+}
+
+/// As [`Failure`], for the error of a function that makes the value of a resident.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a call can fail with",
+    label = "expected an error that is `Into<Box<dyn Error + Send + Sync>>`",
+    note = "an `Err` leaves no value to make a handle of, so the call fails with it; one that is not `Send` can become its text"
+)]
+pub trait MakingFailure {
+    /// It, as the error of any call.
+    fn into_error(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> MakingFailure for E {
+    fn into_error(self) -> BoxError {
+        self.into()
+    }
+}
+
 /// What a function may give whose result nobody waits for: nothing, or a `Result` whose error is reported.
 #[diagnostic::on_unimplemented(
     message = "nobody waits for the result of this function, so it cannot be `{Self}`",

@@ -123,7 +123,18 @@ impl Builder {
     /// Those of [`build`](Self::build); [`is_start`](Error::is_start) if there is no thread to be had. A runtime that
     /// cannot be made later is the error of every call.
     pub fn spawn(self) -> Result<Caller> {
-        let (caller, new) = self.find_or_make()?;
+        self.find_or_make().and_then(Self::started)
+    }
+
+    /// As [`spawn`](Self::spawn), but a child that has the name already is an error.
+    pub(crate) fn spawn_new(self) -> Result<Caller> {
+        match self.find_or_make()? {
+            (known, false) => Err(Error::new(Kind::NotNew(known.name().to_owned()))),
+            made => Self::started(made),
+        }
+    }
+
+    fn started((caller, new): (Caller, bool)) -> Result<Caller> {
         // A new one that cannot be started would be found by its name, and its calls would wait for ever.
         let stop = new.then(|| StopOnDrop::new(&caller));
         if new || caller.state() == CallerState::Initial {

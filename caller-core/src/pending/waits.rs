@@ -1,11 +1,14 @@
 //! Which calls wait for which others by way of a resident: a wait that could never end is an error.
 //!
-//! A call waits for pendings; a call that wants a resident's value waits for those that have it. A ring of both is seen by
-//! whoever closes it. It is looked for only while a resident lives, and by calls that really wait.
+//! A call waits for a pending, or at the gate in front of a value. It may do so while it has another value: then whoever waits
+//! at the gate of that one waits for the same thing. A ring of such waits is seen by whoever closes it. It is looked for only
+//! while a resident lives, and by calls that really wait.
 
 use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
+    cell::RefCell,
+    collections::{BTreeMap, HashSet},
+    num::NonZeroUsize,
+    ops::RangeInclusive,
     sync::{
         LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -20,65 +23,141 @@ static RESIDENTS: AtomicUsize = AtomicUsize::new(0);
 
 static WAITS: LazyLock<Mutex<Waits>> = LazyLock::new(Mutex::default);
 
+thread_local! {
+    /// The gates inside of which this thread polls right now, each with the call that is inside.
+    static UNDER: RefCell<Vec<(usize, Gate)>> = const { RefCell::new(Vec::new()) };
+}
+
 fn waits() -> MutexGuard<'static, Waits> {
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A call, by its address, which no other has while it waits or has a value.
-type Call = usize;
+type Call = NonZeroUsize;
 
 /// A gate in front of a value, by a number.
 type Gate = u64;
 
+/// The running call. None outside of any, where nobody can wait for it.
+fn current() -> Option<Call> {
+    NonZeroUsize::new(current_address())
+}
+
+/// What a wait is for, and what cannot go on before the wait has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Node {
+    /// The end of a call.
+    Call(usize),
+    /// The turn at a gate.
+    Gate(Gate),
+}
+
+/// The waits, each under a number of its own.
 #[derive(Default)]
 struct Waits {
-    /// The pendings that a call waits for.
-    pendings: HashMap<Call, Vec<Call>>,
-    /// The gates at which a call waits.
-    gates: HashMap<Call, Vec<Gate>>,
-    /// Who is inside the gates at which somebody waits.
-    inside: HashMap<Gate, Vec<Call>>,
+    last: u64,
+    /// By what cannot go on before: what the wait is for.
+    of: BTreeMap<(Node, u64), Node>,
+    /// By what the wait is for: the call that waits, and the gates that it is inside of meanwhile.
+    on: BTreeMap<(Node, u64), (Call, Vec<Gate>)>,
 }
 
 impl Waits {
-    /// Whether what these wait for is, by way of some gate, the call itself. `through` says whether they are inside of one.
-    fn is_ring(&self, call: Call, first: &[Call], through: bool) -> bool {
-        let mut seen = HashSet::new();
-        let mut next: Vec<(Call, bool)> = first.iter().map(|first| (*first, through)).collect();
-        while let Some((at, through)) = next.pop() {
-            if at == call && through {
-                return true;
-            }
-            if !seen.insert((at, through)) {
-                continue;
-            }
-            next.extend(self.pendings.get(&at).into_iter().flatten().map(|on| (*on, through)));
-            let gates = self.gates.get(&at).into_iter().flatten();
-            let inside = gates.filter_map(|gate| self.inside.get(gate)).flatten();
-            next.extend(inside.map(|inside| (*inside, true)));
+    fn add(&mut self, call: Call, under: Vec<Gate>, on: Node) -> u64 {
+        self.last += 1;
+        let number = self.last;
+        for node in waiting(call, &under) {
+            self.of.insert((node, number), on);
         }
-        false
+        self.on.insert((on, number), (call, under));
+        number
+    }
+
+    fn remove(&mut self, on: Node, number: u64) {
+        if let Some((call, under)) = self.on.remove(&(on, number)) {
+            for node in waiting(call, &under) {
+                self.of.remove(&(node, number));
+            }
+        }
+    }
+
+    /// Whether the wait of a call, inside of some gates, would close a ring that has a gate in it.
+    ///
+    /// A ring is looked for from both ends in turn, for one end may have few and the other many: of a crowd at a gate, each is
+    /// waited for by one call or none.
+    fn is_ring(&self, call: Call, under: &[Gate], on: Node) -> bool {
+        let (of, on) = (waiting(call, under).collect::<Vec<_>>(), [on]);
+        let mut ahead = Search::new(&on, &of);
+        let mut behind = Search::new(&of, &on);
+        loop {
+            let next = |node, after| {
+                let ((_, number), on) = self.of.range(later(node, after)).next()?;
+                Some((*number, vec![*on]))
+            };
+            if let Some(is_found) = ahead.step(next) {
+                return is_found;
+            }
+            let next = |node, after| {
+                let ((_, number), (call, under)) = self.on.range(later(node, after)).next()?;
+                Some((*number, waiting(*call, under).collect()))
+            };
+            if let Some(is_found) = behind.step(next) {
+                return is_found;
+            }
+        }
     }
 }
 
-/// Removes one of equal values. The entry goes with the last.
-fn remove_one<V: PartialEq>(map: &mut HashMap<usize, Vec<V>>, key: usize, value: &V) {
-    if let Some(values) = map.get_mut(&key) {
-        if let Some(at) = values.iter().position(|known| known == value) {
-            values.swap_remove(at);
-        }
-        if values.is_empty() {
-            map.remove(&key);
-        }
-        give_back(map);
-    }
+/// The waits of one node behind that of a number.
+fn later(node: Node, after: u64) -> RangeInclusive<(Node, u64)> {
+    (node, after + 1)..=(node, u64::MAX)
 }
 
-/// Gives back the room that a crowd has left.
-fn give_back<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    const KEPT: usize = 64;
-    if map.is_empty() && map.capacity() > KEPT {
-        map.shrink_to_fit();
+/// What cannot go on before the wait of a call has ended: the call, and the gates that it is inside of meanwhile.
+fn waiting(call: Call, under: &[Gate]) -> impl Iterator<Item = Node> {
+    [Node::Call(call.get())].into_iter().chain(under.iter().copied().map(Node::Gate))
+}
+
+/// Looks, wait by wait, for a way from some nodes to others that has a gate on it or at one of its ends.
+struct Search<'a> {
+    to: &'a [Node],
+    /// The nodes that were reached, each with whether a gate is on the way there, and the last of its waits that was looked at.
+    left: Vec<(Node, bool, u64)>,
+    seen: HashSet<(Node, bool)>,
+    is_found: bool,
+}
+
+impl<'a> Search<'a> {
+    fn new(from: &[Node], to: &'a [Node]) -> Self {
+        let mut search = Self { to, left: Vec::new(), seen: HashSet::new(), is_found: false };
+        from.iter().for_each(|node| search.reach(*node, false));
+        search
+    }
+
+    fn reach(&mut self, node: Node, through: bool) {
+        let through = through || matches!(node, Node::Gate(_));
+        self.is_found |= through && self.to.contains(&node);
+        if self.seen.insert((node, through)) {
+            self.left.push((node, through, 0));
+        }
+    }
+
+    /// Looks at one more wait. Whether there is a way, once that is known. `next` gives the wait of a node behind that of a
+    /// number, and the nodes that it leads to.
+    fn step(&mut self, next: impl FnOnce(Node, u64) -> Option<(u64, Vec<Node>)>) -> Option<bool> {
+        if self.is_found {
+            return Some(true);
+        }
+        let Some((node, through, after)) = self.left.last_mut() else { return Some(false) };
+        match next(*node, *after) {
+            Some((number, nodes)) => {
+                *after = number;
+                let through = *through;
+                nodes.into_iter().for_each(|node| self.reach(node, through));
+            }
+            None => drop(self.left.pop()),
+        }
+        None
     }
 }
 
@@ -100,9 +179,39 @@ impl Drop for Lives {
     }
 }
 
+/// While it lives, the running call is polled inside of a gate: what it waits for holds up whoever waits there.
+#[must_use]
+pub(crate) struct Under {
+    is_known: bool,
+}
+
+impl Under {
+    pub(crate) fn enter(gate: Gate) -> Self {
+        let known = UNDER.try_with(|under| under.borrow_mut().push((current_address(), gate)));
+        Self { is_known: known.is_ok() }
+    }
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        if self.is_known {
+            let _known = UNDER.try_with(|under| under.borrow_mut().pop());
+        }
+    }
+}
+
+/// The gates inside of which a call is polled right now.
+fn under(call: Call) -> Vec<Gate> {
+    let of_call = |under: &RefCell<Vec<(usize, Gate)>>| {
+        let under = under.borrow();
+        under.iter().filter(|(inside, _)| *inside == call.get()).map(|(_, gate)| *gate).collect()
+    };
+    UNDER.try_with(of_call).unwrap_or_default()
+}
+
 /// That the running call waits for a pending, from the first poll that found it not done until this is dropped.
 #[derive(Debug, Default)]
-pub(super) struct WaitsFor(Option<(Call, Call)>);
+pub(super) struct WaitsFor(Option<(Call, usize, u64)>);
 
 impl WaitsFor {
     /// The running call waits for this pending.
@@ -114,25 +223,25 @@ impl WaitsFor {
         if RESIDENTS.load(Ordering::Relaxed) == 0 && self.0.is_none() {
             return Ok(());
         }
-        let edge = (current_address(), pending.address());
-        if self.0 == Some(edge) || edge.0 == 0 {
+        let (Some(call), on) = (current(), pending.address()) else { return Ok(()) };
+        if self.0.is_some_and(|(known, known_on, _)| (known, known_on) == (call, on)) {
             return Ok(());
         }
         self.end();
+        let under = under(call);
         let mut waits = waits();
-        if waits.is_ring(edge.0, &[edge.1], false) {
+        if waits.is_ring(call, &under, Node::Call(on)) {
             drop(waits);
             return Err(Error::new(Kind::SelfWait("a call that has a resident's value")));
         }
-        waits.pendings.entry(edge.0).or_default().push(edge.1);
-        self.0 = Some(edge);
+        self.0 = Some((call, on, waits.add(call, under, Node::Call(on))));
         Ok(())
     }
 
     /// It waits no longer.
     pub(super) fn end(&mut self) {
-        if let Some((call, on)) = self.0.take() {
-            remove_one(&mut waits().pendings, call, &on);
+        if let Some((_, on, number)) = self.0.take() {
+            waits().remove(Node::Call(on), number);
         }
     }
 }
@@ -146,44 +255,30 @@ impl Drop for WaitsFor {
 /// That the running call waits at a gate, until this is dropped.
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct AtGate(Call, Gate);
+pub(crate) struct AtGate(Option<(Gate, u64)>);
 
 impl AtGate {
     /// The running call waits at this gate.
     ///
     /// # Errors
     ///
-    /// If that could never end, because who is inside waits for it.
-    pub(crate) fn begin(gate: u64, inside: &[usize]) -> Result<Self, Kind> {
-        // Zero outside of any call, where nobody can wait for it.
-        let call = current_address();
+    /// If that could never end, because a call that is inside waits for it.
+    pub(crate) fn begin(gate: u64) -> Result<Self, Kind> {
+        let Some(call) = current() else { return Ok(Self(None)) };
+        let under = under(call);
         let mut waits = waits();
-        if call != 0 && waits.is_ring(call, inside, true) {
+        if waits.is_ring(call, &under, Node::Gate(gate)) {
             drop(waits);
             return Err(Kind::SelfWait("a call of a resident"));
         }
-        waits.gates.entry(call).or_default().push(gate);
-        waits.inside.insert(gate, inside.to_vec());
-        Ok(Self(call, gate))
+        Ok(Self(Some((gate, waits.add(call, under, Node::Gate(gate))))))
     }
 }
 
 impl Drop for AtGate {
     fn drop(&mut self) {
-        remove_one(&mut waits().gates, self.0, &self.1);
-    }
-}
-
-/// Others are inside a gate now, at which somebody waits; or nobody waits there any more.
-pub(crate) fn changed(gate: u64, inside: Option<&[usize]>) {
-    let mut waits = waits();
-    match inside {
-        Some(inside) => {
-            waits.inside.insert(gate, inside.to_vec());
-        }
-        None => {
-            waits.inside.remove(&gate);
-            give_back(&mut waits.inside);
+        if let Some((gate, number)) = self.0.take() {
+            waits().remove(Node::Gate(gate), number);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use crate::{
-    call::{Fallible, Outcome, Plain},
+    call::{Fallible, Made, Outcome, Plain},
     pending::Pending,
     resident::{Resident, ResidentBuilder},
 };
@@ -24,7 +24,7 @@ pub fn try_resident<N, F, R, S, H>(builder: ResidentBuilder<'_>, _method: N, mak
 where
     N: 'static,
     F: AsyncFnOnce() -> R + Send + 'static,
-    R: Outcome<Value = S> + 'static,
+    R: Made<Value = S> + 'static,
     S: 'static,
     H: From<Resident<S>> + Send + 'static,
 {
@@ -120,7 +120,7 @@ pub fn try_resident_derive<N, F, R, S, H>(resident: &Resident<S>, _method: N, fu
 where
     N: 'static,
     F: AsyncFnOnce(&S) -> R + Send + 'static,
-    R: Outcome<Value = S> + 'static,
+    R: Made<Value = S> + 'static,
     S: 'static,
     H: From<Resident<S>> + Send + 'static,
 {

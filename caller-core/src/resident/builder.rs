@@ -7,7 +7,7 @@ use super::{
     slot::{Make, Policy},
 };
 use crate::{
-    call::{Checked, Convert, Fallible, Outcome, Plain, job},
+    call::{Checked, Convert, Fallible, Made, Plain, job},
     caller::Caller,
     context::Context,
     error::{BoxError, Kind, Result},
@@ -86,7 +86,8 @@ impl ResidentBuilder<'_> {
     }
 
     /// Gives it a thread of its own, for a value whose methods block: that of a new child of the caller, which has this name
-    /// and ends with the value.
+    /// and ends with the value. A child that has the name already is an error, until it has stopped. What is
+    /// [derived](Resident::derive) from the value lives in that thread too, and ends with it.
     pub fn own_thread(mut self, name: impl Into<String>) -> Self {
         self.thread = Some(name.into());
         self
@@ -140,7 +141,7 @@ impl ResidentBuilder<'_> {
     where
         N: 'static,
         F: AsyncFnOnce() -> R + Send + 'static,
-        R: Outcome<Value: 'static> + 'static,
+        R: Made<Value: 'static> + 'static,
         H: From<Resident<R::Value>> + Send + 'static,
     {
         let policy = policy(self.on_panic);
@@ -171,7 +172,7 @@ impl ResidentBuilder<'_> {
                 Box::pin(async move { make().await.map_err(|error| Kind::Failed(error.into().into())) })
             });
             match first().await {
-                Ok(value) => place.settle(value, Policy::Remake(again)).map(Ok),
+                Ok(value) => place.settle(value, Policy::remake(again)).map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         };
@@ -190,7 +191,7 @@ impl ResidentBuilder<'_> {
     {
         let own = match &self.thread {
             None => None,
-            Some(name) => match self.caller.child_builder().name(name).spawn() {
+            Some(name) => match self.caller.child_builder().name(name).spawn_new() {
                 Ok(own) => Some(own),
                 Err(error) => return Pending::failed(error),
             },

@@ -5,10 +5,10 @@ use std::{panic::Location, rc::Rc};
 use super::{
     gate::Mode,
     handle::{Place, Resident},
-    slot::{Slot, gone},
+    slot::{Slot, lost},
 };
 use crate::{
-    call::{Checked, Convert, Fallible, FnJob, Outcome, Plain, job},
+    call::{Checked, Convert, Fallible, FnJob, Made, Plain, job},
     context::Context,
     error::{BoxError, Kind},
     guard,
@@ -245,7 +245,7 @@ impl<T: 'static> Resident<T> {
     where
         N: 'static,
         F: AsyncFnOnce(&T) -> R + Send + 'static,
-        R: Outcome<Value: 'static> + 'static,
+        R: Made<Value: 'static> + 'static,
         H: From<Resident<R::Value>> + Send + 'static,
     {
         let this = self.clone();
@@ -300,7 +300,7 @@ impl<T: 'static> Place<T> {
             let _inside = slot.enter(Mode::Shared).await?;
             let value = slot.look()?;
             let _noted = slot.noting();
-            Ok(function(&value).await)
+            Ok(slot.within(function(&value)).await)
         }
     }
 
@@ -314,7 +314,7 @@ impl<T: 'static> Place<T> {
             let _inside = slot.enter(Mode::Alone).await?;
             let mut value = slot.look_alone()?;
             let _noted = slot.noting();
-            Ok(function(&mut value).await)
+            Ok(slot.within(function(&mut value)).await)
         }
     }
 
@@ -325,28 +325,24 @@ impl<T: 'static> Place<T> {
     {
         let slot = self.slot()?;
         let value = slot.close().await?;
-        let _ends = EndOnDrop { place: self, slot };
-        Ok(function(value.ok_or_else(gone)?).await)
+        let _ends = EndOnDrop(slot);
+        Ok(function(value.ok_or_else(lost)?).await)
     }
 
     async fn close(self) -> Result<(), Kind> {
         let slot = self.slot()?;
         let value = slot.close().await?;
-        let _ends = EndOnDrop { place: self, slot };
+        let _ends = EndOnDrop(slot);
         guard::discard_now(guard::Place::ResidentDrop, value);
         Ok(())
     }
 }
 
-/// Gives up the place of a value that was taken out.
-struct EndOnDrop<T: 'static> {
-    place: Place<T>,
-    slot: Rc<Slot<T>>,
-}
+/// Ends a resident whose value was taken out.
+struct EndOnDrop<T: 'static>(Rc<Slot<T>>);
 
 impl<T> Drop for EndOnDrop<T> {
     fn drop(&mut self) {
-        self.place.give_up();
-        self.slot.end();
+        self.0.end();
     }
 }

@@ -11,10 +11,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use pin_project_lite::pin_project;
+
 use crate::{
     error::Kind,
     guard,
-    pending::{AtGate, current_address, gate_changed},
+    pending::{AtGate, Under},
     wake::{Key, List},
 };
 
@@ -34,24 +36,25 @@ pub(super) struct Gate {
 
 #[derive(Default)]
 struct State {
-    /// The calls that have the value, by their addresses.
-    inside: Vec<usize>,
+    /// How many calls have the value.
+    inside: usize,
     /// There is one, who has it alone.
     alone: bool,
+    /// Those inside are the last who share the value as it is: who comes later waits until they have left.
+    barred: bool,
     queue: List<Waiter>,
 }
 
 struct Waiter {
     mode: Mode,
-    call: usize,
     waker: Waker,
 }
 
 impl State {
     fn admits(&self, mode: Mode) -> bool {
         match mode {
-            Mode::Shared => !self.alone,
-            Mode::Alone => self.inside.is_empty(),
+            Mode::Shared => !self.alone && !self.barred,
+            Mode::Alone => self.inside == 0,
         }
     }
 
@@ -60,29 +63,26 @@ impl State {
         self.queue.is_empty() && self.admits(mode)
     }
 
-    fn admit(&mut self, mode: Mode, call: usize) {
-        self.inside.push(call);
+    fn admit(&mut self, mode: Mode) {
+        self.inside += 1;
         self.alone = mode == Mode::Alone;
     }
 
-    fn leave(&mut self, call: usize) {
-        if let Some(at) = self.inside.iter().rposition(|inside| *inside == call) {
-            self.inside.swap_remove(at);
-        }
+    fn leave(&mut self) {
+        self.inside = self.inside.saturating_sub(1);
         self.alone = false;
+        self.barred &= self.inside > 0;
     }
 
-    /// Lets in those who are first in the queue, after others have left it or the gate. The others who wait hear of who is
-    /// inside now.
-    fn admit_next(&mut self, gate: u64) -> Vec<Waker> {
+    /// Lets in those who are first in the queue, after others have left it or the gate.
+    fn admit_next(&mut self) -> Vec<Waker> {
         let mut admitted = Vec::new();
-        while let Some((mode, call)) = self.queue.first().map(|first| (first.mode, first.call))
+        while let Some(mode) = self.queue.first().map(|first| first.mode)
             && self.admits(mode)
         {
-            self.admit(mode, call);
+            self.admit(mode);
             admitted.extend(self.queue.pop().map(|first| first.waker));
         }
-        gate_changed(gate, (!self.queue.is_empty()).then_some(&self.inside));
         admitted
     }
 }
@@ -103,18 +103,47 @@ impl Gate {
     pub(super) fn enter_now(&self, mode: Mode) -> Option<Inside<'_>> {
         let mut state = self.state.borrow_mut();
         state.admits_at_once(mode).then(|| {
-            let call = current_address();
-            state.admit(mode, call);
-            Inside { gate: self, call }
+            state.admit(mode);
+            Inside { gate: self }
         })
     }
 
-    fn leave(&self, call: usize) {
+    /// Lets nobody in before all those who are inside have left.
+    pub(super) fn bar(&self) {
         let mut state = self.state.borrow_mut();
-        state.leave(call);
-        let admitted = if state.queue.is_empty() { Vec::new() } else { state.admit_next(self.number) };
+        state.barred = state.inside > 0;
+    }
+
+    /// Polls a future of a call that is inside: what it waits for holds up whoever waits at the gate.
+    pub(super) fn within<F: Future>(&self, future: F) -> Within<F> {
+        Within { gate: self.number, future }
+    }
+
+    fn leave(&self) {
+        let mut state = self.state.borrow_mut();
+        state.leave();
+        let admitted = state.admit_next();
         drop(state);
         admitted.into_iter().for_each(guard::wake);
+    }
+}
+
+pin_project! {
+    /// A future of a call that is inside.
+    pub(super) struct Within<F> {
+        gate: u64,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Within<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _under = Under::enter(*this.gate);
+        this.future.poll(cx)
     }
 }
 
@@ -122,8 +151,8 @@ impl Gate {
 pub(super) struct Enter<'a> {
     gate: &'a Gate,
     mode: Mode,
-    /// Its place in the queue, once it has one, the call that it is for, and that others know of it.
-    waits: Option<(Key, usize, AtGate)>,
+    /// Its place in the queue, once it has one, and that others know of it.
+    waits: Option<(Key, AtGate)>,
 }
 
 impl<'a> Future for Enter<'a> {
@@ -140,15 +169,14 @@ impl<'a> Future for Enter<'a> {
         // A waker is cloned outside of the borrow; then the gate is looked at again.
         let waker = cx.waker().clone();
         let mut state = gate.state.borrow_mut();
-        let Some((key, call, _)) = &self.waits else {
-            let call = current_address();
+        let Some((key, _)) = &self.waits else {
             if state.admits_at_once(mode) {
-                state.admit(mode, call);
+                state.admit(mode);
                 drop(state);
                 guard::discard_waker(waker);
-                return Poll::Ready(Ok(Inside { gate, call }));
+                return Poll::Ready(Ok(Inside { gate }));
             }
-            let at = match AtGate::begin(gate.number, &state.inside) {
+            let at = match AtGate::begin(gate.number) {
                 Ok(at) => at,
                 Err(self_wait) => {
                     drop(state);
@@ -156,18 +184,18 @@ impl<'a> Future for Enter<'a> {
                     return Poll::Ready(Err(self_wait));
                 }
             };
-            let key = state.queue.push(Waiter { mode, call, waker });
+            let key = state.queue.push(Waiter { mode, waker });
             drop(state);
-            self.waits = Some((key, call, at));
+            self.waits = Some((key, at));
             return Poll::Pending;
         };
-        let (known, call) = (*key, *call);
+        let known = *key;
         let Some(waiter) = state.queue.get_mut(known) else {
             // It was let in.
             drop(state);
             self.waits = None;
             guard::discard_waker(waker);
-            return Poll::Ready(Ok(Inside { gate, call }));
+            return Poll::Ready(Ok(Inside { gate }));
         };
         let old = mem::replace(&mut waiter.waker, waker);
         drop(state);
@@ -178,16 +206,16 @@ impl<'a> Future for Enter<'a> {
 
 impl Drop for Enter<'_> {
     fn drop(&mut self) {
-        let Some((key, call, at)) = self.waits.take() else { return };
+        let Some((key, at)) = self.waits.take() else { return };
         drop(at);
         let mut state = self.gate.state.borrow_mut();
         let gone = state.queue.remove(key);
         if gone.is_none() {
             // It was let in, and does not come.
-            state.leave(call);
+            state.leave();
         }
         // Those behind it may fit in now.
-        let admitted = state.admit_next(self.gate.number);
+        let admitted = state.admit_next();
         drop(state);
         guard::discard_waker(gone.map(|gone| gone.waker));
         admitted.into_iter().for_each(guard::wake);
@@ -197,12 +225,11 @@ impl Drop for Enter<'_> {
 /// Inside the gate, until it is dropped.
 pub(super) struct Inside<'a> {
     gate: &'a Gate,
-    call: usize,
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.gate.leave(self.call);
+        self.gate.leave();
     }
 }
 
@@ -213,7 +240,7 @@ mod tests {
 
     fn is_empty(gate: &Gate) -> bool {
         let state = gate.state.borrow();
-        !state.alone && state.inside.is_empty() && state.queue.is_empty()
+        !state.alone && state.inside == 0 && state.queue.is_empty()
     }
 
     fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {

@@ -51,6 +51,15 @@ use crate::{
 /// them until then. [`gone`](Self::gone) waits for it. A call that comes later ends with
 /// [`is_closed`](crate::Error::is_closed).
 ///
+/// A process that exits while its callers run drops no value of theirs, as it drops no value of any thread: stop them first,
+/// and wait until they have [stopped](Caller::stopped), where a destructor matters.
+///
+/// # What waits for itself
+///
+/// A call that has the value, and awaits one that has to wait until it leaves, gets
+/// [`is_self_wait`](crate::Error::is_self_wait). A call that shares the value may await another that shares it too, but not
+/// while a third waits to have it alone: nobody overtakes that one, so this is an error as well.
+///
 /// # Panics in calls
 ///
 /// A panic costs the call that it happens in. The value stays as that call left it, unless
@@ -111,7 +120,7 @@ impl<T: 'static> Resident<T> {
             return Err((Kind::Closed { reason: caller.0.stop_reason() }, value));
         };
         let gone = AsyncEvent::new();
-        let slot = Rc::new(Slot::new(value, policy, gone.clone(), own));
+        let slot = Rc::new(Slot::new(number, value, policy, gone.clone(), own));
         scheduler::residents(|residents| residents.add(number, slot));
         Ok(Self(Arc::new(Shared { caller, name, number, gone }), PhantomData))
     }
@@ -152,7 +161,8 @@ impl<T: 'static> Resident<T> {
         self.0.name.as_deref()
     }
 
-    /// Waits until the value is gone: dropped, or taken by [`close_with`](Self::close_with).
+    /// Waits until the value is gone: dropped, or taken by [`close_with`](Self::close_with). A call that has the value waits for
+    /// ever here.
     ///
     /// # Cancel safety
     ///
@@ -198,11 +208,6 @@ impl<T: 'static> Place<T> {
         let slot = scheduler::residents(|residents| residents.get(self.number)).flatten();
         slot.and_then(|slot| slot.downcast().ok())
             .ok_or_else(|| Kind::Closed { reason: format!("the resident `{}` has ended", type_name::<T>()) })
-    }
-
-    /// The value was taken out, and comes back no more.
-    pub(super) fn give_up(&self) {
-        let _thread_has_ended = scheduler::residents(|residents| residents.remove(self.number));
     }
 }
 

@@ -33,6 +33,12 @@ impl Residents {
         self.known.borrow().get(&number).cloned()
     }
 
+    /// How many there are.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn len(&self) -> usize {
+        self.known.borrow().len()
+    }
+
     /// Lets go of one.
     pub(crate) fn remove(&self, number: u64) {
         let gone = self.known.borrow_mut().remove(&number);

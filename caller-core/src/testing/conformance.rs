@@ -145,7 +145,10 @@ macro_rules! conformance {
             res_16_what_is_made_for_nobody_is_dropped_in_its_thread
             res_17_a_call_is_an_ordinary_call
             res_18_a_wait_that_could_never_end_is_an_error
-            res_19_plain_functions_run_alone_in_their_order);
+            res_19_plain_functions_run_alone_in_their_order
+            res_20_branches_of_one_call_wait_for_each_other
+            res_21_made_anew_without_a_change_of_the_order
+            res_22_nothing_stays_of_one_that_has_ended);
         $crate::__stamp!($fixture, ends:
             a_stopped_caller_has_no_unfinished_calls
             a_caller_that_is_stopped_before_it_ran_ends_its_calls_first

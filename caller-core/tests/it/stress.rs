@@ -18,9 +18,9 @@ use caller::{
     testing::{Manual, Running, probe::yield_now},
 };
 use fastrand::Rng;
-use futures::FutureExt;
+use futures::{FutureExt, future::join_all};
 
-use crate::support::LONG;
+use crate::support::{LONG, caller, in_time, turns_of};
 
 const THREADS: usize = 4;
 const CALLS: usize = 300;
@@ -282,4 +282,33 @@ fn a_group_waits_for_all_of_its_members() {
         counts.check();
     }
     assert!(all.is_empty());
+}
+
+/// The time grows with the crowd, and not with its square.
+#[test]
+fn a_crowd_has_a_resident_while_another_waits_for_it() {
+    const CROWD: usize = 20_000;
+    in_time("a crowd at a resident", || {
+        let (here, there) = (caller(&Manual::new()), caller(&Manual::new()));
+        let value = here.resident(async || 0).wait_blocking().unwrap();
+        let event = AsyncEvent::new();
+        let share = |_| {
+            let (event, there) = (event.clone(), there.0.clone());
+            // What those inside wait for is looked at for each that waits at the gate.
+            value.call(async move |_| there.call_soon(async move || event.wait().await).await)
+        };
+        let shares: Vec<_> = (0..CROWD).map(share).collect();
+        turns_of(&here);
+        let own = value.clone();
+        let waits = there.call_soon(async move || {
+            let adds = (0..CROWD).map(|_| own.call_mut(async |value| *value += 1).wait());
+            join_all(adds).await.len()
+        });
+        turns_of(&there);
+        turns_of(&here);
+        event.set();
+        shares.into_iter().for_each(|shares| shares.wait_blocking().unwrap().unwrap());
+        assert_eq!(waits.wait_blocking().unwrap(), CROWD);
+        assert_eq!(value.close_with(async |value| value).wait_blocking().unwrap(), CROWD);
+    });
 }

@@ -123,6 +123,20 @@ impl Methods {
     fn twice(&self) {}
 }
 
+struct Generic<T>(T);
+
+#[caller::resident]
+impl<#[cfg(not(any()))] T> Generic<T> {
+    fn method<#[cfg(not(any()))] U>(&self, _: U) {}
+
+    /// Not there, so not wrong.
+    #[cfg(any())]
+    fn left_out(&self, _text: &str) {}
+
+    #[cfg(not(any()))]
+    fn let_in(&self, _text: &str) {}
+}
+
 struct NoBody;
 
 #[caller::resident]

@@ -13,10 +13,14 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join;
+
 use super::{LONG, eventually, receive};
 use crate::{
     AsyncEvent, Caller, ContextVar, Error, OnPanic, Pending, PendingGroup, PoolSettings, Resident, Resolver,
+    scheduler,
     testing::{Fixture, probe::hear_reports},
+    wake::yield_now,
 };
 
 /// Not `Send`. Says in which thread it was dropped, and whether the runtime was current there.
@@ -188,6 +192,14 @@ pub fn res_06_bound_to_a_function_for_any_verb<F: Fixture>() {
     };
     let text = done(in_a_group).expect("the group fails");
     assert!(text.contains("it is 2"), "{text}");
+    // Errors name the function that was bound, and not what binds it.
+    let panics = failed::<()>(caller.try_call_soon(value.bind(async |_| panic!("on purpose"))));
+    let named = value.try_bind_mut(async |_: &mut _| Err::<fn(u8) -> (u8, u8), _>("no"));
+    for error in [panics, failed(caller.try_call_soon(named))] {
+        let name = error.function().unwrap();
+        let name = name.split_once('<').map_or(name, |(name, _)| name);
+        assert!(name.ends_with("res_06_bound_to_a_function_for_any_verb"), "{name}");
+    }
     let elsewhere = failed(other.try_call_soon(value.bind(async |value| value.get())));
     assert!(elsewhere.is_failed(), "{elsewhere}");
     assert!(elsewhere.downcast_ref::<Error>().is_some_and(Error::is_mismatch), "{elsewhere}");
@@ -406,6 +418,13 @@ pub fn res_14_a_thread_of_its_own<F: Fixture>() {
     let builder = caller.resident_builder().own_thread("for nothing");
     assert!(failed(builder.try_build(async || Err::<Rc<u32>, _>("nothing"))).is_failed());
     eventually("no children", || caller.children().is_empty());
+    // It is a new one: nobody else's thread ends with the value.
+    let child = caller.child("a child").unwrap();
+    let taken = failed(caller.resident_builder().own_thread("a child").build(async || 1));
+    assert!(taken.is_mismatch() && taken.to_string().contains("a child"), "{taken}");
+    let one = done(caller.resident_builder().own_thread("one").build(async || 1));
+    assert!(failed(caller.resident_builder().own_thread("one").build(async || 1)).is_mismatch());
+    assert_eq!((done(child.call_soon(async || 2)), done(one.call(async |one| *one))), (2, 1));
     caller.force_stop();
     let late = caller.resident_builder().own_thread("too late").build(async || 1);
     assert!(failed(late).is_closed());
@@ -582,4 +601,107 @@ pub fn res_19_plain_functions_run_alone_in_their_order<F: Fixture>() {
     assert_eq!(done(last), ["shares", "runs", "tries"]);
     done(value.close());
     assert!(failed(value.run(|_| ())).is_closed());
+}
+
+pub fn res_20_branches_of_one_call_wait_for_each_other<F: Fixture>() {
+    let caller = F::new().caller();
+    let value = done(caller.resident(async || 1));
+    let own = value.clone();
+    let branches = caller.call_soon(async move || {
+        let first = own.bind_mut(async |value| {
+            yield_now().await;
+            *value += 1;
+        });
+        let second = own.bind_mut(async |value| {
+            *value += 10;
+            *value
+        });
+        let (first, second) = join(first(), second()).await;
+        first.and(second)
+    });
+    assert_eq!(done(branches).unwrap(), 12);
+    // A branch that does not have the value may wait for a call that wants it.
+    let own = value.clone();
+    let branches = caller.call_soon(async move || {
+        let (begun, event) = (AsyncEvent::new(), AsyncEvent::new());
+        let (begins, held) = (begun.clone(), event.clone());
+        let holds = own.bind_mut(async move |value| {
+            begins.set();
+            held.wait().await;
+            *value += 1;
+        });
+        let waits = async {
+            begun.wait().await;
+            let call = own.call_mut(async |value| *value);
+            event.set();
+            call.await
+        };
+        let (holds, waits) = join(holds(), waits).await;
+        holds.and(waits)
+    });
+    assert_eq!(done(branches).unwrap(), 13);
+    // The branch that has it may not.
+    let own = value.clone();
+    let nested = caller.call_soon(async move || {
+        let inner = own.clone();
+        let holds = own.bind_mut(async move |_| {
+            yield_now().await;
+            inner.call_mut(async |value| *value).await.is_err_and(|error| error.is_self_wait())
+        });
+        join(holds(), yield_now()).await.0
+    });
+    assert!(done(nested).unwrap());
+}
+
+pub fn res_21_made_anew_without_a_change_of_the_order<F: Fixture>() {
+    hear_reports();
+    let caller = F::new().caller();
+    let made = Arc::new(AtomicUsize::new(0));
+    let makes = made.clone();
+    let value = done(caller.resident_builder().build_remaking(async move || {
+        yield_now().await;
+        makes.fetch_add(1, Ordering::SeqCst);
+        Ok::<_, Error>(Vec::new())
+    }));
+    let (resolver, wait) = Resolver::<()>::new();
+    let shares = value.call(async move |value| {
+        wait.await.unwrap();
+        value.len()
+    });
+    let panics = value.call(async |_| -> () { panic!("on purpose") });
+    let before = value.call(async |value| value.len());
+    let adds = value.call_mut(async |value| value.push(1));
+    let after = [value.call(async |value| value.len()), value.call(async |value| value.len())];
+    assert!(failed(panics).is_panic());
+    done(caller.call_soon(async || ()));
+    assert!(!before.is_done(), "it shares what a panic has spoilt");
+    resolver.resolve(()).unwrap();
+    assert_eq!((done(shares), done(before)), (0, 0));
+    done(adds);
+    assert_eq!(after.map(done), [1, 1]);
+    assert_eq!(made.load(Ordering::SeqCst), 2);
+    // Between the panic and the next call there is no value, but the resident has not ended.
+    assert!(failed(value.call_mut(async |_| -> () { panic!("on purpose") })).is_panic());
+    let own = value.clone();
+    let looked = done(caller.call_soon(async move || own.with(|_| ()).unwrap_err()));
+    assert!(looked.is_mismatch() && !looked.is_closed(), "{looked}");
+    assert!(looked.to_string().contains("makes it anew"), "{looked}");
+    let taken = failed(value.close_with(async |value| value.len()));
+    assert!(taken.is_closed() && taken.to_string().contains("a panic had cost its value"), "{taken}");
+    assert!(value.is_gone());
+}
+
+pub fn res_22_nothing_stays_of_one_that_has_ended<F: Fixture>() {
+    hear_reports();
+    let caller = F::new().caller();
+    let kept = || done(caller.call_soon(async || scheduler::residents(|residents| residents.len()).unwrap()));
+    let fragile = done(caller.resident_builder().on_panic(OnPanic::Close).build(async || 1));
+    let (closed, taken) = (done(caller.resident(async || 1)), done(caller.resident(async || 1)));
+    assert_eq!(kept(), 3);
+    assert!(failed::<()>(fragile.call(async |_| panic!("on purpose"))).is_panic());
+    assert_eq!(kept(), 2);
+    done(closed.close());
+    done(taken.close_with(async |_| ()));
+    drop((fragile, closed, taken));
+    assert_eq!(kept(), 0);
 }
