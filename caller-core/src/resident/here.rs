@@ -14,8 +14,7 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_mismatch`](Error::is_mismatch) in any other thread than this caller's, and [`is_closed`](Error::is_closed) if it
-    /// stops. The error gives the value back; it is an [`Error`](std::error::Error) of std's, and
-    /// [`into_error`](Refused::into_error) makes it one of this crate.
+    /// stops. The error gives the value back; `?` makes it an error of this crate, or any error, without the value.
     pub fn resident_local<T: 'static>(&self, value: T) -> std::result::Result<Resident<T>, Refused<T>> {
         Resident::settle(self.clone(), None, value, Policy::Keep, None)
             .map_err(|(kind, value)| Refused { error: Error::new(kind), value })
@@ -39,8 +38,7 @@ impl<T> Refused<T> {
         self.value
     }
 
-    /// Why, without the value: `caller.resident_local(value).map_err(Refused::into_error)?`. (A conversion by `?` alone would
-    /// have the compiler ask for the type of the error wherever it is inferred today.)
+    /// Why, without the value, as `?` gives it.
     pub fn into_error(self) -> Error {
         self.error
     }
@@ -58,7 +56,23 @@ impl<T> fmt::Debug for Refused<T> {
     }
 }
 
-impl<T> StdError for Refused<T> {}
+impl<T> From<Refused<T>> for Error {
+    fn from(refused: Refused<T>) -> Self {
+        refused.error
+    }
+}
+
+impl<T> From<Refused<T>> for BoxError {
+    fn from(refused: Refused<T>) -> Self {
+        refused.error.into()
+    }
+}
+
+impl<T> From<Refused<T>> for Box<dyn StdError> {
+    fn from(refused: Refused<T>) -> Self {
+        refused.error.into()
+    }
+}
 
 impl<T: 'static> Resident<T> {
     /// Looks at the value, in its own thread.

@@ -12,7 +12,7 @@ mod window;
 
 use std::{error::Error, net::SocketAddr, process::ExitCode};
 
-use caller::{Caller, Gio, PoolSettings, Refused, Resident};
+use caller::{Caller, Gio, PoolSettings, Resident};
 use caller_tokio::Tokio;
 use clap::Parser;
 use gtk4::{Application, gio::ApplicationFlags, prelude::*};
@@ -50,7 +50,7 @@ fn application() -> Application {
 
 async fn program(gui: Caller, args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
     // Widgets are not `Send`: they are a resident of the window's thread, which every thread can reach.
-    let window = gui.resident_local(Downloads::open()).map_err(Refused::into_error)?;
+    let window = gui.resident_local(Downloads::open())?;
 
     let server = gui.child_builder().name("server").spawn()?;
     let address = server.try_call_soon(async || files::serve().await).await?;

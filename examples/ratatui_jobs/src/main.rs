@@ -15,7 +15,7 @@ mod board;
 
 use std::error::Error;
 
-use caller::{AsyncEvent, Caller, PoolSettings, Refused, Resident};
+use caller::{AsyncEvent, Caller, PoolSettings, Resident};
 use caller_tokio::Tokio;
 use clap::Parser;
 
@@ -54,7 +54,7 @@ async fn program(
     args: Args,
 ) -> Result<(usize, usize), Box<dyn Error + Send + Sync>> {
     let quit = AsyncEvent::new();
-    let board = ui.resident_local(Board::new(quit.clone())).map_err(Refused::into_error)?;
+    let board = ui.resident_local(Board::new(quit.clone()))?;
     let board = shown.get_or_init(|| board);
     let settings = PoolSettings::default().limit(args.workers.into());
     let workers = ui.child_builder().name("workers").pool(settings).spawn()?;

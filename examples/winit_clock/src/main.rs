@@ -21,7 +21,7 @@ use std::{
 };
 
 use caller::{
-    AsyncEvent, Caller, Refused, Resident, Winit,
+    AsyncEvent, Caller, Resident, Winit,
     winit::{
         application::ApplicationHandler, event::WindowEvent, event_loop::ActiveEventLoop, window::WindowId,
     },
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         move || App { window: window.clone(), closed: closed.clone() }
     });
     let frames = caller::run(host, Tokio::new(), async move |gui: Caller| {
-        let face = gui.resident_local(Face::open()?).map_err(Refused::into_error)?;
+        let face = gui.resident_local(Face::open()?)?;
         let face = window.get_or_init(|| face);
         let clock = gui.to_thread({
             let face = face.clone();

@@ -17,8 +17,8 @@ use futures::future::join;
 
 use super::{LONG, eventually, receive};
 use crate::{
-    AsyncEvent, Caller, ContextVar, Error, OnPanic, Pending, PendingGroup, PoolSettings, Resident, Resolver,
-    scheduler,
+    AsyncEvent, BoxError, Caller, ContextVar, Error, OnPanic, Pending, PendingGroup, PoolSettings, Resident,
+    Resolver, scheduler,
     testing::{Fixture, probe::hear_reports},
     wake::yield_now,
 };
@@ -438,9 +438,13 @@ pub fn res_15_a_value_that_exists_already<F: Fixture>() {
     let (own, says) = (caller.clone(), said.clone());
     let made = caller.try_call_soon(async move || -> crate::Result<_> {
         let value = Store::new::<F>("a store", &says);
-        own.resident_local(value).map_err(crate::Refused::into_error)
+        Ok(own.resident_local(value)?)
     });
     let store = done(made);
+    // Whatever the error of a function, `?` makes the refusal one.
+    let boxed = || -> Result<Resident<Rc<u32>>, BoxError> { Ok(caller.resident_local(Rc::new(5))?) };
+    let boxed = boxed().unwrap_err();
+    assert!(boxed.downcast_ref::<Error>().is_some_and(Error::is_mismatch), "{boxed}");
     assert_eq!(done(store.call(async |store| store.next())), 1);
     caller.force_stop();
     caller.stopped().timeout(LONG).blocking().unwrap();
