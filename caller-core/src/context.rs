@@ -12,6 +12,7 @@ use std::{
     cell::RefCell,
     fmt,
     future::Future,
+    iter,
     marker::PhantomData,
     mem,
     pin::Pin,
@@ -62,11 +63,17 @@ struct Frame {
     context: Context,
     /// How many locks were held when it was entered. Those above are held by what is being polled within it.
     holds: usize,
-    /// The types of trackers that are being told of a pending within it, and are not active meanwhile.
-    telling: Vec<TypeId>,
+    /// The trackers that are being told of a pending within it, and are not active meanwhile.
+    telling: Option<Box<Told>>,
     /// Whether a call or the body of a scope is being polled: outside of one, a value that is set would leak
     /// into whatever the thread does next.
     inside: bool,
+}
+
+/// A type of tracker, and those that were being told before.
+struct Told {
+    of: TypeId,
+    before: Option<Box<Self>>,
 }
 
 thread_local! {
@@ -74,7 +81,7 @@ thread_local! {
         RefCell::new(Frame {
             context: Context(None),
             holds: 0,
-            telling: Vec::new(),
+            telling: None,
             inside: false,
         })
     };
@@ -221,6 +228,14 @@ impl Context {
         self.0.is_none()
     }
 
+    /// Drops it behind the boundary: it may have the last of a user's values. Mostly it has none.
+    #[inline]
+    pub(crate) fn discard(self) {
+        if self.0.is_some() {
+            guard::discard(guard::Place::ContextDrop, self);
+        }
+    }
+
     /// Undoes what was set here since this was the current context.
     pub(crate) fn restore_here(&self) {
         let changed = FRAME.try_with(|frame| {
@@ -235,14 +250,13 @@ impl Context {
     pub(crate) fn enter(self) -> Entered {
         let span = self.span().cloned();
         span.iter().for_each(Span::enter);
-        let inner = Frame { context: self, holds: holds::depth(), telling: Vec::new(), inside: true };
+        let inner = Frame { context: self, holds: holds::depth(), telling: None, inside: true };
         Entered { outer: FRAME.try_with(|frame| frame.replace(inner)).ok(), span, not_send: PhantomData }
     }
 
     /// Outside of any call, for code that belongs to none.
     pub(crate) fn outside() -> Entered {
-        let inner =
-            Frame { context: Self::default(), holds: holds::depth(), telling: Vec::new(), inside: false };
+        let inner = Frame { context: Self::default(), holds: holds::depth(), telling: None, inside: false };
         Entered {
             outer: FRAME.try_with(|frame| frame.replace(inner)).ok(),
             span: None,
@@ -270,14 +284,19 @@ impl Frame {
             context.place_mut().holds.extend(holds::from(self.holds));
         }
         // What comes out of the context here is still in the frame's own.
-        for of in &self.telling {
-            context.keep_trackers(|known| known != *of);
+        for of in self.told() {
+            context.keep_trackers(|known| known != of);
         }
         context
     }
 
     fn is_telling(&self, of: TypeId) -> bool {
-        self.telling.contains(&of)
+        self.told().any(|told| told == of)
+    }
+
+    /// The types of trackers that are being told.
+    fn told(&self) -> impl Iterator<Item = TypeId> {
+        iter::successors(self.telling.as_deref(), |told| told.before.as_deref()).map(|told| told.of)
     }
 }
 
@@ -320,14 +339,21 @@ pub(crate) struct Telling(PhantomData<*const ()>);
 impl Telling {
     pub(crate) fn enter(of: TypeId) -> Self {
         // In a destructor of a thread-local value there are no trackers.
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().telling.push(of));
+        let _known = FRAME.try_with(|frame| {
+            let telling = &mut frame.borrow_mut().telling;
+            let before = telling.take();
+            *telling = Some(Box::new(Told { of, before }));
+        });
         Self(PhantomData)
     }
 }
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        let _known = FRAME.try_with(|frame| frame.borrow_mut().telling.pop());
+        let _known = FRAME.try_with(|frame| {
+            let telling = &mut frame.borrow_mut().telling;
+            *telling = telling.take().and_then(|told| told.before);
+        });
     }
 }
 
@@ -385,7 +411,10 @@ pub(crate) struct Entered {
 impl Entered {
     /// Ends it, and gives the context with what was set while it was current.
     pub(crate) fn leave(mut self) -> Context {
-        self.restore()
+        let context = self.restore();
+        // Nothing is left in it.
+        mem::forget(self);
+        context
     }
 
     fn restore(&mut self) -> Context {

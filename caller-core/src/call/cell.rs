@@ -62,8 +62,9 @@ impl<W: Work> Cell<W> {
     pub(super) fn complete(self: Arc<Self>, outcome: Result<W::Value>) {
         match self.core.complete(outcome, || self.site()) {
             Completed::Done { waiters, hidden, work } => {
-                guard::discard(Place::ResultDrop, hidden);
-                guard::discard(Place::FunctionDrop, work);
+                // Mostly there is neither.
+                hidden.into_iter().for_each(|hidden| guard::discard(Place::ResultDrop, hidden));
+                work.into_iter().for_each(|work| guard::discard(Place::FunctionDrop, work));
                 waiters.tell(move || PendingHandle::new(self));
             }
             Completed::TooLate(outcome) => guard::discard(Place::ResultDrop, outcome),

@@ -259,7 +259,7 @@ impl<W: Work> Running<W> {
         drop(polling);
         match outcome {
             Some(outcome) => {
-                guard::discard(Place::ContextDrop, context);
+                context.discard();
                 let outcome = match outcome {
                     Ok(Ok(value)) => Ok(value),
                     Ok(Err(kind)) => Err(Error::at(kind, call.site())),
@@ -304,7 +304,7 @@ impl<W: Work> Running<W> {
         // Set to none even where the destructor panics.
         guard::quietly(Place::FutureDrop, || this.future.set(None));
         drop(current);
-        guard::discard(Place::ContextDrop, entered.leave());
+        entered.leave().discard();
     }
 
     /// Ends the call: first it gives back what it has of others, then its outcome can be seen.

@@ -4,7 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    thread::LocalKey,
+    marker::PhantomData,
 };
 
 /// How many pieces of such code are inside each other before the next one waits for its turn.
@@ -25,7 +25,7 @@ thread_local! {
 #[inline]
 pub(crate) fn nested<T: 'static>(value: T, work: impl FnOnce(T) + 'static) {
     // In a destructor of a thread-local value there is nowhere to count: the depth of that is the program's own.
-    let Some(level) = Level::enter(&DEEP) else { return work(value) };
+    let Some(level) = Level::<Deep>::enter() else { return work(value) };
     let depth = level.depth;
     if depth < DEPTH {
         work(value);
@@ -41,7 +41,7 @@ pub(crate) fn nested<T: 'static>(value: T, work: impl FnOnce(T) + 'static) {
 /// around this may be waiting: so a wake is put off only where wakers themselves are nested too deep.
 #[inline]
 pub(crate) fn waking(wake: impl FnOnce() + 'static) {
-    match Level::enter(&WAKING) {
+    match Level::<Waking>::enter() {
         Some(level) if level.depth >= DEPTH => nested((), move |()| wake()),
         _level => wake(),
     }
@@ -54,23 +54,46 @@ pub(crate) fn catch_up() {
     }
 }
 
-/// One level of such work. It is left when it is dropped.
-struct Level {
-    of: &'static LocalKey<Cell<usize>>,
-    depth: usize,
+/// Where a depth is counted: a type, so that the count is found without a call.
+trait Counted {
+    fn replace(change: impl FnOnce(usize) -> usize) -> Option<usize>;
 }
 
-impl Level {
+struct Deep;
+
+impl Counted for Deep {
     #[inline]
-    fn enter(of: &'static LocalKey<Cell<usize>>) -> Option<Self> {
-        let depth = of.try_with(|deep| deep.replace(deep.get() + 1)).ok()?;
-        Some(Self { of, depth })
+    fn replace(change: impl FnOnce(usize) -> usize) -> Option<usize> {
+        DEEP.try_with(|deep| deep.replace(change(deep.get()))).ok()
     }
 }
 
-impl Drop for Level {
+struct Waking;
+
+impl Counted for Waking {
+    #[inline]
+    fn replace(change: impl FnOnce(usize) -> usize) -> Option<usize> {
+        WAKING.try_with(|deep| deep.replace(change(deep.get()))).ok()
+    }
+}
+
+/// One level of such work. It is left when it is dropped.
+struct Level<C: Counted> {
+    depth: usize,
+    counted: PhantomData<C>,
+}
+
+impl<C: Counted> Level<C> {
+    #[inline]
+    fn enter() -> Option<Self> {
+        Some(Self { depth: C::replace(|depth| depth + 1)?, counted: PhantomData })
+    }
+}
+
+impl<C: Counted> Drop for Level<C> {
+    #[inline]
     fn drop(&mut self) {
-        let _ended = self.of.try_with(|deep| deep.set(self.depth));
+        let _ended = C::replace(|_| self.depth);
     }
 }
 

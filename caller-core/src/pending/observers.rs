@@ -106,7 +106,7 @@ impl DoneCallback {
         // The clone is not the last reference, so its drop runs no destructor while a panic of the callback unwinds.
         guard::quietly(Place::DoneCallback, || context.clone().run(|| (self.0)(pending)));
         guard::discard(Place::DoneCallback, self);
-        guard::discard(Place::ContextDrop, context);
+        context.discard();
     }
 }
 
@@ -141,7 +141,7 @@ impl Canceller {
 impl Drop for Canceller {
     fn drop(&mut self) {
         guard::discard(Place::Canceller, self.function.take());
-        guard::discard(Place::ContextDrop, mem::take(&mut self.context));
+        mem::take(&mut self.context).discard();
     }
 }
 
