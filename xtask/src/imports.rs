@@ -302,6 +302,16 @@ import upwards: `mod high` is declared after `mod low`:
     }
 
     #[test]
+    fn a_path_of_another_crate_is_no_import() {
+        let told = check(&[
+            ("lib.rs", "mod a;\nmod b;"),
+            ("a.rs", "fn a() {\n    ::b::made();\n    ::b::made!();\n}"),
+            ("b.rs", "pub fn made() {}"),
+        ]);
+        assert_eq!(told, "");
+    }
+
+    #[test]
     fn a_facade_over_another_crate_is_imported_itself() {
         let told = check(&[
             ("lib.rs", "mod a;\nmod sys;"),
