@@ -16,8 +16,6 @@ mod wire;
 
 mod connection;
 
-mod encryption;
-
 mod sockets;
 
 pub mod shell;

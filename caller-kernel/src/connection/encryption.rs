@@ -1,9 +1,7 @@
 //! From the CURVE keys of a connection to what its sockets demand of their peers.
 
-use crate::{
-    connection::Connection,
-    zmtp::{KeyError, Security},
-};
+use super::file::Connection;
+use crate::zmtp::{KeyError, Security};
 
 /// What the keys of a connection ask for.
 pub(crate) fn security(connection: &Connection) -> Result<Security, KeyError> {
