@@ -8,14 +8,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    execute::guarded,
-    hub::Hub,
-    output::CellOutput,
-    request::{Request, or_default},
-    seat::Seat,
+use super::{execute::guarded, hub::Hub, output::CellOutput, request::Request, seat::Seat};
+use crate::{
+    shell::{CellError, CommMessage, OUTPUT, Output},
+    wire::or_default,
 };
-use crate::shell::{CellError, CommMessage, OUTPUT, Output};
 
 #[derive(Deserialize)]
 struct Comm {

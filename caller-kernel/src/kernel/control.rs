@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{
     hub::Hub,
-    request::{Request, or_default, publish},
+    request::{Request, publish},
 };
-use crate::zmtp::Class;
+use crate::{wire::or_default, zmtp::Class};
 
 /// Stops what runs, in all shells, which keep their state.
 pub(crate) fn interrupt(hub: &Hub, mut request: Request) {

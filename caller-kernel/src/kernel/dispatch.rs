@@ -13,14 +13,14 @@ use super::{
     hub::Hub,
     info,
     mode::{Manner, Mode, unknown_caller},
-    request::{Request, or_default},
+    request::Request,
     seat::Seat,
     subshells, threads,
 };
 use crate::{
     shell::CellError,
     sockets::{Channel, IoPub},
-    wire::Message,
+    wire::{Message, or_default},
     zmtp::Subscription,
 };
 

@@ -20,10 +20,13 @@ use serde_json::{Map, Value, json};
 use super::{
     hub::{Hub, RunningOne},
     output::CellOutput,
-    request::{Request, error_content, or_default},
+    request::{Request, error_content},
     seat::Seat,
 };
-use crate::shell::{Cell, CellError, MimeBundle, Shell};
+use crate::{
+    shell::{Cell, CellError, MimeBundle, Shell},
+    wire::or_default,
+};
 
 /// The content of an `execute_request`.
 #[derive(Deserialize)]

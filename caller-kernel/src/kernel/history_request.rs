@@ -7,12 +7,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    history::Entry,
-    hub::Hub,
-    request::{Request, or_default},
-};
-use crate::shell::CellError;
+use super::{history::Entry, hub::Hub, request::Request};
+use crate::{shell::CellError, wire::or_default};
 
 #[derive(Deserialize)]
 struct Question {

@@ -7,11 +7,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    request::{Request, or_default},
-    seat::Seat,
+use super::{request::Request, seat::Seat};
+use crate::{
+    shell::{CellError, Detail, IsComplete, Match, Shell},
+    wire::or_default,
 };
-use crate::shell::{CellError, Detail, IsComplete, Match, Shell};
 
 #[derive(Deserialize)]
 struct Question {

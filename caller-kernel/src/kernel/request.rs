@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Instant};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::hub::Hub;
@@ -187,11 +187,4 @@ pub(crate) fn publish<T: Serialize + ?Sized>(
         Ok(message) => iopub.publish(&message.on_topic(msg_type.to_owned()), class),
         Err(error) => tracing::error!(%error, msg_type, "a message cannot be json"),
     }
-}
-
-/// Reads a field for which a client may send null where it has nothing to say.
-pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    field: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(field)?.unwrap_or_default())
 }
