@@ -21,13 +21,12 @@ mod output;
 
 mod comm_messages;
 mod control;
-pub(crate) mod execute;
+mod execute;
 mod history_request;
 mod info;
 mod questions;
 
 mod desk;
-pub(crate) mod mode;
 mod subshells;
 pub(crate) mod threads;
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{execute::guarded, hub::Hub, output::CellOutput, request::Request, seat::Seat};
+use super::{hub::Hub, output::CellOutput, request::Request, seat::Seat};
 use crate::{
-    shell::{CellError, CommMessage, OUTPUT, Output},
+    shell::{CellError, CommMessage, OUTPUT, Output, guarded},
     wire::or_default,
 };
 

@@ -12,13 +12,12 @@ use super::{
     history_request,
     hub::Hub,
     info,
-    mode::{Manner, Mode, unknown_caller},
     request::Request,
     seat::Seat,
     subshells, threads,
 };
 use crate::{
-    shell::CellError,
+    shell::{CellError, Mode, RunMode, unknown_caller},
     sockets::{Channel, IoPub},
     wire::{Message, or_default},
     zmtp::Subscription,
@@ -138,13 +137,13 @@ impl Dispatch {
             Err(error) => return request.fail(&error),
         };
         // A cell that says wrongly how it is to run fails in the order of the others.
-        let read = Manner::read(&content.code, &tags).and_then(|manner| match &manner.mode {
-            Mode::Caller(name) => Ok((self.caller(name)?, manner)),
-            _ => Ok((Arc::clone(&desk), manner)),
+        let read = RunMode::read(&content.code, &tags).and_then(|run_mode| match &run_mode.mode {
+            Mode::Caller(name) => Ok((self.caller(name)?, run_mode)),
+            _ => Ok((Arc::clone(&desk), run_mode)),
         });
-        let ((desk, Manner { mode, timeout }), refusal) = match read {
+        let ((desk, RunMode { mode, timeout }), refusal) = match read {
             Ok(read) => (read, None),
-            Err(error) => ((desk, Manner::default()), Some(error)),
+            Err(error) => ((desk, RunMode::default()), Some(error)),
         };
         let job = Job {
             request,

@@ -6,10 +6,7 @@ use super::{
     failure,
     lexer::{self, End, Kind, Token},
 };
-use crate::{
-    kernel::mode::Manner,
-    shell::{CellError, IsComplete},
-};
+use crate::shell::{CellError, IsComplete, RunMode};
 
 /// A cell that can be run.
 pub(crate) struct Chunk {
@@ -94,7 +91,7 @@ fn without_magics(text: &str) -> (String, Vec<String>) {
         let trimmed = line.trim();
         if head && let Some(magic) = trimmed.strip_prefix('%') {
             magics.push(magic.trim().to_owned());
-        } else if !(at == 0 && Manner::is_hash_line(line)) {
+        } else if !(at == 0 && RunMode::is_hash_line(line)) {
             let is_comment = |token: &Token| token.kind == Kind::Comment && token.end == End::Closed;
             head &= lexer::tokens(line).iter().all(is_comment);
             code.push_str(line);

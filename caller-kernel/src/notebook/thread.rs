@@ -11,13 +11,10 @@ use caller::{Caller, Pending};
 use tokio::select;
 
 use crate::{
-    kernel::{
-        execute::guarded,
-        mode::{Mode, unknown_caller},
-        seat::Seat,
-        threads,
+    kernel::{seat::Seat, threads},
+    shell::{
+        Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, Mode, SharedLanguage, guarded, unknown_caller,
     },
-    shell::{Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, SharedLanguage},
 };
 
 /// What a cell ends in.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::shell::CellError;
+use super::CellError;
 
 /// Where a cell runs, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,28 +20,28 @@ pub(crate) enum Mode {
 
 /// What is said about a cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Manner {
+pub(crate) struct RunMode {
     pub(crate) mode: Mode,
     /// `Some(None)` for no limit, whatever the kernel's is.
     pub(crate) timeout: Option<Option<Duration>>,
 }
 
-impl Manner {
+impl RunMode {
     /// Reads the first line of a cell and its tags. The line has the last word.
     ///
     /// # Errors
     ///
     /// They name a mode, and an option that it has not.
     pub(crate) fn read(code: &str, tags: &[String]) -> Result<Self, CellError> {
-        let mut manner = Self::default();
+        let mut run_mode = Self::default();
         for tag in tags {
-            manner.take(tag)?;
+            run_mode.take(tag)?;
         }
         let first = code.lines().next().unwrap_or_default().trim();
         if let Some(line) = first.strip_prefix("--").or_else(|| hash(first)) {
-            manner.take(line)?;
+            run_mode.take(line)?;
         }
-        Ok(manner)
+        Ok(run_mode)
     }
 
     /// Whether the first line of a cell says how it is run in a comment with `#`, which is none in every language.
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn mode(code: &str) -> Mode {
-        Manner::read(code, &[]).unwrap().mode
+        RunMode::read(code, &[]).unwrap().mode
     }
 
     #[test]
@@ -194,24 +194,24 @@ mod tests {
             "--[[ task ]]",
             "#task",
         ] {
-            assert_eq!(Manner::read(code, &[]).unwrap(), Manner::default(), "{code}");
+            assert_eq!(RunMode::read(code, &[]).unwrap(), RunMode::default(), "{code}");
         }
     }
 
     #[test]
     fn tags_say_it_too_and_the_line_has_the_last_word() {
         let tags = ["hide-input", "thread", "timeout=0.25"].map(str::to_owned);
-        let manner = Manner::read("x = 1", &tags).unwrap();
+        let run_mode = RunMode::read("x = 1", &tags).unwrap();
         let timeout = Some(Some(Duration::from_millis(250)));
-        assert_eq!(manner, Manner { mode: Mode::Thread(None), timeout });
-        let manner = Manner::read("-- task", &tags).unwrap();
-        assert_eq!(manner, Manner { mode: Mode::Task, timeout });
-        assert_eq!(Manner::read("-- task timeout=0", &tags).unwrap().timeout, Some(None));
+        assert_eq!(run_mode, RunMode { mode: Mode::Thread(None), timeout });
+        let run_mode = RunMode::read("-- task", &tags).unwrap();
+        assert_eq!(run_mode, RunMode { mode: Mode::Task, timeout });
+        assert_eq!(RunMode::read("-- task timeout=0", &tags).unwrap().timeout, Some(None));
     }
 
     #[test]
     fn what_is_wrong_is_told() {
-        let told = |code: &str| Manner::read(code, &[]).unwrap_err().evalue;
+        let told = |code: &str| RunMode::read(code, &[]).unwrap_err().evalue;
         assert_eq!(told("-- caller"), "say which caller is to run the cell, as in `caller name=gui`");
         assert_eq!(told("-- task name=x"), "the mode `task` has no option `name`; it has `timeout`");
         assert_eq!(
