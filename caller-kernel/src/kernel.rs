@@ -18,6 +18,7 @@ pub(crate) mod seat;
 
 mod hub;
 mod output;
+mod shell_state;
 
 mod comm_messages;
 mod control;

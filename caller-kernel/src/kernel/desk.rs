@@ -14,6 +14,7 @@ use super::{
     questions,
     request::Request,
     seat::Seat,
+    shell_state::ShellState,
 };
 
 /// A seat, and a queue for each group of messages that its shell handles. Each keeps its order; a cell that waits does
@@ -22,7 +23,7 @@ use super::{
 /// Dropped, it ends what runs, and has the shell leave.
 pub(crate) struct Desk {
     hub: Arc<Hub>,
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) shell: Arc<ShellState>,
     pub(crate) cells: Queue<Job>,
     pub(crate) questions: Queue<Request>,
     pub(crate) comms: Queue<Request>,
@@ -32,11 +33,12 @@ impl Desk {
     pub(crate) fn at(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
         hub.seats.add(&seat);
         let caller = seat.caller();
-        let place = || Place { hub: Arc::clone(hub), seat: Arc::clone(&seat), _open: hub.open.one() };
+        let shell = ShellState::new(Arc::clone(&seat));
+        let place = || Place { hub: Arc::clone(hub), shell: Arc::clone(&shell), _open: hub.open.one() };
         // They outlive whatever they were started for.
         let (cells, questions, comms) = Context::new().run(|| {
             let at = place();
-            let cells = caller.queue(async move |job| execute::execute(at.hub(), at.seat(), job).await);
+            let cells = caller.queue(async move |job| execute::execute(at.hub(), at.shell(), job).await);
             let at = place();
             let questions = caller.queue(async move |request| questions::answer(at.seat(), request).await);
             let at = place();
@@ -44,14 +46,18 @@ impl Desk {
                 caller.queue(async move |request| comm_messages::handle(at.hub(), at.seat(), request).await);
             (cells, questions, comms)
         });
-        Arc::new(Self { hub: Arc::clone(hub), seat, cells, questions, comms })
+        Arc::new(Self { hub: Arc::clone(hub), shell, cells, questions, comms })
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.shell.seat
     }
 }
 
 /// What a queue has of its kernel. The kernel does not end before it is dropped, in the thread of the shell.
 struct Place {
     hub: Arc<Hub>,
-    seat: Arc<Seat>,
+    shell: Arc<ShellState>,
     /// The last field.
     _open: RunningOne,
 }
@@ -62,19 +68,23 @@ impl Place {
         &self.hub
     }
 
+    fn shell(&self) -> &Arc<ShellState> {
+        &self.shell
+    }
+
     fn seat(&self) -> &Arc<Seat> {
-        &self.seat
+        &self.shell.seat
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.seat.interrupt();
+        self.seat().interrupt();
         self.cells.close();
         self.questions.close();
         self.comms.close();
-        self.hub.comms.left(self.seat.id());
-        self.seat.leave();
+        self.hub.comms.left(self.seat().id());
+        self.seat().leave();
     }
 }
 
@@ -129,7 +139,7 @@ impl Desks {
         let known = self.known();
         let subshells = known.subshells.iter().map(|(_, desk)| desk);
         let own = subshells.chain(known.callers.values()).cloned();
-        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.seat.id() == seat)
+        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.seat().id() == seat)
     }
 
     /// Leaves all of them.

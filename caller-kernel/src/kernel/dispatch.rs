@@ -52,7 +52,7 @@ impl Dispatch {
             "shutdown_request" => control::shut_down(&shared, request),
             _ => shared.usage.answer(request),
         });
-        let (shared, all, seat) = (own(), Arc::clone(&desks), Arc::clone(&main.seat));
+        let (shared, all, seat) = (own(), Arc::clone(&desks), Arc::clone(main.seat()));
         let subshells =
             caller.queue(async move |request| subshells::handle(&shared, &all, &seat, request).await);
         Arc::new(Self { hub: own(), main, desks, info, history, control, subshells })
@@ -158,16 +158,16 @@ impl Dispatch {
         match mode {
             Mode::Queue | Mode::Caller(_) => {
                 if let Err((job, _closed)) = desk.cells.call(job) {
-                    let text = format!("the caller `{}` has stopped", desk.seat.caller().name());
+                    let text = format!("the caller `{}` has stopped", desk.seat().caller().name());
                     job.request.fail(&CellError::new("Stopped", text));
                 }
             }
             Mode::Task => {
-                let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(&desk.seat));
-                let caller = seat.caller().clone();
-                drop(caller.call_soon(async move || execute::execute(&hub, &seat, job).await));
+                let (hub, shell) = (Arc::clone(&self.hub), Arc::clone(&desk.shell));
+                let caller = shell.seat.caller().clone();
+                drop(caller.call_soon(async move || execute::execute(&hub, &shell, job).await));
             }
-            Mode::Thread(name) => threads::run(&self.hub, &self.desks, &desk.seat, name, job),
+            Mode::Thread(name) => threads::run(&self.hub, &self.desks, desk.seat(), name, job),
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     hub::{Hub, RunningOne},
     output::CellOutput,
     request::{Request, error_content},
-    seat::Seat,
+    shell_state::ShellState,
 };
 use crate::{
     shell::{Cell, CellError, MimeBundle, Shell, guarded},
@@ -61,12 +61,12 @@ pub(crate) struct Job {
     pub(crate) _open: RunningOne,
 }
 
-/// Runs a cell in the shell of this seat, in its thread.
-pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
+/// Runs a cell in this shell, in its thread.
+pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
     // The first of them is dropped last.
     let Job { _open, mut request, content, timeout, refusal, interrupts, in_order, running } = job;
     request.begin();
-    if hub.stop.is_set() || (in_order && seat.failure.concerns(&request)) {
+    if hub.stop.is_set() || (in_order && state.failure.concerns(&request)) {
         let count = hub.counter.last();
         return request.reply(&json!({ "status": "aborted", "execution_count": count }));
     }
@@ -75,12 +75,12 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     request.count = Some(count);
     // The protocol's default is to allow it; what a client does not know of, it cannot answer.
     let client = content.allow_stdin.unwrap_or(true).then(|| request.message.identities.clone());
-    let output = CellOutput::new(hub, seat.id(), request.parent(), client);
+    let output = CellOutput::new(hub, state.seat.id(), request.parent(), client);
     if !content.silent {
         output.publish("execute_input", &json!({ "code": content.code, "execution_count": count }));
     }
-    let refusal = refusal.or_else(|| seat.was_interrupted(hub, interrupts));
-    let shell = refusal.map_or_else(|| seat.shell(), Err);
+    let refusal = refusal.or_else(|| state.was_interrupted(hub, interrupts));
+    let shell = refusal.map_or_else(|| state.seat.shell(), Err);
     let input = match &shell {
         Ok(shell) if store => shell.history_input(&content.code),
         Err(_) if store => Some(content.code.clone()),
@@ -114,9 +114,9 @@ pub(crate) async fn execute(hub: &Arc<Hub>, seat: &Arc<Seat>, job: Job) {
     };
     output.flush();
     if stops {
-        seat.failure.note(&request);
+        state.failure.note(&request);
     }
-    seat.heard_interrupts(hub);
+    state.heard_interrupts(hub);
     // Before anybody is told.
     drop(running);
     match result {

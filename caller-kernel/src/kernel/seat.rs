@@ -13,8 +13,7 @@ use std::{
 
 use caller::{Caller, Pending, PendingHandle, Resolver};
 
-use super::{hub::Hub, stop_on_error::LastFailure};
-use crate::shell::{CellError, INTERRUPTED, Interrupter, SharedLanguage, Shell, Snapshot};
+use crate::shell::{CellError, Interrupter, SharedLanguage, Shell, Snapshot};
 
 thread_local! {
     /// The shells of this thread by their seats. They are owned by calls, which end with their caller: nothing of a
@@ -30,9 +29,6 @@ pub(crate) struct Seat {
     interrupter: OnceLock<Interrupter>,
     /// The call that owns the shell.
     owner: OnceLock<PendingHandle>,
-    pub(crate) failure: LastFailure,
-    /// How many interrupts of the kernel its cells have heard.
-    heard: AtomicU64,
 }
 
 impl Seat {
@@ -43,8 +39,6 @@ impl Seat {
             caller: caller.clone(),
             interrupter: OnceLock::new(),
             owner: OnceLock::new(),
-            failure: LastFailure::default(),
-            heard: AtomicU64::new(0),
         })
     }
 
@@ -135,19 +129,6 @@ impl Seat {
     /// Whether something runs in the shell that an interrupt would stop.
     pub(crate) fn is_busy(&self) -> bool {
         self.interrupter.get().is_some_and(Interrupter::is_awaited)
-    }
-
-    /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its
-    /// thread, since an interrupt that found another cell of this shell was for that one.
-    pub(crate) fn was_interrupted(&self, hub: &Hub, interrupts: u64) -> Option<CellError> {
-        let known = interrupts.max(self.heard.load(Ordering::Relaxed));
-        let text = "interrupted while it waited for its thread";
-        (hub.interrupts() > known).then(|| CellError::new(INTERRUPTED, text))
-    }
-
-    /// A cell has ended, and with it what the interrupts until now were for.
-    pub(crate) fn heard_interrupts(&self, hub: &Hub) {
-        self.heard.store(hub.interrupts(), Ordering::Relaxed);
     }
 
     /// Has the shell dropped, in its thread.

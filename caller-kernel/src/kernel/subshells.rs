@@ -60,8 +60,8 @@ async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>) -> Result<Strin
 /// Ends a subshell, and what runs in it.
 fn delete(desks: &Desks, which: &Which) -> Result<(), CellError> {
     let desk = desks.remove_subshell(&which.subshell_id).ok_or_else(|| unknown(&which.subshell_id))?;
-    let caller = desk.seat.caller().clone();
-    desk.seat.interrupt();
+    let caller = desk.seat().caller().clone();
+    desk.seat().interrupt();
     drop(desk);
     caller.force_stop();
     Ok(())

@@ -59,7 +59,7 @@ async fn in_thread(hub: Arc<Hub>, desks: Arc<Desks>, snapshot: Option<Snapshot>,
     };
     let desk = Desk::at(&hub, seat);
     desks.add_guest(&desk);
-    execute(&hub, &desk.seat, job).await;
+    execute(&hub, &desk.shell, job).await;
 }
 
 /// The seat of a new shell in this thread, with these globals; it is left when the second is dropped.

@@ -1,0 +1,36 @@
+//! A shell of the kernel, with what its cells leave for those behind them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{hub::Hub, seat::Seat, stop_on_error::LastFailure};
+use crate::shell::{CellError, INTERRUPTED};
+
+/// A shell, and what became of its last cells.
+pub(crate) struct ShellState {
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) failure: LastFailure,
+    /// How many interrupts of the kernel its cells have heard.
+    heard: AtomicU64,
+}
+
+impl ShellState {
+    pub(crate) fn new(seat: Arc<Seat>) -> Arc<Self> {
+        Arc::new(Self { seat, failure: LastFailure::default(), heard: AtomicU64::new(0) })
+    }
+
+    /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its
+    /// thread, since an interrupt that found another cell of this shell was for that one.
+    pub(crate) fn was_interrupted(&self, hub: &Hub, interrupts: u64) -> Option<CellError> {
+        let known = interrupts.max(self.heard.load(Ordering::Relaxed));
+        let text = "interrupted while it waited for its thread";
+        (hub.interrupts() > known).then(|| CellError::new(INTERRUPTED, text))
+    }
+
+    /// A cell has ended, and with it what the interrupts until now were for.
+    pub(crate) fn heard_interrupts(&self, hub: &Hub) {
+        self.heard.store(hub.interrupts(), Ordering::Relaxed);
+    }
+}
