@@ -14,8 +14,6 @@ mod stdin;
 mod stop_on_error;
 mod usage;
 
-pub(crate) mod seat;
-
 mod hub;
 mod output;
 mod shell_state;
@@ -29,7 +27,7 @@ mod questions;
 
 mod desk;
 mod subshells;
-pub(crate) mod threads;
+mod thread_cells;
 
 mod dispatch;
 

@@ -20,6 +20,10 @@ mod run_mode;
 
 mod guard;
 
+mod handle;
+
+pub(crate) mod threads;
+
 use std::{any::Any, fmt, sync::Arc};
 
 use caller::LocalFuture;
@@ -27,6 +31,7 @@ use caller::LocalFuture;
 pub(crate) use self::{
     cell::INTERRUPTED,
     guard::guarded,
+    handle::ShellHandle,
     mime::is_json,
     run_mode::{Mode, RunMode, unknown_caller},
 };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{hub::Hub, output::CellOutput, request::Request, seat::Seat};
+use super::{hub::Hub, output::CellOutput, request::Request};
 use crate::{
-    shell::{CellError, CommMessage, OUTPUT, Output, guarded},
+    shell::{CellError, CommMessage, OUTPUT, Output, ShellHandle, guarded},
     wire::or_default,
 };
 
@@ -33,12 +33,12 @@ pub(crate) fn comm_id(request: &Request) -> Option<String> {
 }
 
 /// Hands a message to the handlers of a comm, in the thread of their shell.
-pub(crate) async fn handle(hub: &Arc<Hub>, seat: &Arc<Seat>, mut request: Request) {
+pub(crate) async fn handle(hub: &Arc<Hub>, handle: &Arc<ShellHandle>, mut request: Request) {
     request.begin();
     if request.msg_type() == "comm_info_request" {
         return info(hub, request);
     }
-    let read = request.content().and_then(|comm: Comm| Ok((comm, seat.shell()?)));
+    let read = request.content().and_then(|comm: Comm| Ok((comm, handle.shell()?)));
     let (Comm { comm_id: id, target_name: target, data }, shell) = match read {
         Ok(read) => read,
         Err(error) => return request.fail(&error),
@@ -51,13 +51,13 @@ pub(crate) async fn handle(hub: &Arc<Hub>, seat: &Arc<Seat>, mut request: Reques
     // An interrupt is meant for it.
     let running = hub.running.one();
     // What the handler prints and displays belongs to the message.
-    let output = CellOutput::new(hub, seat.id(), request.parent(), None);
+    let output = CellOutput::new(hub, handle.id(), request.parent(), None);
     let handled = OUTPUT
         .scope(output.clone(), async {
             match request.msg_type() {
                 "comm_open" => {
                     // Known at once: the handler may look for itself.
-                    hub.comms.opened(&id, &target, seat.id());
+                    hub.comms.opened(&id, &target, handle.id());
                     let opened = guarded(|| {
                         let opened = shell.comm_open(&id, &target, message);
                         Box::pin(async { Ok::<_, CellError>(opened.await) })

@@ -13,11 +13,11 @@ use super::{
     hub::{Hub, RunningOne},
     questions,
     request::Request,
-    seat::Seat,
     shell_state::ShellState,
 };
+use crate::shell::ShellHandle;
 
-/// A seat, and a queue for each group of messages that its shell handles. Each keeps its order; a cell that waits does
+/// A shell, and a queue for each group of messages that it handles. Each keeps its order; a cell that waits does
 /// not hold up the others.
 ///
 /// Dropped, it ends what runs, and has the shell leave.
@@ -30,27 +30,27 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn at(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
-        hub.seats.add(&seat);
-        let caller = seat.caller();
-        let shell = ShellState::new(Arc::clone(&seat));
+    pub(crate) fn at(hub: &Arc<Hub>, handle: Arc<ShellHandle>) -> Arc<Self> {
+        hub.shells.add(&handle);
+        let caller = handle.caller();
+        let shell = ShellState::new(Arc::clone(&handle));
         let place = || Place { hub: Arc::clone(hub), shell: Arc::clone(&shell), _open: hub.open.one() };
         // They outlive whatever they were started for.
         let (cells, questions, comms) = Context::new().run(|| {
             let at = place();
             let cells = caller.queue(async move |job| execute::execute(at.hub(), at.shell(), job).await);
             let at = place();
-            let questions = caller.queue(async move |request| questions::answer(at.seat(), request).await);
+            let questions = caller.queue(async move |request| questions::answer(at.handle(), request).await);
             let at = place();
-            let comms =
-                caller.queue(async move |request| comm_messages::handle(at.hub(), at.seat(), request).await);
+            let comms = caller
+                .queue(async move |request| comm_messages::handle(at.hub(), at.handle(), request).await);
             (cells, questions, comms)
         });
         Arc::new(Self { hub: Arc::clone(hub), shell, cells, questions, comms })
     }
 
-    pub(crate) fn seat(&self) -> &Arc<Seat> {
-        &self.shell.seat
+    pub(crate) fn handle(&self) -> &Arc<ShellHandle> {
+        &self.shell.handle
     }
 }
 
@@ -72,19 +72,19 @@ impl Place {
         &self.shell
     }
 
-    fn seat(&self) -> &Arc<Seat> {
-        &self.shell.seat
+    fn handle(&self) -> &Arc<ShellHandle> {
+        &self.shell.handle
     }
 }
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.seat().interrupt();
+        self.handle().interrupt();
         self.cells.close();
         self.questions.close();
         self.comms.close();
-        self.hub.comms.left(self.seat().id());
-        self.seat().leave();
+        self.hub.comms.left(self.handle().id());
+        self.handle().leave();
     }
 }
 
@@ -134,12 +134,12 @@ impl Desks {
         known.guests.push(Arc::downgrade(desk));
     }
 
-    /// The desk of a seat.
-    pub(crate) fn of_seat(&self, seat: u64) -> Option<Arc<Desk>> {
+    /// The desk of a shell, by the id of its handle.
+    pub(crate) fn of_shell(&self, shell: u64) -> Option<Arc<Desk>> {
         let known = self.known();
         let subshells = known.subshells.iter().map(|(_, desk)| desk);
         let own = subshells.chain(known.callers.values()).cloned();
-        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.seat().id() == seat)
+        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.handle().id() == shell)
     }
 
     /// Leaves all of them.

@@ -13,11 +13,10 @@ use super::{
     hub::Hub,
     info,
     request::Request,
-    seat::Seat,
-    subshells, threads,
+    subshells, thread_cells,
 };
 use crate::{
-    shell::{CellError, Mode, RunMode, unknown_caller},
+    shell::{CellError, Mode, RunMode, ShellHandle, unknown_caller},
     sockets::{Channel, IoPub},
     wire::{Message, or_default},
     zmtp::Subscription,
@@ -38,8 +37,8 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) fn new(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
-        let (main, desks) = (Desk::at(hub, seat), Arc::new(Desks::default()));
+    pub(crate) fn new(hub: &Arc<Hub>, handle: Arc<ShellHandle>) -> Arc<Self> {
+        let (main, desks) = (Desk::at(hub, handle), Arc::new(Desks::default()));
         let caller = &hub.control;
         let own = || Arc::clone(hub);
         let info = own();
@@ -52,9 +51,9 @@ impl Dispatch {
             "shutdown_request" => control::shut_down(&shared, request),
             _ => shared.usage.answer(request),
         });
-        let (shared, all, seat) = (own(), Arc::clone(&desks), Arc::clone(main.seat()));
+        let (shared, all, handle) = (own(), Arc::clone(&desks), Arc::clone(main.handle()));
         let subshells =
-            caller.queue(async move |request| subshells::handle(&shared, &all, &seat, request).await);
+            caller.queue(async move |request| subshells::handle(&shared, &all, &handle, request).await);
         Arc::new(Self { hub: own(), main, desks, info, history, control, subshells })
     }
 
@@ -115,8 +114,8 @@ impl Dispatch {
 
     /// To the shell that has the comm, whichever subshell is named: front ends send on comms by subshells of their own.
     fn to_comm(&self, request: Request) {
-        let seat = comm_messages::comm_id(&request).and_then(|id| self.hub.comms.seat_of(&id));
-        let desk = seat.and_then(|seat| self.desks.of_seat(seat));
+        let shell = comm_messages::comm_id(&request).and_then(|id| self.hub.comms.shell_of(&id));
+        let desk = shell.and_then(|shell| self.desks.of_shell(shell));
         put(&desk.as_ref().unwrap_or(&self.main).comms, request);
     }
 
@@ -158,16 +157,16 @@ impl Dispatch {
         match mode {
             Mode::Queue | Mode::Caller(_) => {
                 if let Err((job, _closed)) = desk.cells.call(job) {
-                    let text = format!("the caller `{}` has stopped", desk.seat().caller().name());
+                    let text = format!("the caller `{}` has stopped", desk.handle().caller().name());
                     job.request.fail(&CellError::new("Stopped", text));
                 }
             }
             Mode::Task => {
                 let (hub, shell) = (Arc::clone(&self.hub), Arc::clone(&desk.shell));
-                let caller = shell.seat.caller().clone();
+                let caller = shell.handle.caller().clone();
                 drop(caller.call_soon(async move || execute::execute(&hub, &shell, job).await));
             }
-            Mode::Thread(name) => threads::run(&self.hub, &self.desks, desk.seat(), name, job),
+            Mode::Thread(name) => thread_cells::run(&self.hub, &self.desks, desk.handle(), name, job),
         }
     }
 
@@ -176,10 +175,10 @@ impl Dispatch {
         let hub = &self.hub;
         let caller = hub.callers.get(name).ok_or_else(|| unknown_caller(name, hub.callers.keys()))?;
         Ok(self.desks.caller(name, || {
-            let (seat, made) = Seat::resident(caller, &hub.language, hub.open.one());
+            let (handle, made) = ShellHandle::resident(caller, &hub.language, hub.open.one());
             // What runs there finds out by itself why there is no shell.
             drop(made);
-            Desk::at(hub, seat)
+            Desk::at(hub, handle)
         }))
     }
 }

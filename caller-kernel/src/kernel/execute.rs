@@ -75,12 +75,12 @@ pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
     request.count = Some(count);
     // The protocol's default is to allow it; what a client does not know of, it cannot answer.
     let client = content.allow_stdin.unwrap_or(true).then(|| request.message.identities.clone());
-    let output = CellOutput::new(hub, state.seat.id(), request.parent(), client);
+    let output = CellOutput::new(hub, state.handle.id(), request.parent(), client);
     if !content.silent {
         output.publish("execute_input", &json!({ "code": content.code, "execution_count": count }));
     }
     let refusal = refusal.or_else(|| state.was_interrupted(hub, interrupts));
-    let shell = refusal.map_or_else(|| state.seat.shell(), Err);
+    let shell = refusal.map_or_else(|| state.handle.shell(), Err);
     let input = match &shell {
         Ok(shell) if store => shell.history_input(&content.code),
         Err(_) if store => Some(content.code.clone()),

@@ -12,8 +12,11 @@ use std::{
 use caller::{AsyncEvent, Caller};
 use tokio::sync::Notify;
 
-use super::{comms::Comms, history::History, seat::Seat, stdin::Stdin, usage::Usage};
-use crate::{shell::SharedLanguage, sockets::IoPub};
+use super::{comms::Comms, history::History, stdin::Stdin, usage::Usage};
+use crate::{
+    shell::{SharedLanguage, ShellHandle},
+    sockets::IoPub,
+};
 
 /// The state of a kernel, each part of which has one owner.
 pub(crate) struct Hub {
@@ -24,7 +27,7 @@ pub(crate) struct Hub {
     pub(crate) stdin: Stdin,
     pub(crate) history: History,
     pub(crate) comms: Comms,
-    pub(crate) seats: Seats,
+    pub(crate) shells: OpenShells,
     pub(crate) usage: Usage,
     pub(crate) counter: Counter,
     pub(crate) running: Running,
@@ -48,15 +51,15 @@ impl Hub {
     pub(crate) fn interrupt(&self) {
         // First: a cell that begins now sees it, or is stopped below.
         self.interrupted.fetch_add(1, Ordering::Release);
-        for seat in self.seats.all() {
-            seat.interrupt();
+        for handle in self.shells.all() {
+            handle.interrupt();
         }
     }
 
     /// Whether there is something for an interrupt to stop: a cell that runs or waits, a handler of a comm, or a call that
     /// computes.
     pub(crate) fn is_busy(&self) -> bool {
-        self.running.any() || self.seats.all().iter().any(|seat| seat.is_busy())
+        self.running.any() || self.shells.all().iter().any(|handle| handle.is_busy())
     }
 
     /// How often it was interrupted.
@@ -65,18 +68,18 @@ impl Hub {
     }
 }
 
-/// The seats of all shells that are there.
+/// All shells that are there.
 #[derive(Default)]
-pub(crate) struct Seats(Mutex<HashMap<u64, Weak<Seat>>>);
+pub(crate) struct OpenShells(Mutex<HashMap<u64, Weak<ShellHandle>>>);
 
-impl Seats {
-    pub(crate) fn add(&self, seat: &Arc<Seat>) {
-        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seats.retain(|_, seat| seat.strong_count() > 0);
-        seats.insert(seat.id(), Arc::downgrade(seat));
+impl OpenShells {
+    pub(crate) fn add(&self, handle: &Arc<ShellHandle>) {
+        let mut shells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shells.retain(|_, handle| handle.strong_count() > 0);
+        shells.insert(handle.id(), Arc::downgrade(handle));
     }
 
-    fn all(&self) -> Vec<Arc<Seat>> {
+    fn all(&self) -> Vec<Arc<ShellHandle>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Weak::upgrade).collect()
     }
 }

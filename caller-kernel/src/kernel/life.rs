@@ -16,8 +16,7 @@ use super::{
     dispatch::{self, Dispatch},
     error::KernelError,
     history::History,
-    hub::{Counter, Hub, Running, Seats},
-    seat::Seat,
+    hub::{Counter, Hub, OpenShells, Running},
     signals::{self, Signals},
     stdin::Stdin,
     usage::Usage,
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     connection::Connection,
     registration::Registration,
-    shell::CellError,
+    shell::{CellError, ShellHandle},
     sockets::{Closer, Sockets},
 };
 
@@ -164,7 +163,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     });
     let shell = started.add(make("Shell")?);
     let open = Running::default();
-    let (seat, made) = Seat::resident(&shell, &language, open.one());
+    let (handle, made) = ShellHandle::resident(&shell, &language, open.one());
     let control = shell.child_builder().name(format!("{name}Control")).protected(true).spawn()?;
     let Sockets { shell: requests, control: urgent, stdin, iopub, subscriptions, closer } =
         bound.wait_blocking()??;
@@ -181,7 +180,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         stdin: Stdin::new(stdin.sender().clone()),
         history,
         comms: Comms::default(),
-        seats: Seats::default(),
+        shells: OpenShells::default(),
         usage: Usage::default(),
         counter: Counter::default(),
         running: Running::default(),
@@ -198,7 +197,7 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         let hub = Arc::clone(&hub);
         drop(sockets.call_soon(async move || signals::serve(signals, hub).await));
     }
-    let dispatch = Dispatch::new(&hub, seat);
+    let dispatch = Dispatch::new(&hub, handle);
     drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
     let reading = dispatch::start(&sockets, &dispatch, [requests, urgent], stdin);
     drop(dispatch);

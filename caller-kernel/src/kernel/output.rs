@@ -32,8 +32,8 @@ const ENOUGH: usize = 64 << 10;
 pub(crate) struct CellOutput {
     parent: Json,
     hub: Arc<Hub>,
-    /// The seat of the shell that runs the cell.
-    seat: u64,
+    /// The shell that runs the cell, by the id of its handle.
+    shell: u64,
     /// Whom to ask for input.
     client: Option<Vec<Bytes>>,
     text: Mutex<Text>,
@@ -51,11 +51,11 @@ struct Text {
 
 impl CellOutput {
     /// Output with this parent. `client` is asked for input, if it may be.
-    pub(crate) fn new(hub: &Arc<Hub>, seat: u64, parent: &Json, client: Option<Vec<Bytes>>) -> Arc<Self> {
+    pub(crate) fn new(hub: &Arc<Hub>, shell: u64, parent: &Json, client: Option<Vec<Bytes>>) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             parent: parent.clone(),
             hub: Arc::clone(hub),
-            seat,
+            shell,
             client,
             text: Mutex::default(),
             own: own.clone(),
@@ -189,7 +189,7 @@ impl Output for CellOutput {
     }
 
     fn comm_open(&self, id: &str, target: &str, message: CommMessage) {
-        self.hub.comms.opened(id, target, self.seat);
+        self.hub.comms.opened(id, target, self.shell);
         self.comm("comm_open", json!({ "comm_id": id, "target_name": target }), message);
     }
 

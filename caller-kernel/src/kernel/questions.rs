@@ -7,9 +7,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{request::Request, seat::Seat};
+use super::request::Request;
 use crate::{
-    shell::{CellError, Detail, IsComplete, Match, Shell},
+    shell::{CellError, Detail, IsComplete, Match, Shell, ShellHandle},
     wire::or_default,
 };
 
@@ -24,10 +24,10 @@ struct Question {
 }
 
 /// Answers a question in the thread of the shell.
-pub(crate) async fn answer(seat: &Seat, mut request: Request) {
+pub(crate) async fn answer(handle: &ShellHandle, mut request: Request) {
     request.begin();
     let answer = request.content().and_then(|question: Question| {
-        let shell = seat.shell()?;
+        let shell = handle.shell()?;
         let cursor = question.cursor_pos.unwrap_or(usize::MAX).min(question.code.chars().count());
         match request.msg_type() {
             "complete_request" => Ok(complete(&*shell, &question.code, cursor)),

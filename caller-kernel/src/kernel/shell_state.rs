@@ -5,20 +5,20 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{hub::Hub, seat::Seat, stop_on_error::LastFailure};
-use crate::shell::{CellError, INTERRUPTED};
+use super::{hub::Hub, stop_on_error::LastFailure};
+use crate::shell::{CellError, INTERRUPTED, ShellHandle};
 
 /// A shell, and what became of its last cells.
 pub(crate) struct ShellState {
-    pub(crate) seat: Arc<Seat>,
+    pub(crate) handle: Arc<ShellHandle>,
     pub(crate) failure: LastFailure,
     /// How many interrupts of the kernel its cells have heard.
     heard: AtomicU64,
 }
 
 impl ShellState {
-    pub(crate) fn new(seat: Arc<Seat>) -> Arc<Self> {
-        Arc::new(Self { seat, failure: LastFailure::default(), heard: AtomicU64::new(0) })
+    pub(crate) fn new(handle: Arc<ShellHandle>) -> Arc<Self> {
+        Arc::new(Self { handle, failure: LastFailure::default(), heard: AtomicU64::new(0) })
     }
 
     /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its

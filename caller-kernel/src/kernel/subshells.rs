@@ -12,9 +12,11 @@ use super::{
     desk::{Desk, Desks},
     hub::Hub,
     request::Request,
-    seat::Seat,
 };
-use crate::{shell::CellError, wire::random_hex};
+use crate::{
+    shell::{CellError, ShellHandle},
+    wire::random_hex,
+};
 
 /// How long the thread of the main shell is asked for its globals.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -25,7 +27,7 @@ struct Which {
 }
 
 /// Creates, lists or deletes.
-pub(crate) async fn handle(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>, mut request: Request) {
+pub(crate) async fn handle(hub: &Arc<Hub>, desks: &Desks, main: &Arc<ShellHandle>, mut request: Request) {
     request.begin();
     match request.msg_type() {
         "create_subshell_request" => match create(hub, desks, main).await {
@@ -42,26 +44,26 @@ pub(crate) async fn handle(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>, mut 
     }
 }
 
-async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<Seat>) -> Result<String, CellError> {
+async fn create(hub: &Arc<Hub>, desks: &Desks, main: &Arc<ShellHandle>) -> Result<String, CellError> {
     let id = random_hex::<16>();
     let failed = |error: caller::Error| CellError::new("SubshellError", error.to_string());
     let name = format!("{}Subshell {}", hub.name, &id[..8]);
     let caller = hub.shell.child_builder().name(name).protected(true).spawn().map_err(failed)?;
-    let (seat, made) = Seat::resident(&caller, &hub.language, hub.open.one());
+    let (handle, made) = ShellHandle::resident(&caller, &hub.language, hub.open.one());
     made.await.map_err(failed)?;
     // Where the main shell blocks, it begins empty: that may be what it is wanted for.
     if let Ok(Some(snapshot)) = main.snapshot().wait().timeout(PATIENCE).await {
-        seat.restore(snapshot);
+        handle.restore(snapshot);
     }
-    desks.add_subshell(&id, Desk::at(hub, seat));
+    desks.add_subshell(&id, Desk::at(hub, handle));
     Ok(id)
 }
 
 /// Ends a subshell, and what runs in it.
 fn delete(desks: &Desks, which: &Which) -> Result<(), CellError> {
     let desk = desks.remove_subshell(&which.subshell_id).ok_or_else(|| unknown(&which.subshell_id))?;
-    let caller = desk.seat().caller().clone();
-    desk.seat().interrupt();
+    let caller = desk.handle().caller().clone();
+    desk.handle().interrupt();
     drop(desk);
     caller.force_stop();
     Ok(())

@@ -1,4 +1,4 @@
-//! The place of a shell: a caller's thread, where a call owns it.
+//! A shell in a caller's thread, where a call owns it, and its handle for other threads.
 
 use std::{
     cell::RefCell,
@@ -13,16 +13,16 @@ use std::{
 
 use caller::{Caller, Pending, PendingHandle, Resolver};
 
-use crate::shell::{CellError, Interrupter, SharedLanguage, Shell, Snapshot};
+use super::{CellError, Interrupter, SharedLanguage, Shell, Snapshot};
 
 thread_local! {
-    /// The shells of this thread by their seats. They are owned by calls, which end with their caller: nothing of a
+    /// The shells of this thread by the ids of their handles. They are owned by calls, which end with their caller: nothing of a
     /// shell is left to the destructors of thread-locals.
-    static SEATED: RefCell<HashMap<u64, Weak<dyn Shell>>> = RefCell::default();
+    static SHELLS: RefCell<HashMap<u64, Weak<dyn Shell>>> = RefCell::default();
 }
 
 /// A shell that lives in a caller's thread, as other threads know it.
-pub(crate) struct Seat {
+pub(crate) struct ShellHandle {
     id: u64,
     caller: Caller,
     /// There once the shell is.
@@ -31,7 +31,7 @@ pub(crate) struct Seat {
     owner: OnceLock<PendingHandle>,
 }
 
-impl Seat {
+impl ShellHandle {
     fn new(caller: &Caller) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
@@ -50,14 +50,14 @@ impl Seat {
         language: &SharedLanguage,
         kept: impl Send + 'static,
     ) -> (Arc<Self>, Pending<()>) {
-        let seat = Self::new(caller);
+        let handle = Self::new(caller);
         let (made, pending) = Resolver::new();
-        let (language, own) = (Arc::clone(language), Arc::clone(&seat));
+        let (language, this) = (Arc::clone(language), Arc::clone(&handle));
         let owner = caller.call_soon(async move || {
             let _kept = kept;
             match language.shell().map(Rc::from) {
                 Ok(shell) => {
-                    let _seated = own.sit(shell);
+                    let _owner = this.hold(shell);
                     // Nobody may wait for it.
                     let _told = made.resolve(());
                     future::pending().await
@@ -65,21 +65,21 @@ impl Seat {
                 Err(error) => drop(made.fail(error)),
             }
         });
-        let _first = seat.owner.set(owner.handle());
-        (seat, pending)
+        let _first = handle.owner.set(owner.handle());
+        (handle, pending)
     }
 
-    /// The seat of a shell that was made here, in this caller's thread; it is left when the second is dropped.
-    pub(crate) fn guest(caller: &Caller, shell: Rc<dyn Shell>) -> (Arc<Self>, Seated) {
-        let seat = Self::new(caller);
-        let seated = seat.sit(shell);
-        (seat, seated)
+    /// The handle of a shell that was made here, in this caller's thread; the handle has no shell any more when the second is dropped.
+    pub(crate) fn guest(caller: &Caller, shell: Rc<dyn Shell>) -> (Arc<Self>, ShellOwner) {
+        let handle = Self::new(caller);
+        let owner = handle.hold(shell);
+        (handle, owner)
     }
 
-    fn sit(&self, shell: Rc<dyn Shell>) -> Seated {
+    fn hold(&self, shell: Rc<dyn Shell>) -> ShellOwner {
         let _first = self.interrupter.set(shell.interrupter());
-        SEATED.with_borrow_mut(|seated| seated.insert(self.id, Rc::downgrade(&shell)));
-        Seated { id: self.id, shell }
+        SHELLS.with_borrow_mut(|shells| shells.insert(self.id, Rc::downgrade(&shell)));
+        ShellOwner { id: self.id, shell }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -96,7 +96,7 @@ impl Seat {
     ///
     /// It could not be made, or it has left, or this is another thread.
     pub(crate) fn shell(&self) -> Result<Rc<dyn Shell>, CellError> {
-        let found = SEATED.with_borrow(|seated| seated.get(&self.id).and_then(Weak::upgrade));
+        let found = SHELLS.with_borrow(|shells| shells.get(&self.id).and_then(Weak::upgrade));
         found.ok_or_else(|| {
             let caller = self.caller.name();
             CellError::new("NoShell", format!("there is no shell in the thread of the caller `{caller}`"))
@@ -105,15 +105,15 @@ impl Seat {
 
     /// The plain data of the shell, once its thread has time for it.
     pub(crate) fn snapshot(self: &Arc<Self>) -> Pending<Option<Snapshot>> {
-        let seat = Arc::clone(self);
-        self.caller.call_soon(async move || seat.shell().ok()?.snapshot())
+        let handle = Arc::clone(self);
+        self.caller.call_soon(async move || handle.shell().ok()?.snapshot())
     }
 
     /// Gives plain data to the shell.
     pub(crate) fn restore(self: &Arc<Self>, snapshot: Snapshot) {
-        let seat = Arc::clone(self);
+        let handle = Arc::clone(self);
         drop(self.caller.call_soon(async move || {
-            if let Ok(shell) = seat.shell() {
+            if let Ok(shell) = handle.shell() {
                 shell.restore(&snapshot);
             }
         }));
@@ -139,15 +139,15 @@ impl Seat {
     }
 }
 
-/// Owns a shell in its seat.
-pub(crate) struct Seated {
+/// Owns the shell of a handle, in its thread.
+pub(crate) struct ShellOwner {
     id: u64,
     pub(crate) shell: Rc<dyn Shell>,
 }
 
-impl Drop for Seated {
+impl Drop for ShellOwner {
     fn drop(&mut self) {
         // Where thread-locals are gone, so is the entry.
-        let _gone = SEATED.try_with(|seated| seated.borrow_mut().remove(&self.id));
+        let _gone = SHELLS.try_with(|shells| shells.borrow_mut().remove(&self.id));
     }
 }
