@@ -18,12 +18,7 @@ mod hub;
 mod output;
 mod shell_state;
 
-mod comm_messages;
-mod control;
-mod execute;
-mod history_request;
-mod info;
-mod questions;
+mod handlers;
 
 mod desk;
 mod subshells;

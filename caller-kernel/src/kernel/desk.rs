@@ -8,10 +8,12 @@ use std::{
 use caller::{Context, Queue};
 
 use super::{
-    comm_messages,
-    execute::{self, Job},
+    handlers::{
+        comm,
+        execute::{self, Job},
+        introspect,
+    },
     hub::{Hub, RunningOne},
-    questions,
     request::Request,
     shell_state::ShellState,
 };
@@ -40,10 +42,9 @@ impl Desk {
             let at = place();
             let cells = caller.queue(async move |job| execute::execute(at.hub(), at.shell(), job).await);
             let at = place();
-            let questions = caller.queue(async move |request| questions::answer(at.handle(), request).await);
+            let questions = caller.queue(async move |request| introspect::answer(at.handle(), request).await);
             let at = place();
-            let comms = caller
-                .queue(async move |request| comm_messages::handle(at.hub(), at.handle(), request).await);
+            let comms = caller.queue(async move |request| comm::handle(at.hub(), at.handle(), request).await);
             (cells, questions, comms)
         });
         Arc::new(Self { hub: Arc::clone(hub), shell, cells, questions, comms })

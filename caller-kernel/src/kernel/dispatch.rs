@@ -6,12 +6,13 @@ use caller::{Caller, Pending, Queue};
 use serde::Deserialize;
 
 use super::{
-    comm_messages, control,
     desk::{Desk, Desks},
-    execute::{self, Execute, Job},
-    history_request,
+    handlers::{
+        comm, control,
+        execute::{self, Execute, Job},
+        history, kernel_info,
+    },
     hub::Hub,
-    info,
     request::Request,
     subshells, thread_cells,
 };
@@ -42,9 +43,9 @@ impl Dispatch {
         let caller = &hub.control;
         let own = || Arc::clone(hub);
         let info = own();
-        let info = caller.queue(async move |request| info::answer(&info, request));
+        let info = caller.queue(async move |request| kernel_info::answer(&info, request));
         let history = own();
-        let history = caller.queue(async move |request| history_request::answer(&history, request).await);
+        let history = caller.queue(async move |request| history::answer(&history, request).await);
         let shared = own();
         let control = caller.queue(async move |request: Request| match request.msg_type() {
             "interrupt_request" => control::interrupt(&shared, request),
@@ -114,7 +115,7 @@ impl Dispatch {
 
     /// To the shell that has the comm, whichever subshell is named: front ends send on comms by subshells of their own.
     fn to_comm(&self, request: Request) {
-        let shell = comm_messages::comm_id(&request).and_then(|id| self.hub.comms.shell_of(&id));
+        let shell = comm::comm_id(&request).and_then(|id| self.hub.comms.shell_of(&id));
         let desk = shell.and_then(|shell| self.desks.of_shell(shell));
         put(&desk.as_ref().unwrap_or(&self.main).comms, request);
     }

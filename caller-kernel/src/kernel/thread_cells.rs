@@ -6,7 +6,7 @@ use caller::Context;
 
 use super::{
     desk::{Desk, Desks},
-    execute::{Job, execute},
+    handlers::execute::{Job, execute},
     hub::Hub,
 };
 use crate::shell::{ShellHandle, Snapshot, threads};

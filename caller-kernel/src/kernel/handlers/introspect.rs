@@ -7,8 +7,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::request::Request;
 use crate::{
+    kernel::request::Request,
     shell::{CellError, Detail, IsComplete, Match, Shell, ShellHandle},
     wire::or_default,
 };

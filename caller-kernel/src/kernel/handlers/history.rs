@@ -7,8 +7,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{history::Entry, hub::Hub, request::Request};
-use crate::{shell::CellError, wire::or_default};
+use crate::{
+    kernel::{history::Entry, hub::Hub, request::Request},
+    shell::CellError,
+    wire::or_default,
+};
 
 #[derive(Deserialize)]
 struct Question {

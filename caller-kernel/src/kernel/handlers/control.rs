@@ -6,11 +6,14 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    hub::Hub,
-    request::{Request, publish},
+use crate::{
+    kernel::{
+        hub::Hub,
+        request::{Request, publish},
+    },
+    wire::or_default,
+    zmtp::Class,
 };
-use crate::{wire::or_default, zmtp::Class};
 
 /// Stops what runs, in all shells, which keep their state.
 pub(crate) fn interrupt(hub: &Hub, mut request: Request) {

@@ -4,8 +4,10 @@
 
 use serde_json::{Value, json};
 
-use super::{hub::Hub, request::Request};
-use crate::shell::{HelpLink, LanguageInfo};
+use crate::{
+    kernel::{hub::Hub, request::Request},
+    shell::{HelpLink, LanguageInfo},
+};
 
 /// Answers it.
 pub(crate) fn answer(hub: &Hub, mut request: Request) {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{hub::Hub, output::CellOutput, request::Request};
 use crate::{
+    kernel::{hub::Hub, output::CellOutput, request::Request},
     shell::{CellError, CommMessage, OUTPUT, Output, ShellHandle, guarded},
     wire::or_default,
 };

@@ -16,13 +16,13 @@ use caller::LocalFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    hub::{Hub, RunningOne},
-    output::CellOutput,
-    request::{Request, error_content},
-    shell_state::ShellState,
-};
 use crate::{
+    kernel::{
+        hub::{Hub, RunningOne},
+        output::CellOutput,
+        request::{Request, error_content},
+        shell_state::ShellState,
+    },
     shell::{Cell, CellError, MimeBundle, Shell, guarded},
     wire::or_default,
 };
