@@ -10,7 +10,7 @@ use super::{
     handlers::{
         comm, control,
         execute::{self, Execute, Job},
-        history, kernel_info,
+        history, kernel_info, usage,
     },
     hub::Hub,
     request::Request,
@@ -50,7 +50,7 @@ impl Dispatch {
         let control = caller.queue(async move |request: Request| match request.msg_type() {
             "interrupt_request" => control::interrupt(&shared, request),
             "shutdown_request" => control::shut_down(&shared, request),
-            _ => shared.usage.answer(request),
+            _ => usage::answer(&shared, request),
         });
         let (shared, all, handle) = (own(), Arc::clone(&desks), Arc::clone(main.handle()));
         let subshells =

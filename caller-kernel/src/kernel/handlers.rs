@@ -11,3 +11,5 @@ pub(crate) mod history;
 pub(crate) mod introspect;
 
 pub(crate) mod kernel_info;
+
+pub(crate) mod usage;
