@@ -6,32 +6,45 @@
 //!           sockets' thread       or in that of the shell
 //! ```
 
-mod request;
-
 mod comms;
+
 mod history;
+
 mod stdin;
-mod stop_on_error;
+
 mod usage;
 
 mod hub;
+
+mod request;
+
+mod stop_on_error;
+
 mod output;
+
 mod shell_state;
 
 mod handlers;
 
 mod desk;
+
 mod subshells;
+
 mod thread_cells;
 
 mod dispatch;
 
 mod error;
 
-mod builder;
-mod life;
+mod options;
+
 mod signals;
+
+mod life;
+
 mod stream;
+
+mod builder;
 
 use std::{fmt, sync::Arc};
 
@@ -92,11 +105,6 @@ use crate::{
 pub struct Kernel(Arc<Life>);
 
 impl Kernel {
-    /// Options of a kernel to start.
-    pub fn builder() -> KernelBuilder {
-        KernelBuilder::new()
-    }
-
     /// The kernel of this process.
     ///
     /// # Errors

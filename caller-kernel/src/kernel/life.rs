@@ -11,12 +11,12 @@ use caller::{AsyncEvent, Caller, Context, Pending};
 use caller_tokio::Tokio;
 
 use super::{
-    builder::Options,
     comms::Comms,
     dispatch::{self, Dispatch},
     error::KernelError,
     history::History,
     hub::{Counter, Hub, OpenShells, Running},
+    options::Options,
     signals::{self, Signals},
     stdin::Stdin,
     usage::Usage,
