@@ -14,7 +14,7 @@ mod stdin;
 
 mod usage;
 
-mod hub;
+mod shared;
 
 mod request;
 
@@ -26,7 +26,7 @@ mod shell_state;
 
 mod handlers;
 
-mod desk;
+mod shell_queues;
 
 mod subshells;
 

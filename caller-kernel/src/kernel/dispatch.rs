@@ -6,14 +6,14 @@ use caller::{Caller, Pending, Queue};
 use serde::Deserialize;
 
 use super::{
-    desk::{Desk, Desks},
     handlers::{
         comm, control,
         execute::{self, Execute, Job},
         history, kernel_info, usage,
     },
-    hub::Hub,
     request::Request,
+    shared::Hub,
+    shell_queues::{Desk, Desks},
     subshells, thread_cells,
 };
 use crate::{

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use caller::{Context, Pending, Resolver};
 use serde_json::{Map, Value, json};
 
-use super::{hub::Hub, stdin::InputError};
+use super::{shared::Hub, stdin::InputError};
 use crate::{
     shell::{CommMessage, Display, MimeBundle, Output, Stream},
     wire::{Json, Message},

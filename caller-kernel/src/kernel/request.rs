@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::hub::Hub;
+use super::shared::Hub;
 use crate::{
     shell::CellError,
     sockets::{ChannelSender, IoPub},

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{hub::Hub, stop_on_error::LastFailure};
+use super::{shared::Hub, stop_on_error::LastFailure};
 use crate::shell::{CellError, INTERRUPTED, ShellHandle};
 
 /// A shell, and what became of its last cells.

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use super::hub::Hub;
+use super::shared::Hub;
 
 /// What they mean to a kernel.
 pub(crate) async fn serve(mut signals: Signals, hub: Arc<Hub>) {

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    desk::{Desk, Desks},
-    hub::Hub,
     request::Request,
+    shared::Hub,
+    shell_queues::{Desk, Desks},
 };
 use crate::{
     shell::{CellError, ShellHandle},

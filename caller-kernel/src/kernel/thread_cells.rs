@@ -5,9 +5,9 @@ use std::sync::Arc;
 use caller::Context;
 
 use super::{
-    desk::{Desk, Desks},
     handlers::execute::{Job, execute},
-    hub::Hub,
+    shared::Hub,
+    shell_queues::{Desk, Desks},
 };
 use crate::shell::{ShellHandle, Snapshot, threads};
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kernel::{hub::Hub, output::CellOutput, request::Request},
+    kernel::{output::CellOutput, request::Request, shared::Hub},
     shell::{CellError, CommMessage, OUTPUT, Output, ShellHandle, guarded},
     wire::or_default,
 };

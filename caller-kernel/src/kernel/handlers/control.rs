@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::{
     kernel::{
-        hub::Hub,
         request::{Request, publish},
+        shared::Hub,
     },
     wire::or_default,
     zmtp::Class,

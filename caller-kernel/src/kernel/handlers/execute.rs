@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     kernel::{
-        hub::{Hub, RunningOne},
         output::CellOutput,
         request::{Request, error_content},
+        shared::{Hub, RunningOne},
         shell_state::ShellState,
     },
     shell::{Cell, CellError, MimeBundle, Shell, guarded},

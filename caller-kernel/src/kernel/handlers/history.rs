@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    kernel::{history::Entry, hub::Hub, request::Request},
+    kernel::{history::Entry, request::Request, shared::Hub},
     shell::CellError,
     wire::or_default,
 };

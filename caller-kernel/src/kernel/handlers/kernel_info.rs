@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    kernel::{hub::Hub, request::Request},
+    kernel::{request::Request, shared::Hub},
     shell::{HelpLink, LanguageInfo},
 };
 

@@ -2,7 +2,7 @@
 //! for the front ends that show it.
 
 use crate::{
-    kernel::{hub::Hub, request::Request},
+    kernel::{request::Request, shared::Hub},
     shell::CellError,
 };
 

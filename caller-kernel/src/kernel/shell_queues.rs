@@ -13,8 +13,8 @@ use super::{
         execute::{self, Job},
         introspect,
     },
-    hub::{Hub, RunningOne},
     request::Request,
+    shared::{Hub, RunningOne},
     shell_state::ShellState,
 };
 use crate::shell::ShellHandle;
