@@ -6,6 +6,8 @@
 //!           sockets' thread       or in that of the shell
 //! ```
 
+mod open_work;
+
 mod comms;
 
 mod history;
@@ -122,21 +124,21 @@ impl Kernel {
 
     /// Stops what runs in all of its shells, which keep their state. It returns at once.
     pub fn interrupt(&self) {
-        self.0.hub.interrupt();
+        self.0.shared.interrupt();
     }
 
     /// Whether a cell runs or waits, or something else runs that an interrupt would stop: a handler of a comm, or a call that
     /// computes.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.0.hub.is_busy()
+        self.0.shared.is_busy()
     }
 
     /// Stops it, and returns at once. What runs is stopped, replies on their way are sent, the ports are free again, and the
     /// connection file is removed if it was made. A cell in a function of the program that does not return is left behind
     /// after five seconds.
     pub fn stop(&self) {
-        self.0.hub.stop.set();
+        self.0.shared.stop.set();
     }
 
     /// The moment all of that is done: another kernel can be started. Await it, or block on it, in any thread but the
@@ -158,7 +160,7 @@ impl Kernel {
     }
 
     fn stream(&self, stream: Stream) -> KernelStream {
-        let elsewhere: Arc<dyn Output> = CellOutput::new(&self.0.hub, 0, &Json::empty(), None);
+        let elsewhere: Arc<dyn Output> = CellOutput::new(&self.0.shared, 0, &Json::empty(), None);
         KernelStream::new(stream, elsewhere)
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::shared::Hub;
+use super::shared::Shared;
 use crate::{
     shell::CellError,
     sockets::{ChannelSender, IoPub},
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Request {
     pub(crate) message: Message,
     sender: ChannelSender,
-    hub: Arc<Hub>,
+    shared: Arc<Shared>,
     /// When it was read, by the clock that is never set.
     pub(crate) received: Instant,
     /// The same by the clock that dates of headers are of.
@@ -41,11 +41,11 @@ enum Stage {
 }
 
 impl Request {
-    pub(crate) fn new(message: Message, sender: ChannelSender, hub: &Arc<Hub>) -> Self {
+    pub(crate) fn new(message: Message, sender: ChannelSender, shared: &Arc<Shared>) -> Self {
         Self {
             message,
             sender,
-            hub: Arc::clone(hub),
+            shared: Arc::clone(shared),
             received: Instant::now(),
             received_date: Timestamp::now(),
             count: None,
@@ -116,8 +116,8 @@ impl Request {
         let mut content = error_content(error);
         match self.msg_type() {
             "execute_request" => {
-                publish(&self.hub.iopub, self.parent(), "error", &described(error), Class::Essential);
-                content["execution_count"] = self.count.unwrap_or_else(|| self.hub.counter.last()).into();
+                publish(&self.shared.iopub, self.parent(), "error", &described(error), Class::Essential);
+                content["execution_count"] = self.count.unwrap_or_else(|| self.shared.counter.last()).into();
                 content["user_expressions"] = json!({});
                 content["payload"] = json!([]);
             }
@@ -131,13 +131,13 @@ impl Request {
 
     fn finish(&mut self) {
         self.stage = Stage::Ended;
-        self.hub.iopub.tell_dropped();
+        self.shared.iopub.tell_dropped();
         self.status("idle");
     }
 
     fn status(&self, state: &str) {
         publish(
-            &self.hub.iopub,
+            &self.shared.iopub,
             self.parent(),
             "status",
             &json!({ "execution_state": state }),

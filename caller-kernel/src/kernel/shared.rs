@@ -1,25 +1,24 @@
-//! What all handlers of one kernel share.
+//! The state that all handlers of a kernel share.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use caller::{AsyncEvent, Caller};
-use tokio::sync::Notify;
 
-use super::{comms::Comms, history::History, stdin::Stdin, usage::Usage};
+use super::{comms::Comms, history::History, open_work::OpenWork, stdin::Stdin, usage::Usage};
 use crate::{
     shell::{SharedLanguage, ShellHandle},
     sockets::IoPub,
 };
 
 /// The state of a kernel, each part of which has one owner.
-pub(crate) struct Hub {
+pub(crate) struct Shared {
     /// What the names of its callers begin with.
     pub(crate) name: String,
     pub(crate) language: SharedLanguage,
@@ -30,10 +29,10 @@ pub(crate) struct Hub {
     pub(crate) shells: OpenShells,
     pub(crate) usage: Usage,
     pub(crate) counter: Counter,
-    pub(crate) running: Running,
+    pub(crate) running: OpenWork,
     pub(crate) interrupted: AtomicU64,
     /// What the end of the kernel waits for: cells without an answer yet, shells, and their queues.
-    pub(crate) open: Running,
+    pub(crate) open: OpenWork,
     /// How long a cell may take, unless it says so itself.
     pub(crate) cell_timeout: Option<Duration>,
     /// Whether what cells print is kept from the program's own streams.
@@ -46,7 +45,7 @@ pub(crate) struct Hub {
     pub(crate) stop: AsyncEvent,
 }
 
-impl Hub {
+impl Shared {
     /// Stops all that runs in any shell. It returns at once.
     pub(crate) fn interrupt(&self) {
         // First: a cell that begins now sees it, or is stopped below.
@@ -100,52 +99,5 @@ impl Counter {
     /// The number of the last cell.
     pub(crate) fn last(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// How many there are of something that runs or is open.
-#[derive(Clone, Default)]
-pub(crate) struct Running(Arc<Count>);
-
-#[derive(Default)]
-struct Count {
-    number: AtomicUsize,
-    none: Notify,
-}
-
-impl Running {
-    /// One more, until it is dropped.
-    pub(crate) fn one(&self) -> RunningOne {
-        self.0.number.fetch_add(1, Ordering::Relaxed);
-        RunningOne(self.clone())
-    }
-
-    /// Whether there are any.
-    pub(crate) fn any(&self) -> bool {
-        self.0.number.load(Ordering::Relaxed) > 0
-    }
-
-    /// Waits until there are none.
-    pub(crate) async fn none(&self) {
-        loop {
-            // Made before the look: it hears of what ends from now on.
-            let ended = self.0.none.notified();
-            if !self.any() {
-                return;
-            }
-            ended.await;
-        }
-    }
-}
-
-/// One of them.
-pub(crate) struct RunningOne(Running);
-
-impl Drop for RunningOne {
-    fn drop(&mut self) {
-        // Whoever is told sees the number.
-        if self.0.0.number.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.0.none.notify_waiters();
-        }
     }
 }

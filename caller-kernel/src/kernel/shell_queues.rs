@@ -13,8 +13,9 @@ use super::{
         execute::{self, Job},
         introspect,
     },
+    open_work::OpenItem,
     request::Request,
-    shared::{Hub, RunningOne},
+    shared::Shared,
     shell_state::ShellState,
 };
 use crate::shell::ShellHandle;
@@ -23,31 +24,38 @@ use crate::shell::ShellHandle;
 /// not hold up the others.
 ///
 /// Dropped, it ends what runs, and has the shell leave.
-pub(crate) struct Desk {
-    hub: Arc<Hub>,
+pub(crate) struct ShellQueues {
+    shared: Arc<Shared>,
     pub(crate) shell: Arc<ShellState>,
     pub(crate) cells: Queue<Job>,
     pub(crate) questions: Queue<Request>,
     pub(crate) comms: Queue<Request>,
 }
 
-impl Desk {
-    pub(crate) fn at(hub: &Arc<Hub>, handle: Arc<ShellHandle>) -> Arc<Self> {
-        hub.shells.add(&handle);
+impl ShellQueues {
+    pub(crate) fn new(shared: &Arc<Shared>, handle: Arc<ShellHandle>) -> Arc<Self> {
+        shared.shells.add(&handle);
         let caller = handle.caller();
         let shell = ShellState::new(Arc::clone(&handle));
-        let place = || Place { hub: Arc::clone(hub), shell: Arc::clone(&shell), _open: hub.open.one() };
+        let queue_state = || QueueState {
+            shared: Arc::clone(shared),
+            shell: Arc::clone(&shell),
+            _open: shared.open.begin(),
+        };
         // They outlive whatever they were started for.
         let (cells, questions, comms) = Context::new().run(|| {
-            let at = place();
-            let cells = caller.queue(async move |job| execute::execute(at.hub(), at.shell(), job).await);
-            let at = place();
-            let questions = caller.queue(async move |request| introspect::answer(at.handle(), request).await);
-            let at = place();
-            let comms = caller.queue(async move |request| comm::handle(at.hub(), at.handle(), request).await);
+            let state = queue_state();
+            let cells =
+                caller.queue(async move |job| execute::execute(state.shared(), state.shell(), job).await);
+            let state = queue_state();
+            let questions =
+                caller.queue(async move |request| introspect::answer(state.handle(), request).await);
+            let state = queue_state();
+            let comms = caller
+                .queue(async move |request| comm::handle(state.shared(), state.handle(), request).await);
             (cells, questions, comms)
         });
-        Arc::new(Self { hub: Arc::clone(hub), shell, cells, questions, comms })
+        Arc::new(Self { shared: Arc::clone(shared), shell, cells, questions, comms })
     }
 
     pub(crate) fn handle(&self) -> &Arc<ShellHandle> {
@@ -56,17 +64,17 @@ impl Desk {
 }
 
 /// What a queue has of its kernel. The kernel does not end before it is dropped, in the thread of the shell.
-struct Place {
-    hub: Arc<Hub>,
+struct QueueState {
+    shared: Arc<Shared>,
     shell: Arc<ShellState>,
     /// The last field.
-    _open: RunningOne,
+    _open: OpenItem,
 }
 
 /// By methods: a closure that named the fields would capture these alone, and not what keeps the kernel open.
-impl Place {
-    fn hub(&self) -> &Arc<Hub> {
-        &self.hub
+impl QueueState {
+    fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     fn shell(&self) -> &Arc<ShellState> {
@@ -78,79 +86,79 @@ impl Place {
     }
 }
 
-impl Drop for Desk {
+impl Drop for ShellQueues {
     fn drop(&mut self) {
         self.handle().interrupt();
         self.cells.close();
         self.questions.close();
         self.comms.close();
-        self.hub.comms.left(self.handle().id());
+        self.shared.comms.left(self.handle().id());
         self.handle().leave();
     }
 }
 
-/// The desks beside that of the main shell.
+/// The queues of the shells beside the main one.
 #[derive(Default)]
-pub(crate) struct Desks(Mutex<Known>);
+pub(crate) struct OtherShells(Mutex<Table>);
 
 #[derive(Default)]
-struct Known {
+struct Table {
     /// By the id of the subshell.
-    subshells: Vec<(String, Arc<Desk>)>,
+    subshells: Vec<(String, Arc<ShellQueues>)>,
     /// By the name of the program's caller.
-    callers: HashMap<String, Arc<Desk>>,
+    callers: HashMap<String, Arc<ShellQueues>>,
     /// Those that are owned by cells that run in threads.
-    guests: Vec<Weak<Desk>>,
+    guests: Vec<Weak<ShellQueues>>,
 }
 
-impl Desks {
-    pub(crate) fn add_subshell(&self, id: &str, desk: Arc<Desk>) {
-        self.known().subshells.push((id.to_owned(), desk));
+impl OtherShells {
+    pub(crate) fn add_subshell(&self, id: &str, queues: Arc<ShellQueues>) {
+        self.table().subshells.push((id.to_owned(), queues));
     }
 
-    pub(crate) fn subshell(&self, id: &str) -> Option<Arc<Desk>> {
-        let known = self.known();
-        known.subshells.iter().find(|(known, _)| known == id).map(|(_, desk)| Arc::clone(desk))
+    pub(crate) fn subshell(&self, id: &str) -> Option<Arc<ShellQueues>> {
+        let table = self.table();
+        table.subshells.iter().find(|(known, _)| known == id).map(|(_, queues)| Arc::clone(queues))
     }
 
     /// The ids of the subshells, the oldest first.
     pub(crate) fn subshells(&self) -> Vec<String> {
-        self.known().subshells.iter().map(|(id, _)| id.clone()).collect()
+        self.table().subshells.iter().map(|(id, _)| id.clone()).collect()
     }
 
-    pub(crate) fn remove_subshell(&self, id: &str) -> Option<Arc<Desk>> {
-        let mut known = self.known();
-        let at = known.subshells.iter().position(|(known, _)| known == id)?;
-        Some(known.subshells.remove(at).1)
+    pub(crate) fn remove_subshell(&self, id: &str) -> Option<Arc<ShellQueues>> {
+        let mut table = self.table();
+        let at = table.subshells.iter().position(|(known, _)| known == id)?;
+        Some(table.subshells.remove(at).1)
     }
 
-    /// The desk in the thread of one of the program's callers, made when it is first needed.
-    pub(crate) fn caller(&self, name: &str, make: impl FnOnce() -> Arc<Desk>) -> Arc<Desk> {
-        Arc::clone(self.known().callers.entry(name.to_owned()).or_insert_with(make))
+    /// The queues of the shell in the thread of one of the program's callers, made when it is first needed.
+    pub(crate) fn caller(&self, name: &str, make: impl FnOnce() -> Arc<ShellQueues>) -> Arc<ShellQueues> {
+        Arc::clone(self.table().callers.entry(name.to_owned()).or_insert_with(make))
     }
 
-    pub(crate) fn add_guest(&self, desk: &Arc<Desk>) {
-        let mut known = self.known();
-        known.guests.retain(|desk| desk.strong_count() > 0);
-        known.guests.push(Arc::downgrade(desk));
+    pub(crate) fn add_guest(&self, queues: &Arc<ShellQueues>) {
+        let mut table = self.table();
+        table.guests.retain(|queues| queues.strong_count() > 0);
+        table.guests.push(Arc::downgrade(queues));
     }
 
-    /// The desk of a shell, by the id of its handle.
-    pub(crate) fn of_shell(&self, shell: u64) -> Option<Arc<Desk>> {
-        let known = self.known();
-        let subshells = known.subshells.iter().map(|(_, desk)| desk);
-        let own = subshells.chain(known.callers.values()).cloned();
-        own.chain(known.guests.iter().filter_map(Weak::upgrade)).find(|desk| desk.handle().id() == shell)
+    /// The queues of a shell, by the id of its handle.
+    pub(crate) fn of_shell(&self, shell: u64) -> Option<Arc<ShellQueues>> {
+        let table = self.table();
+        let subshells = table.subshells.iter().map(|(_, queues)| queues);
+        let own = subshells.chain(table.callers.values()).cloned();
+        own.chain(table.guests.iter().filter_map(Weak::upgrade)).find(|queues| queues.handle().id() == shell)
     }
 
     /// Leaves all of them.
     pub(crate) fn clear(&self) {
-        let known = std::mem::take(&mut *self.known());
+        let table = std::mem::take(&mut *self.table());
         // Outside of the lock: that ends cells.
-        drop(known);
+        drop(table);
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{shared::Hub, stop_on_error::LastFailure};
+use super::{shared::Shared, stop_on_error::LastFailure};
 use crate::shell::{CellError, INTERRUPTED, ShellHandle};
 
 /// A shell, and what became of its last cells.
@@ -23,14 +23,14 @@ impl ShellState {
 
     /// Whether a cell was interrupted that came after so many interrupts, and waited until now: behind other work of its
     /// thread, since an interrupt that found another cell of this shell was for that one.
-    pub(crate) fn was_interrupted(&self, hub: &Hub, interrupts: u64) -> Option<CellError> {
+    pub(crate) fn was_interrupted(&self, shared: &Shared, interrupts: u64) -> Option<CellError> {
         let known = interrupts.max(self.heard.load(Ordering::Relaxed));
         let text = "interrupted while it waited for its thread";
-        (hub.interrupts() > known).then(|| CellError::new(INTERRUPTED, text))
+        (shared.interrupts() > known).then(|| CellError::new(INTERRUPTED, text))
     }
 
     /// A cell has ended, and with it what the interrupts until now were for.
-    pub(crate) fn heard_interrupts(&self, hub: &Hub) {
-        self.heard.store(hub.interrupts(), Ordering::Relaxed);
+    pub(crate) fn heard_interrupts(&self, shared: &Shared) {
+        self.heard.store(shared.interrupts(), Ordering::Relaxed);
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kernel::{output::CellOutput, request::Request, shared::Hub},
+    kernel::{output::CellOutput, request::Request, shared::Shared},
     shell::{CellError, CommMessage, OUTPUT, Output, ShellHandle, guarded},
     wire::or_default,
 };
@@ -33,10 +33,10 @@ pub(crate) fn comm_id(request: &Request) -> Option<String> {
 }
 
 /// Hands a message to the handlers of a comm, in the thread of their shell.
-pub(crate) async fn handle(hub: &Arc<Hub>, handle: &Arc<ShellHandle>, mut request: Request) {
+pub(crate) async fn handle(shared: &Arc<Shared>, handle: &Arc<ShellHandle>, mut request: Request) {
     request.begin();
     if request.msg_type() == "comm_info_request" {
-        return info(hub, request);
+        return info(shared, request);
     }
     let read = request.content().and_then(|comm: Comm| Ok((comm, handle.shell()?)));
     let (Comm { comm_id: id, target_name: target, data }, shell) = match read {
@@ -49,15 +49,15 @@ pub(crate) async fn handle(hub: &Arc<Hub>, handle: &Arc<ShellHandle>, mut reques
         buffers: request.message.buffers.iter().map(|buffer| buffer.to_vec()).collect(),
     };
     // An interrupt is meant for it.
-    let running = hub.running.one();
+    let running = shared.running.begin();
     // What the handler prints and displays belongs to the message.
-    let output = CellOutput::new(hub, handle.id(), request.parent(), None);
+    let output = CellOutput::new(shared, handle.id(), request.parent(), None);
     let handled = OUTPUT
         .scope(output.clone(), async {
             match request.msg_type() {
                 "comm_open" => {
                     // Known at once: the handler may look for itself.
-                    hub.comms.opened(&id, &target, handle.id());
+                    shared.comms.opened(&id, &target, handle.id());
                     let opened = guarded(|| {
                         let opened = shell.comm_open(&id, &target, message);
                         Box::pin(async { Ok::<_, CellError>(opened.await) })
@@ -79,7 +79,7 @@ pub(crate) async fn handle(hub: &Arc<Hub>, handle: &Arc<ShellHandle>, mut reques
                     .await
                 }
                 _ => {
-                    hub.comms.closed(&id);
+                    shared.comms.closed(&id);
                     guarded(|| {
                         let closed = shell.comm_close(&id, message);
                         Box::pin(async {
@@ -101,7 +101,7 @@ pub(crate) async fn handle(hub: &Arc<Hub>, handle: &Arc<ShellHandle>, mut reques
     }
 }
 
-fn info(hub: &Hub, request: Request) {
+fn info(shared: &Shared, request: Request) {
     #[derive(Deserialize)]
     struct Info {
         #[serde(default)]
@@ -111,7 +111,7 @@ fn info(hub: &Hub, request: Request) {
         Ok(Info { target_name }) => {
             // An empty name asks for all, as clients send it that know of no target.
             let target = target_name.as_deref().filter(|name| !name.is_empty());
-            let comms = hub.comms.list(target).into_iter();
+            let comms = shared.comms.list(target).into_iter();
             let comms: Map<_, _> = comms.map(|(id, target)| (id, json!({ "target_name": target }))).collect();
             request.reply(&json!({ "status": "ok", "comms": comms }));
         }

@@ -9,21 +9,21 @@ use serde_json::json;
 use crate::{
     kernel::{
         request::{Request, publish},
-        shared::Hub,
+        shared::Shared,
     },
     wire::or_default,
     zmtp::Class,
 };
 
 /// Stops what runs, in all shells, which keep their state.
-pub(crate) fn interrupt(hub: &Hub, mut request: Request) {
+pub(crate) fn interrupt(shared: &Shared, mut request: Request) {
     request.begin();
-    hub.interrupt();
+    shared.interrupt();
     request.reply(&json!({ "status": "ok" }));
 }
 
 /// Stops the kernel. The process is its owner's.
-pub(crate) fn shut_down(hub: &Hub, mut request: Request) {
+pub(crate) fn shut_down(shared: &Shared, mut request: Request) {
     #[derive(Deserialize)]
     struct Shutdown {
         #[serde(default, deserialize_with = "or_default")]
@@ -34,9 +34,9 @@ pub(crate) fn shut_down(hub: &Hub, mut request: Request) {
         Ok(Shutdown { restart }) => {
             let reply = json!({ "status": "ok", "restart": restart });
             // Other front ends of this kernel learn of it too.
-            publish(&hub.iopub, request.parent(), "shutdown_reply", &reply, Class::Essential);
+            publish(&shared.iopub, request.parent(), "shutdown_reply", &reply, Class::Essential);
             request.reply(&reply);
-            hub.stop.set();
+            shared.stop.set();
         }
         Err(error) => request.fail(&error),
     }

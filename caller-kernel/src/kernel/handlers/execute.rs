@@ -18,9 +18,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     kernel::{
+        open_work::OpenItem,
         output::CellOutput,
         request::{Request, error_content},
-        shared::{Hub, RunningOne},
+        shared::Shared,
         shell_state::ShellState,
     },
     shell::{Cell, CellError, MimeBundle, Shell, guarded},
@@ -56,30 +57,30 @@ pub(crate) struct Job {
     /// Whether it runs in the order of the queue, so that a failure concerns those behind it.
     pub(crate) in_order: bool,
     /// It counts as running while it waits too: then an interrupt is meant for it or for what is before it.
-    pub(crate) running: RunningOne,
+    pub(crate) running: OpenItem,
     /// It is open until it is answered: the kernel does not end before.
-    pub(crate) _open: RunningOne,
+    pub(crate) _open: OpenItem,
 }
 
 /// Runs a cell in this shell, in its thread.
-pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
+pub(crate) async fn execute(shared: &Arc<Shared>, state: &ShellState, job: Job) {
     // The first of them is dropped last.
     let Job { _open, mut request, content, timeout, refusal, interrupts, in_order, running } = job;
     request.begin();
-    if hub.stop.is_set() || (in_order && state.failure.concerns(&request)) {
-        let count = hub.counter.last();
+    if shared.stop.is_set() || (in_order && state.failure.concerns(&request)) {
+        let count = shared.counter.last();
         return request.reply(&json!({ "status": "aborted", "execution_count": count }));
     }
     let store = content.store_history.unwrap_or(true) && !content.silent;
-    let count = hub.counter.next(store);
+    let count = shared.counter.next(store);
     request.count = Some(count);
     // The protocol's default is to allow it; what a client does not know of, it cannot answer.
     let client = content.allow_stdin.unwrap_or(true).then(|| request.message.identities.clone());
-    let output = CellOutput::new(hub, state.handle.id(), request.parent(), client);
+    let output = CellOutput::new(shared, state.handle.id(), request.parent(), client);
     if !content.silent {
         output.publish("execute_input", &json!({ "code": content.code, "execution_count": count }));
     }
-    let refusal = refusal.or_else(|| state.was_interrupted(hub, interrupts));
+    let refusal = refusal.or_else(|| state.was_interrupted(shared, interrupts));
     let shell = refusal.map_or_else(|| state.handle.shell(), Err);
     let input = match &shell {
         Ok(shell) if store => shell.history_input(&content.code),
@@ -87,7 +88,7 @@ pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
         _ => None,
     };
     if let Some(input) = &input {
-        hub.history.store(count, input);
+        shared.history.store(count, input);
     }
     let cell = Cell::new(content.code, count, output.clone());
     let clock = Clock::new(timeout);
@@ -102,7 +103,7 @@ pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
                 if input.is_some()
                     && let Some(text) = shell.history_output(&result)
                 {
-                    hub.history.store_output(count, &text);
+                    shared.history.store_output(count, &text);
                 }
                 if !content.silent {
                     output.result(count, &result);
@@ -116,7 +117,7 @@ pub(crate) async fn execute(hub: &Arc<Hub>, state: &ShellState, job: Job) {
     if stops {
         state.failure.note(&request);
     }
-    state.heard_interrupts(hub);
+    state.heard_interrupts(shared);
     // Before anybody is told.
     drop(running);
     match result {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    kernel::{history::Entry, request::Request, shared::Hub},
+    kernel::{history::Entry, request::Request, shared::Shared},
     shell::CellError,
     wire::or_default,
 };
@@ -39,14 +39,14 @@ struct Question {
 const SOME: usize = 10;
 
 /// Answers it. The history may be long, and so may be the search: it is done in a worker.
-pub(crate) async fn answer(hub: &Arc<Hub>, mut request: Request) {
+pub(crate) async fn answer(shared: &Arc<Shared>, mut request: Request) {
     request.begin();
     let question: Question = match request.content() {
         Ok(question) => question,
         Err(error) => return request.fail(&error),
     };
-    let (output, own) = (question.output, Arc::clone(hub));
-    match hub.control.to_thread(async move || find(&own, question)).await {
+    let (output, own) = (question.output, Arc::clone(shared));
+    match shared.control.to_thread(async move || find(&own, question)).await {
         Ok(Ok(entries)) => {
             let entries: Vec<Value> = entries.into_iter().map(|entry| told(entry, output)).collect();
             request.reply(&json!({ "status": "ok", "history": entries }));
@@ -56,8 +56,8 @@ pub(crate) async fn answer(hub: &Arc<Hub>, mut request: Request) {
     }
 }
 
-fn find(hub: &Hub, question: Question) -> Result<Vec<Entry>, CellError> {
-    let history = &hub.history;
+fn find(shared: &Shared, question: Question) -> Result<Vec<Entry>, CellError> {
+    let history = &shared.history;
     match &*question.hist_access_type {
         "tail" => Ok(history.tail(question.n.unwrap_or(SOME))),
         "range" => {

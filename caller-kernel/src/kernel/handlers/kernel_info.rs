@@ -5,14 +5,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    kernel::{request::Request, shared::Hub},
+    kernel::{request::Request, shared::Shared},
     shell::{HelpLink, LanguageInfo},
 };
 
 /// Answers it.
-pub(crate) fn answer(hub: &Hub, mut request: Request) {
+pub(crate) fn answer(shared: &Shared, mut request: Request) {
     request.begin();
-    request.reply(&describe(hub.language.info()));
+    request.reply(&describe(shared.language.info()));
 }
 
 fn describe(language: LanguageInfo) -> Value {

@@ -2,14 +2,14 @@
 //! for the front ends that show it.
 
 use crate::{
-    kernel::{request::Request, shared::Hub},
+    kernel::{request::Request, shared::Shared},
     shell::CellError,
 };
 
 /// Answers it.
-pub(crate) fn answer(hub: &Hub, mut request: Request) {
+pub(crate) fn answer(shared: &Shared, mut request: Request) {
     request.begin();
-    match hub.usage.measure() {
+    match shared.usage.measure() {
         Ok(usage) => request.reply(&usage),
         Err(error) => request.fail(&CellError::new("UsageError", error.to_string())),
     }
