@@ -8,7 +8,7 @@ use clap::Args;
 /// Where the kernelspec is: one of these, or the user's own folder.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
-pub(crate) struct Place {
+pub(crate) struct Folder {
     /// The data folder of this user (the default)
     #[arg(long)]
     user: bool,
@@ -20,7 +20,7 @@ pub(crate) struct Place {
     folder: Option<PathBuf>,
 }
 
-impl Place {
+impl Folder {
     pub(crate) fn kernels(&self) -> Result<Kernels, KernelSpecError> {
         match (&self.prefix, &self.folder) {
             (Some(prefix), _) => Kernels::prefix(prefix),
