@@ -54,11 +54,14 @@ mod failure;
 mod groups;
 mod hook;
 mod inspect;
+mod internal;
 mod lexer;
+mod message;
 mod methods;
 mod objects;
 mod path;
 mod pendings;
+mod raise;
 mod repr;
 mod run;
 mod runtime;
@@ -77,14 +80,11 @@ pub use self::{
 };
 pub use mlua::{self, FromLua, FromLuaMulti, IntoLua, IntoLuaMulti};
 
-use self::{data::Globals, runtime::Runtime};
+use self::{data::Globals, message::message_of, runtime::Runtime};
 use crate::shell::{
     Cell, CellError, CommInfo, CommMessage, Completion, Detail, HelpLink, Inspection, Interrupter,
     IsComplete, Language, LanguageInfo, MimeBundle, Shell, Snapshot, Stream,
 };
-
-/// The name of code that is no cell's.
-const OURS: &str = "[caller]";
 
 /// How long a question of a front end may take that runs code of a cell, such as `__tostring`.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -179,7 +179,7 @@ impl LuaLanguage {
     pub fn make(&self) -> Result<LuaShell, CellError> {
         let caller = Caller::current().map_err(|error| CellError::new("Error", error.to_string()))?;
         let made = state::make(self, caller);
-        let (lua, runtime) = made.map_err(|error| CellError::new("Error", failure::message_of(&error)))?;
+        let (lua, runtime) = made.map_err(|error| CellError::new("Error", message_of(&error)))?;
         let globals = lua.globals();
         let names = globals.pairs::<Value, Value>().flatten();
         let builtins = names.filter_map(|(name, _)| Some(name.as_string()?.as_bytes().to_vec())).collect();
@@ -305,7 +305,7 @@ impl Shell for LuaShell {
         if let Some(globals) = snapshot.get::<Globals>() {
             // It fails only for want of memory.
             if let Err(error) = globals.give(&self.lua) {
-                let text = failure::message_of(&error);
+                let text = message_of(&error);
                 console::write(Stream::Stderr, format!("not all globals fit in here: {text}\n").as_bytes());
             }
         }

@@ -6,10 +6,13 @@ use caller::Caller;
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 
 use super::{
-    api::{Api, Outcome, Raise},
+    api::Api,
     docs::Doc,
+    failure::Failure,
+    internal::OURS,
     objects,
     pendings::{PendingObject, Slot, seconds, sleep},
+    raise::{Outcome, Raise},
     runtime::Runtime,
     task::{Role, Running},
 };
@@ -50,7 +53,7 @@ where
             before().await;
             let outcome = match Running::new(&lua, &runtime, Role::Call, function, arguments) {
                 Ok(running) => running.await,
-                Err(error) => Err(super::failure::Failure::of_error(&lua, &runtime, &error)),
+                Err(error) => Err(Failure::of_error(&lua, &runtime, &error)),
             };
             slot.put(outcome)
         })?
@@ -190,7 +193,7 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
         let function: Function = lua.globals().get(name)?;
         let method: Function = lua
             .load("local f = ... return function(_, ...) return f(...) end")
-            .set_name(format!("={}", super::OURS))
+            .set_name(format!("={}", OURS))
             .call(function.clone())?;
         let doc = runtime.docs.borrow().of(&function);
         if let Some(doc) = doc {

@@ -5,10 +5,11 @@ use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc};
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::{
-    api::{Api, Outcome},
+    api::Api,
     data::{from_serde, to_json, to_json_object},
     docs::Doc,
     objects,
+    raise::Outcome,
     runtime::Runtime,
     task::{Role, Running},
 };

@@ -12,9 +12,10 @@ use std::{
 use mlua::{Lua, LuaString, Table, Value};
 
 use super::{
-    api::{Api, Outcome, Raise},
+    api::Api,
     data::mark_list,
     docs::Doc,
+    raise::{Outcome, Raise},
     repr,
 };
 use crate::shell::{Display, MimeBundle, Output, Stream};

@@ -6,9 +6,11 @@ use caller::{BoxError, Caller, LocalFuture, Pending};
 use mlua::{FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Table, Value};
 
 use super::{
-    api::{Api, Outcome, Raise, error_text},
+    api::Api,
     docs::Doc,
+    message::error_text,
     pendings::Given,
+    raise::{Outcome, Raise},
 };
 
 /// Functions and values of the program that cells can use, each with its docs.

@@ -6,12 +6,14 @@ use caller::{GroupMode, PendingGroup};
 use mlua::{Function, MultiValue, Table, UserDataRef};
 
 use super::{
-    api::{Api, Raise},
+    api::Api,
     callers::{CallerObject, Place, call, wrap},
     docs::Doc,
-    failure::{Failure, Told},
+    failure::{Failure, SentFailure},
+    message::message_of,
     objects,
     pendings::seconds,
+    raise::Raise,
     task::{Role, Running},
 };
 
@@ -62,7 +64,7 @@ pub(super) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
                                 let running = Running::new(&lua, &runtime, role, body, object).map_err(told)?;
                                 running.await.map_err(|failure| {
                                     own = Some(failure.clone());
-                                    Told(failure.into_cell_error())
+                                    SentFailure(failure.into_cell_error())
                                 })
                             })
                             .await;
@@ -114,8 +116,8 @@ pub(super) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
     objects::register::<GroupObject>(api.lua, "group", methods)
 }
 
-fn told(error: mlua::Error) -> Told {
-    Told(crate::shell::CellError::new("Error", super::failure::message_of(&error)))
+fn told(error: mlua::Error) -> SentFailure {
+    SentFailure(crate::shell::CellError::new("Error", message_of(&error)))
 }
 
 fn mode_of(name: &str) -> Result<GroupMode, Raise> {

@@ -6,7 +6,7 @@ use mlua::{Function, Lua, Value};
 
 use super::{
     docs::Doc,
-    failure::is_ours,
+    internal::is_ours,
     lexer::{self, Kind, Token},
     path::{self, Step},
     repr,

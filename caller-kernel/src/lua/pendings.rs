@@ -15,10 +15,12 @@ use caller::{DoneCallback, Pending, PendingGroup, PendingHandle, Resolver, curre
 use mlua::{AnyUserData, IntoLua, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::{
-    api::{Api, Outcome, Raise, error_text},
+    api::Api,
     docs::Doc,
-    failure::{Failure, Told},
+    failure::{Failure, SentFailure},
+    message::error_text,
     objects,
+    raise::{Outcome, Raise},
 };
 use crate::shell::{Output, Stream};
 
@@ -49,8 +51,8 @@ impl Slot {
     }
 
     /// Leaves it there, and says what its pending is to say.
-    pub(crate) fn put(&self, outcome: Result<MultiValue, Failure>) -> Result<Given, Told> {
-        let told = outcome.as_ref().err().map(|failure| Told(failure.clone().into_cell_error()));
+    pub(crate) fn put(&self, outcome: Result<MultiValue, Failure>) -> Result<Given, SentFailure> {
+        let told = outcome.as_ref().err().map(|failure| SentFailure(failure.clone().into_cell_error()));
         *self.values.borrow_mut() = Some(outcome);
         told.map_or(Ok(Given::Here), Err)
     }

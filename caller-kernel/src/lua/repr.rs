@@ -5,8 +5,10 @@ use std::{cmp::Ordering, rc::Rc};
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::{
-    api::Outcome,
     data::{to_json, to_json_object},
+    internal::is_ours,
+    message::message_of,
+    raise::Outcome,
     runtime::Runtime,
 };
 use crate::shell::{Data, MimeBundle, is_json};
@@ -173,7 +175,7 @@ impl Printer<'_> {
             Value::String(text) => quoted(&text.as_bytes(), if outermost { BYTES } else { TEXT }),
             Value::Table(table) => return self.table(table, depth),
             Value::Function(function) => self.function(function),
-            Value::Error(error) => super::failure::message_of(error),
+            Value::Error(error) => message_of(error),
             other => self.tostring(other),
         };
         self.left = self.left.saturating_sub(text.len());
@@ -184,11 +186,7 @@ impl Printer<'_> {
         match self.runtime.tostring.call::<LuaString>(value.clone()) {
             Ok(text) => shortened(&text.as_bytes(), TEXT),
             Err(error) => {
-                format!(
-                    "<{} whose `__tostring` fails: {}>",
-                    value.type_name(),
-                    super::failure::message_of(&error)
-                )
+                format!("<{} whose `__tostring` fails: {}>", value.type_name(), message_of(&error))
             }
         }
     }
@@ -200,7 +198,7 @@ impl Printer<'_> {
         }
         let info = function.info();
         match (info.short_src.as_deref(), info.line_defined) {
-            (Some(place), Some(line)) if info.what != "C" && !super::failure::is_ours(place) => {
+            (Some(place), Some(line)) if info.what != "C" && !is_ours(place) => {
                 format!("function: {place}:{line}")
             }
             _ => "function: builtin".to_owned(),

@@ -6,10 +6,11 @@ use caller::LocalFuture;
 use mlua::{Function, Lua, MultiValue, Value};
 
 use super::{
-    api::{Api, Outcome},
+    api::Api,
     chunk,
     docs::Doc,
     failure::Failure,
+    raise::Outcome,
     repr,
     runtime::{Runtime, Sources},
     task::{Role, Running},

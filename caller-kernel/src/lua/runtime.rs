@@ -11,11 +11,11 @@ use caller::Caller;
 use mlua::{FromLuaMulti, Function, Lua, MultiValue, Value};
 
 use super::{
-    api::{Outcome, Raise},
     comms::Comms,
     docs::Docs,
     expose::Callable,
     failure,
+    raise::{Outcome, Raise},
     task::Task,
 };
 use crate::shell::Interrupter;

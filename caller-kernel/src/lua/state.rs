@@ -10,7 +10,15 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, docs::Doc, failure, hook, pendings,
+    LuaLanguage,
+    api::Api,
+    callers, comms,
+    comms::Comms,
+    console,
+    docs::Doc,
+    failure, hook,
+    internal::{OURS, is_ours},
+    pendings,
     runtime::Runtime,
 };
 use crate::shell::Interrupter;
@@ -167,7 +175,7 @@ fn restrict(lua: &Lua, sandbox: bool) -> mlua::Result<()> {
                 text.map(|text| text + "\n").unwrap_or_default()
             ),
         };
-        let is_shown = |line: &&str| !line.strip_prefix('\t').is_some_and(failure::is_ours);
+        let is_shown = |line: &&str| !line.strip_prefix('\t').is_some_and(is_ours);
         let lines: Vec<_> = traceback.split('\n').filter(is_shown).collect();
         lines.join("\n").into_lua(lua)
     })?;

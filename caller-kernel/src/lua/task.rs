@@ -1,7 +1,6 @@
 //! A Lua function that runs as a coroutine, on behalf of a cell, a call, or the body of a group.
 
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -17,8 +16,9 @@ use mlua::{Function, IntoLuaMulti, Lua, MultiValue, Thread, Value, WeakLua, thre
 use slab::Slab;
 
 use super::{
-    failure::{self, Failure},
-    hook::Stopped,
+    failure::Failure,
+    message::{message_of, panic_text},
+    raise::Stopped,
     runtime::Runtime,
 };
 use crate::shell::{Interrupted, Output, Stream};
@@ -239,7 +239,7 @@ impl Drop for Running {
             let Some(output) = &self.output else { return };
             let text = match closed {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => failure::message_of(&error),
+                Ok(Err(error)) => message_of(&error),
                 Err(payload) => panic_text(&*payload),
             };
             let head =
@@ -336,11 +336,4 @@ impl Drop for Waiting {
 /// An error as the guard in Lua takes it apart, which adds the place.
 fn raised(lua: &WeakLua, text: &str) -> mlua::Result<MultiValue> {
     (false, text).into_lua_multi(&lua.upgrade())
-}
-
-/// What Rust code panicked with, as the message of an error.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("with something that is no text"))
 }
