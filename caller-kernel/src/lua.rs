@@ -65,6 +65,8 @@ mod raise;
 mod repr;
 mod run;
 mod runtime;
+mod sources;
+mod stack;
 mod state;
 mod task;
 

@@ -12,7 +12,8 @@ use super::{
     failure::Failure,
     raise::Outcome,
     repr,
-    runtime::{Runtime, Sources},
+    runtime::Runtime,
+    sources::Sources,
     task::{Role, Running},
 };
 use crate::shell::{Cell, CellError, MimeBundle, OUTPUT, Output, Stream};

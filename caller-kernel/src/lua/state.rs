@@ -16,10 +16,11 @@ use super::{
     comms::Comms,
     console,
     docs::Doc,
-    failure, hook,
+    hook,
     internal::{OURS, is_ours},
     pendings,
     runtime::Runtime,
+    stack,
 };
 use crate::shell::Interrupter;
 
@@ -49,7 +50,7 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         guard: lua
             .load(GUARD)
             .set_name(format!("={OURS}"))
-            .call(lua.create_function(|lua, ()| Ok(failure::place(lua)))?)?,
+            .call(lua.create_function(|lua, ()| Ok(stack::place(lua)))?)?,
         sources: RefCell::default(),
         docs: RefCell::default(),
         exposed: RefCell::default(),
