@@ -64,11 +64,13 @@ mod pendings;
 mod raise;
 mod repr;
 mod run;
+mod running;
 mod runtime;
 mod sources;
 mod stack;
 mod state;
 mod task;
+mod waiting;
 
 use std::{collections::HashSet, fmt, rc::Rc, sync::Arc, time::Duration};
 

@@ -15,7 +15,7 @@ use super::{
     message::{message_of, panic_text},
     raise::{Outcome, Raise, is_stop_error},
     runtime::Runtime,
-    task::Waiting,
+    waiting::Waiting,
 };
 
 /// Makes functions for one Lua state.

@@ -13,8 +13,9 @@ use super::{
     objects,
     pendings::{PendingObject, Slot, seconds, sleep},
     raise::{Outcome, Raise},
+    running::Running,
     runtime::Runtime,
-    task::{Role, Running},
+    task::Role,
 };
 
 /// A caller of Lua.

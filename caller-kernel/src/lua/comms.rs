@@ -10,8 +10,9 @@ use super::{
     docs::Doc,
     objects,
     raise::Outcome,
+    running::Running,
     runtime::Runtime,
-    task::{Role, Running},
+    task::Role,
 };
 use crate::shell::{CommInfo, CommMessage, Output, Stream};
 

@@ -14,7 +14,8 @@ use super::{
     objects,
     pendings::seconds,
     raise::Raise,
-    task::{Role, Running},
+    running::Running,
+    task::Role,
 };
 
 struct GroupObject(Arc<PendingGroup>);

@@ -17,7 +17,7 @@ pub(super) fn install(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<()> {
 /// asks, and raises it again.
 pub(super) fn reason(runtime: &Rc<Runtime>) -> Option<Stopped> {
     match runtime.current() {
-        Some(task) if task.is_interrupted(runtime) => Some(Stopped::Interrupt),
+        Some(task) if task.is_interrupted(&runtime.interrupter) => Some(Stopped::Interrupt),
         Some(task) if task.is_overdue() => Some(Stopped::Closing),
         Some(_) => None,
         None => runtime.patience.get().filter(|until| Instant::now() >= *until).map(|_| Stopped::Patience),
