@@ -42,8 +42,10 @@
 //! never leave their state.
 
 mod api;
+mod callable;
 mod callers;
 mod chunk;
+mod comm_table;
 mod comms;
 mod complete;
 mod console;
@@ -51,6 +53,7 @@ mod data;
 mod docs;
 mod expose;
 mod failure;
+mod fresh_id;
 mod groups;
 mod hook;
 mod inspect;

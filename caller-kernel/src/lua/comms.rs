@@ -1,59 +1,28 @@
 //! Comms, as objects of Lua.
 
-use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc};
+use std::{fmt, rc::Rc};
 
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::{
     api::Api,
+    comm_table::Comm,
     data::{from_serde, to_json, to_json_object},
     docs::Doc,
+    fresh_id::fresh_id,
     objects,
     raise::Outcome,
     running::Running,
     runtime::Runtime,
     task::Role,
 };
-use crate::shell::{CommInfo, CommMessage, Output, Stream};
-
-/// The comms of a state.
-#[derive(Default)]
-pub(crate) struct Comms {
-    targets: RefCell<BTreeMap<String, Function>>,
-    open: RefCell<BTreeMap<String, Rc<Comm>>>,
-}
-
-struct Comm {
-    id: String,
-    target: String,
-    on_message: RefCell<Option<Function>>,
-    on_close: RefCell<Option<Function>>,
-}
+use crate::shell::{CommMessage, Output, Stream};
 
 struct CommObject(Rc<Comm>);
 
 impl fmt::Display for CommObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<comm: {} {}>", self.0.target, self.0.id)
-    }
-}
-
-impl Comms {
-    pub(crate) fn list(&self, target: Option<&str>) -> Vec<CommInfo> {
-        let open = self.open.borrow();
-        let wanted = open.values().filter(|comm| target.is_none_or(|target| comm.target == target));
-        wanted.map(|comm| CommInfo { id: comm.id.clone(), target: comm.target.clone() }).collect()
-    }
-
-    fn add(&self, id: &str, target: &str) -> Rc<Comm> {
-        let comm = Rc::new(Comm {
-            id: id.to_owned(),
-            target: target.to_owned(),
-            on_message: RefCell::default(),
-            on_close: RefCell::default(),
-        });
-        self.open.borrow_mut().insert(id.to_owned(), comm.clone());
-        comm
     }
 }
 
@@ -221,7 +190,7 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
                 move |lua, (target, data, more): (String, Value, Option<Table>)| {
                     let message = message(lua, data, more)?;
                     let output = output()?;
-                    let id = super::console::fresh_id();
+                    let id = fresh_id();
                     let comm = runtime.comms.add(&id, &target);
                     output.comm_open(&id, &target, message);
                     Ok(lua.create_any_userdata(CommObject(comm))?)

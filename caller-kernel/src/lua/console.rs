@@ -3,10 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     io::Write,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use mlua::{Lua, LuaString, Table, Value};
@@ -15,6 +12,7 @@ use super::{
     api::Api,
     data::mark_list,
     docs::Doc,
+    fresh_id::fresh_id,
     raise::{Outcome, Raise},
     repr,
 };
@@ -47,14 +45,6 @@ fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Valu
         }
         other => repr::bundle(lua, runtime, other),
     }
-}
-
-/// Ids of displays that nobody named.
-pub(super) fn fresh_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    // Front ends keep ids longer than this process lives.
-    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("lua-{:x}-{}", time.as_nanos(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Gives the prelude what it makes `print`, `io` and `display` of; and makes the functions that are known by themselves.

@@ -16,6 +16,7 @@ use mlua::{AnyUserData, IntoLua, Lua, MultiValue, Table, UserDataRef, Value};
 
 use super::{
     api::Api,
+    callable::Given,
     docs::Doc,
     failure::{Failure, SentFailure},
     message::error_text,
@@ -23,16 +24,6 @@ use super::{
     raise::{Outcome, Raise},
 };
 use crate::shell::{Output, Stream};
-
-/// What a call gives.
-pub(crate) enum Given {
-    /// It ran in this state: the values are in its slot.
-    Here,
-    /// It ran elsewhere: this makes the values of this state.
-    Made(Box<MakeValues>),
-}
-
-type MakeValues = dyn FnOnce(&Lua) -> mlua::Result<MultiValue> + Send;
 
 /// Where a call that runs in this state leaves what it gives.
 pub(crate) struct Slot {

@@ -11,9 +11,9 @@ use caller::Caller;
 use mlua::{FromLuaMulti, Function, Lua, MultiValue, Value};
 
 use super::{
-    comms::Comms,
+    callable::Callable,
+    comm_table::CommTable,
     docs::Docs,
-    expose::Callable,
     raise::{Outcome, Raise},
     sources::Sources,
     stack,
@@ -43,7 +43,7 @@ pub(crate) struct Runtime {
     pub(crate) docs: RefCell<Docs>,
     /// Exposed functions by the address of what stands for them in Lua.
     pub(crate) exposed: RefCell<HashMap<usize, Rc<Callable>>>,
-    pub(crate) comms: Comms,
+    pub(crate) comms: CommTable,
     pub(super) current: RefCell<Option<Rc<Task>>>,
     /// When code that Rust called outside of any task is to end.
     pub(super) patience: Cell<Option<Instant>>,
