@@ -10,7 +10,6 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage,
     api::Api,
     callers,
     comm_table::CommTable,
@@ -18,6 +17,7 @@ use super::{
     docs::Doc,
     hook,
     internal::{OURS, is_ours},
+    language::LuaLanguage,
     pendings,
     runtime::Runtime,
     stack,
