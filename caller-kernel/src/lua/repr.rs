@@ -7,6 +7,7 @@ use mlua::{Function, Lua, LuaString, Table, Value};
 use super::{
     data::{to_json, to_json_object},
     internal::is_ours,
+    keywords::KEYWORDS,
     message::message_of,
     raise::Outcome,
     runtime::Runtime,
@@ -316,7 +317,7 @@ fn is_name(bytes: &[u8]) -> bool {
     let starts = bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
     starts
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        && std::str::from_utf8(bytes).is_ok_and(|name| !super::lexer::KEYWORDS.contains(&name))
+        && std::str::from_utf8(bytes).is_ok_and(|name| !KEYWORDS.contains(&name))
 }
 
 /// A text as it would be written in code.

@@ -7,8 +7,14 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use super::{
-    chunk, comms, complete, console, data::Globals, inspect, language::LuaLanguage, message::message_of, run,
-    runtime::Runtime, state,
+    comms, console,
+    data::Globals,
+    language::LuaLanguage,
+    message::message_of,
+    run,
+    runtime::Runtime,
+    source::{chunk, complete, inspect},
+    state,
 };
 use crate::shell::{
     Cell, CellError, CommInfo, CommMessage, Completion, Detail, HelpLink, Inspection, Interrupter,

@@ -5,21 +5,23 @@ use std::{collections::BTreeMap, rc::Rc};
 use mlua::{Lua, Value};
 
 use super::{
-    callers, inspect,
+    inspect,
     lexer::{self, Kind},
     path,
-    runtime::Runtime,
 };
-use crate::shell::{Completion, Match};
+use crate::{
+    lua::{callers, keywords::KEYWORDS, runtime::Runtime},
+    shell::{Completion, Match},
+};
 
 /// How many possibilities are given.
 const MATCHES: usize = 1000;
 
-pub(super) fn complete(lua: &Lua, runtime: &Rc<Runtime>, code: &str, cursor: usize) -> Completion {
+pub(crate) fn complete(lua: &Lua, runtime: &Rc<Runtime>, code: &str, cursor: usize) -> Completion {
     let byte = path::byte_at(code, cursor);
     let end = path::points(code, byte);
     let none = Completion { matches: Vec::new(), start: end, end };
-    let Some(place) = path::place(code, byte) else { return none };
+    let Some(place) = path::field_path(code, byte) else { return none };
     let start = &code[place.start..byte];
     let mut found = BTreeMap::new();
     match &place.base {
@@ -35,7 +37,7 @@ pub(super) fn complete(lua: &Lua, runtime: &Rc<Runtime>, code: &str, cursor: usi
         }
         None => {
             fields(lua, runtime, &Value::Table(lua.globals()), start, &mut found);
-            let words = lexer::KEYWORDS.iter().filter(|word| word.starts_with(start));
+            let words = KEYWORDS.iter().filter(|word| word.starts_with(start));
             for word in words {
                 found.entry((*word).to_owned()).or_insert_with(|| of_kind(word, "keyword"));
             }

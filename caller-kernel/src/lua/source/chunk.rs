@@ -2,11 +2,11 @@
 
 use mlua::{Function, Lua, chunk::ChunkMode};
 
-use super::{
-    failure,
-    lexer::{self, End, Kind, Token},
+use super::lexer::{self, End, Kind, Token};
+use crate::{
+    lua::failure,
+    shell::{CellError, IsComplete, RunMode},
 };
-use crate::shell::{CellError, IsComplete, RunMode};
 
 /// A cell that can be run.
 pub(crate) struct Chunk {

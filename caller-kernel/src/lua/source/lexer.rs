@@ -2,11 +2,7 @@
 
 use std::ops::Range;
 
-/// The words that are no names.
-pub(crate) const KEYWORDS: [&str; 22] = [
-    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local",
-    "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
-];
+use crate::lua::keywords::KEYWORDS;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

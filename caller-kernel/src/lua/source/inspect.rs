@@ -5,19 +5,18 @@ use std::rc::Rc;
 use mlua::{Function, Lua, Value};
 
 use super::{
-    docs::Doc,
-    internal::is_ours,
     lexer::{self, Kind, Token},
     path::{self, Step},
-    repr,
-    runtime::Runtime,
 };
-use crate::shell::{Detail, Inspection, MimeBundle};
+use crate::{
+    lua::{docs::Doc, internal::is_ours, repr, runtime::Runtime},
+    shell::{Detail, Inspection, MimeBundle},
+};
 
 /// How many lines of source are shown briefly.
 const LINES: usize = 20;
 
-pub(super) fn inspect(
+pub(crate) fn inspect(
     lua: &Lua,
     runtime: &Rc<Runtime>,
     code: &str,
@@ -118,7 +117,7 @@ fn source(runtime: &Rc<Runtime>, function: &Function) -> Option<(String, Vec<Str
 }
 
 /// How a function is called: from its docs, or from the text of its definition.
-pub(super) fn signature(runtime: &Rc<Runtime>, name: &str, function: &Function) -> Option<String> {
+pub(crate) fn signature(runtime: &Rc<Runtime>, name: &str, function: &Function) -> Option<String> {
     if let Some(doc) = runtime.docs.borrow().of(function) {
         let Doc { parameters, .. } = &*doc;
         return Some(format!("{name}{parameters}"));

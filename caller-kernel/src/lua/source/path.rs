@@ -2,14 +2,12 @@
 
 use mlua::{AnyUserData, Lua, Table, Value};
 
-use super::{
-    callers,
-    lexer::{self, End, Kind, Token},
-};
+use super::lexer::{self, End, Kind, Token};
+use crate::lua::callers;
 
-/// A place in code, such as `a.b[1].c`: where its last name stands, and the way there.
+/// A field or a global that code names, such as `a.b[1].c`: where its last name stands, and the way there.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct FieldPath {
     /// The value whose field is meant. None for a global.
     pub(crate) base: Option<Vec<Step>>,
     /// Whether the field is called as a method.
@@ -38,7 +36,7 @@ pub(crate) fn points(code: &str, byte: usize) -> usize {
 }
 
 /// What stands in front of the cursor, at this byte. None in comments, texts and numbers.
-pub(crate) fn place(code: &str, cursor: usize) -> Option<Place> {
+pub(crate) fn field_path(code: &str, cursor: usize) -> Option<FieldPath> {
     let code = &code[..cursor];
     let tokens = lexer::tokens(code);
     let last = tokens.last();
@@ -56,7 +54,7 @@ pub(crate) fn place(code: &str, cursor: usize) -> Option<Place> {
         Some(sign @ ("." | ":")) => (Some(steps(code, &before[..before.len() - 1])?), sign == ":"),
         _ => (None, false),
     };
-    Some(Place { base, is_method, start })
+    Some(FieldPath { base, is_method, start })
 }
 
 /// The way that the last of these tokens end. None if it is no plain one.
