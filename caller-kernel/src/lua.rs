@@ -46,16 +46,12 @@
 
 mod api;
 mod callable;
-mod callers;
 mod comm_table;
-mod comms;
-mod console;
 mod data;
 mod docs;
 mod expose;
 mod failure;
 mod fresh_id;
-mod groups;
 mod hook;
 mod internal;
 mod keywords;
@@ -63,7 +59,6 @@ mod language;
 mod message;
 mod methods;
 mod objects;
-mod pendings;
 mod raise;
 mod repr;
 mod run;

@@ -1,6 +1,12 @@
 //! How a Rust function becomes one that Lua code calls: errors become texts with the place of the call, waiting becomes
 //! waiting of the coroutine, and each has its docs.
 
+pub(super) mod callers;
+pub(super) mod comm;
+pub(super) mod console;
+mod group;
+pub(super) mod pending;
+
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},

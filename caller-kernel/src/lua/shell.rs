@@ -7,7 +7,7 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use super::{
-    comms, console,
+    api::{comm, console},
     data::Globals,
     language::LuaLanguage,
     message::message_of,
@@ -118,17 +118,17 @@ impl Shell for LuaShell {
 
     fn comm_open(&self, id: &str, target: &str, message: CommMessage) -> LocalFuture<'static, bool> {
         let (lua, runtime) = self.parts();
-        Box::pin(comms::opened(lua, runtime, id.to_owned(), target.to_owned(), message))
+        Box::pin(comm::opened(lua, runtime, id.to_owned(), target.to_owned(), message))
     }
 
     fn comm_message(&self, id: &str, message: CommMessage) -> LocalFuture<'static, ()> {
         let (lua, runtime) = self.parts();
-        Box::pin(comms::received(lua, runtime, id.to_owned(), message))
+        Box::pin(comm::received(lua, runtime, id.to_owned(), message))
     }
 
     fn comm_close(&self, id: &str, message: CommMessage) -> LocalFuture<'static, ()> {
         let (lua, runtime) = self.parts();
-        Box::pin(comms::closed(lua, runtime, id.to_owned(), message))
+        Box::pin(comm::closed(lua, runtime, id.to_owned(), message))
     }
 
     fn comms(&self, target: Option<&str>) -> Vec<CommInfo> {

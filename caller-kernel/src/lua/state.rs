@@ -10,15 +10,12 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    api::Api,
-    callers,
+    api::{Api, callers, comm, console, pending},
     comm_table::CommTable,
-    comms, console,
     docs::Doc,
     hook,
     internal::{OURS, is_ours},
     language::LuaLanguage,
-    pendings,
     runtime::Runtime,
     stack,
 };
@@ -62,9 +59,9 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     lua.set_app_data(runtime.clone());
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
-    pendings::install(&api)?;
+    pending::install(&api)?;
     callers::install(&api)?;
-    comms::install(&api)?;
+    comm::install(&api)?;
     let parts = lua.create_table()?;
     parts.set("waiting", Lua::poll_pending())?;
     let stopped = {

@@ -10,7 +10,7 @@ use super::{
     path,
 };
 use crate::{
-    lua::{callers, keywords::KEYWORDS, runtime::Runtime},
+    lua::{api::callers, keywords::KEYWORDS, runtime::Runtime},
     shell::{Completion, Match},
 };
 

@@ -3,7 +3,7 @@
 use mlua::{AnyUserData, Lua, Table, Value};
 
 use super::lexer::{self, End, Kind, Token};
-use crate::lua::callers;
+use crate::lua::api::callers;
 
 /// A field or a global that code names, such as `a.b[1].c`: where its last name stands, and the way there.
 #[derive(Debug)]

@@ -6,12 +6,14 @@ use caller::Caller;
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
 
 use super::{
-    api::Api,
+    Api,
+    pending::{PendingObject, Slot, seconds, sleep},
+};
+use crate::lua::{
     docs::Doc,
     failure::Failure,
     internal::OURS,
     objects,
-    pendings::{PendingObject, Slot, seconds, sleep},
     raise::{Outcome, Raise},
     running::Running,
     runtime::Runtime,
@@ -100,7 +102,7 @@ pub(crate) fn call(
 type This = UserDataRef<CallerObject>;
 
 /// Makes callers known to a state.
-pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
+pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
     let lua = api.lua;
     let methods = lua.create_table()?;
     let runtime = api.runtime;
@@ -188,7 +190,7 @@ pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
             |_, this: This| Ok(this.0.stop().to_string()),
         )?,
     )?;
-    super::groups::install(api, &methods)?;
+    super::group::install(api, &methods)?;
     for name in ["as_completed", "wait"] {
         // The same functions as methods, as the library has them.
         let function: Function = lua.globals().get(name)?;

@@ -6,13 +6,15 @@ use caller::{GroupMode, PendingGroup};
 use mlua::{Function, MultiValue, Table, UserDataRef};
 
 use super::{
-    api::Api,
+    Api,
     callers::{CallerObject, Place, call, wrap},
+    pending::seconds,
+};
+use crate::lua::{
     docs::Doc,
     failure::{Failure, SentFailure},
     message::message_of,
     objects,
-    pendings::seconds,
     raise::Raise,
     running::Running,
     task::Role,
@@ -29,7 +31,7 @@ impl fmt::Display for GroupObject {
 type This = UserDataRef<GroupObject>;
 
 /// Makes groups known to a state, by a method of callers.
-pub(super) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
+pub(crate) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
     let runtime = api.runtime;
     callers.set(
         "group",

@@ -4,19 +4,21 @@ use std::{fmt, rc::Rc};
 
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 
-use super::{
-    api::Api,
-    comm_table::Comm,
-    data::{from_serde, to_json, to_json_object},
-    docs::Doc,
-    fresh_id::fresh_id,
-    objects,
-    raise::Outcome,
-    running::Running,
-    runtime::Runtime,
-    task::Role,
+use super::Api;
+use crate::{
+    lua::{
+        comm_table::Comm,
+        data::{from_serde, to_json, to_json_object},
+        docs::Doc,
+        fresh_id::fresh_id,
+        objects,
+        raise::Outcome,
+        running::Running,
+        runtime::Runtime,
+        task::Role,
+    },
+    shell::{CommMessage, Output, Stream},
 };
-use crate::shell::{CommMessage, Output, Stream};
 
 struct CommObject(Rc<Comm>);
 
@@ -124,7 +126,7 @@ fn output() -> Outcome<std::sync::Arc<dyn Output>> {
 type This = UserDataRef<CommObject>;
 
 /// Makes comms known to a state.
-pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
+pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
     let (lua, runtime) = (api.lua, api.runtime);
     let methods = lua.create_table()?;
     for (name, text) in [

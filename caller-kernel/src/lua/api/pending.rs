@@ -14,16 +14,18 @@ use std::{
 use caller::{DoneCallback, Pending, PendingGroup, PendingHandle, Resolver, current_pending};
 use mlua::{AnyUserData, IntoLua, Lua, MultiValue, Table, UserDataRef, Value};
 
-use super::{
-    api::Api,
-    callable::Given,
-    docs::Doc,
-    failure::{Failure, SentFailure},
-    message::error_text,
-    objects,
-    raise::{Outcome, Raise},
+use super::Api;
+use crate::{
+    lua::{
+        callable::Given,
+        docs::Doc,
+        failure::{Failure, SentFailure},
+        message::error_text,
+        objects,
+        raise::{Outcome, Raise},
+    },
+    shell::{Output, Stream},
 };
-use crate::shell::{Output, Stream};
 
 /// Where a call that runs in this state leaves what it gives.
 pub(crate) struct Slot {
@@ -154,7 +156,7 @@ pub(crate) async fn sleep(time: Duration) {
 }
 
 /// Makes pendings known to a state.
-pub(super) fn install(api: &Api<'_>) -> mlua::Result<()> {
+pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
     let methods = api.lua.create_table()?;
     type This = UserDataRef<PendingObject>;
     methods.set(

@@ -8,18 +8,20 @@ use std::{
 
 use mlua::{Lua, LuaString, Table, Value};
 
-use super::{
-    api::Api,
-    data::mark_list,
-    docs::Doc,
-    fresh_id::fresh_id,
-    raise::{Outcome, Raise},
-    repr,
+use super::Api;
+use crate::{
+    lua::{
+        data::mark_list,
+        docs::Doc,
+        fresh_id::fresh_id,
+        raise::{Outcome, Raise},
+        repr,
+    },
+    shell::{Display, MimeBundle, Output, Stream},
 };
-use crate::shell::{Display, MimeBundle, Output, Stream};
 
 /// Writes to the cell that this code runs for. Where none is known, to the program's own streams.
-pub(super) fn write(stream: Stream, bytes: &[u8]) {
+pub(crate) fn write(stream: Stream, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match <dyn Output>::current() {
         Some(output) => output.stream(stream, &text),
@@ -38,7 +40,11 @@ fn output() -> Outcome<Arc<dyn Output>> {
 }
 
 /// What is to be shown for a value: a table of data by MIME type as it is, anything else as a result would be.
-fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Value) -> Outcome<MimeBundle> {
+fn shown(
+    lua: &Lua,
+    runtime: &std::rc::Rc<crate::lua::runtime::Runtime>,
+    value: &Value,
+) -> Outcome<MimeBundle> {
     match value {
         Value::Table(table) if repr::is_mime_table(table) => {
             Ok(MimeBundle { data: repr::mime_data(lua, table)?, ..MimeBundle::default() })
@@ -48,7 +54,7 @@ fn shown(lua: &Lua, runtime: &std::rc::Rc<super::runtime::Runtime>, value: &Valu
 }
 
 /// Gives the prelude what it makes `print`, `io` and `display` of; and makes the functions that are known by themselves.
-pub(super) fn install(api: &Api<'_>, parts: &Table) -> mlua::Result<()> {
+pub(crate) fn install(api: &Api<'_>, parts: &Table) -> mlua::Result<()> {
     let (lua, runtime) = (api.lua, api.runtime);
     for (name, stream) in [("out", Stream::Stdout), ("err", Stream::Stderr)] {
         parts.set(
