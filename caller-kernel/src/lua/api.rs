@@ -1,11 +1,31 @@
 //! How a Rust function becomes one that Lua code calls: errors become texts with the place of the call, waiting becomes
 //! waiting of the coroutine, and each has its docs.
 
-pub(super) mod callers;
-pub(super) mod comm;
-pub(super) mod console;
-mod group;
+pub(super) mod caller_object;
+
+pub(super) mod sleep;
+
+mod slot;
+
+mod pending_object;
+
+mod call;
+
 pub(super) mod pending;
+
+mod done_order;
+
+pub(super) mod as_completed;
+
+pub(super) mod wait;
+
+mod group;
+
+pub(super) mod callers;
+
+pub(super) mod comm;
+
+pub(super) mod console;
 
 use std::{
     future::Future,

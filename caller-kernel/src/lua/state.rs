@@ -10,7 +10,7 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    api::{Api, callers, comm, console, pending},
+    api::{Api, as_completed, callers, comm, console, pending, sleep, wait},
     comm_table::CommTable,
     docs::Doc,
     hook,
@@ -60,6 +60,9 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
     pending::install(&api)?;
+    as_completed::install(&api)?;
+    wait::install(&api)?;
+    sleep::install(&api)?;
     callers::install(&api)?;
     comm::install(&api)?;
     let parts = lua.create_table()?;

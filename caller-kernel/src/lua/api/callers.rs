@@ -1,103 +1,18 @@
-//! Callers, as objects of Lua, and the calls that are made with them.
+//! `caller` and `Caller`: the methods of callers.
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::time::Duration;
 
 use caller::Caller;
-use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, UserDataRef, Value};
+use mlua::{Function, MultiValue, UserDataRef, Value};
 
 use super::{
     Api,
-    pending::{PendingObject, Slot, seconds, sleep},
+    call::{RunOn, call, wrap},
+    caller_object::{CallerObject, CallerValue, METHODS},
+    group,
+    sleep::seconds,
 };
-use crate::lua::{
-    docs::Doc,
-    failure::Failure,
-    internal::OURS,
-    objects,
-    raise::{Outcome, Raise},
-    running::Running,
-    runtime::Runtime,
-    task::Role,
-};
-
-/// A caller of Lua.
-#[derive(Clone, PartialEq)]
-pub(crate) struct CallerObject(pub(crate) Caller);
-
-impl fmt::Display for CallerObject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{}>", self.0)
-    }
-}
-
-/// Where a function is to run.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    On(Caller),
-    Worker(Caller),
-}
-
-/// Starts a Lua function as a call of this state's caller, after something else.
-pub(crate) fn start<B>(
-    lua: &Lua,
-    runtime: &Rc<Runtime>,
-    before: B,
-    function: Function,
-    arguments: impl IntoLuaMulti,
-) -> Outcome<PendingObject>
-where
-    B: AsyncFnOnce() + 'static,
-{
-    let arguments = arguments.into_lua_multi(lua)?;
-    let slot = Slot::new();
-    let pending = {
-        let (lua, runtime, slot) = (lua.clone(), runtime.clone(), slot.clone());
-        runtime.clone().caller.try_call_soon_local(async move || {
-            before().await;
-            let outcome = match Running::new(&lua, &runtime, Role::Call, function, arguments) {
-                Ok(running) => running.await,
-                Err(error) => Err(Failure::of_error(&lua, &runtime, &error)),
-            };
-            slot.put(outcome)
-        })?
-    };
-    Ok(PendingObject::new(pending, Some(slot)))
-}
-
-/// Makes a call: of a Lua function in this state, or of an exposed one anywhere.
-pub(crate) fn call(
-    lua: &Lua,
-    runtime: &Rc<Runtime>,
-    place: Place,
-    delay: Duration,
-    function: Function,
-    arguments: MultiValue,
-) -> Outcome<PendingObject> {
-    let exposed = runtime.exposed.borrow().get(&function.to_pointer().addr()).cloned();
-    match (place, exposed) {
-        (Place::On(caller), None) if caller == runtime.caller => {
-            let before = async move || {
-                if !delay.is_zero() {
-                    sleep(delay).await;
-                }
-            };
-            start(lua, runtime, before, function, arguments)
-        }
-        (place, Some(exposed)) => {
-            let work = exposed.prepare(lua, arguments)?;
-            let pending = match place {
-                Place::On(caller) => caller.try_call_later(delay, async move || work().await),
-                Place::Worker(caller) => caller.try_to_thread(async move || work().await),
-            };
-            Ok(PendingObject::new(pending, None))
-        }
-        (Place::On(_) | Place::Worker(_), None) => Err(
-            "a Lua function cannot leave its thread; give an exposed function, or run the cell there (`-- thread` or \
-             `-- caller name=…` as its first line)"
-                .into(),
-        ),
-    }
-}
+use crate::lua::{docs::Doc, internal::OURS, objects};
 
 type This = UserDataRef<CallerObject>;
 
@@ -117,7 +32,7 @@ pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
             {
                 let runtime = runtime.clone();
                 move |lua, (this, f, arguments): (This, Function, MultiValue)| {
-                    call(lua, &runtime, Place::On(this.0.clone()), Duration::ZERO, f, arguments)
+                    call(lua, &runtime, RunOn::Caller(this.0.clone()), Duration::ZERO, f, arguments)
                         .and_then(|pending| wrap(lua, pending))
                 }
             },
@@ -133,7 +48,7 @@ pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
             {
                 let runtime = runtime.clone();
                 move |lua, (this, delay, f, arguments): (This, f64, Function, MultiValue)| {
-                    call(lua, &runtime, Place::On(this.0.clone()), seconds(delay)?, f, arguments)
+                    call(lua, &runtime, RunOn::Caller(this.0.clone()), seconds(delay)?, f, arguments)
                         .and_then(|pending| wrap(lua, pending))
                 }
             },
@@ -149,7 +64,7 @@ pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
             {
                 let runtime = runtime.clone();
                 move |lua, (this, f, arguments): (This, Function, MultiValue)| {
-                    call(lua, &runtime, Place::Worker(this.0.clone()), Duration::ZERO, f, arguments)
+                    call(lua, &runtime, RunOn::Worker(this.0.clone()), Duration::ZERO, f, arguments)
                         .and_then(|pending| wrap(lua, pending))
                 }
             },
@@ -190,7 +105,7 @@ pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
             |_, this: This| Ok(this.0.stop().to_string()),
         )?,
     )?;
-    super::group::install(api, &methods)?;
+    group::install(api, &methods)?;
     for name in ["as_completed", "wait"] {
         // The same functions as methods, as the library has them.
         let function: Function = lua.globals().get(name)?;
@@ -225,12 +140,7 @@ pub(crate) fn install(api: &Api<'_>) -> mlua::Result<()> {
     statics(api)
 }
 
-/// Under which name the methods of callers are kept, for completion.
-pub(crate) const METHODS: &str = "caller methods";
-/// The fields of callers, for completion.
-pub(crate) const FIELDS: [&str; 5] = ["id", "name", "protected", "state", "thread"];
-
-/// `Caller.current` and its kin, and `sleep`.
+/// `Caller.current` and its kin.
 fn statics(api: &Api<'_>) -> mlua::Result<()> {
     let lua = api.lua;
     let table = lua.create_table()?;
@@ -256,28 +166,5 @@ fn statics(api: &Api<'_>) -> mlua::Result<()> {
             |_, ()| Ok(Caller::all().into_iter().map(CallerValue).collect::<Vec<_>>()),
         )?,
     )?;
-    lua.globals().set("Caller", table)?;
-    lua.globals().set(
-        "sleep",
-        api.waiting(
-            Doc::new("sleep(seconds)", "Waits, and lets the others of this thread go on."),
-            |_, time: f64| async move {
-                sleep(seconds(time)?).await;
-                Ok(())
-            },
-        )?,
-    )
-}
-
-/// A caller on its way to Lua.
-pub(crate) struct CallerValue(pub(crate) Caller);
-
-impl mlua::IntoLua for CallerValue {
-    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
-        Ok(Value::UserData(lua.create_any_userdata(CallerObject(self.0))?))
-    }
-}
-
-pub(crate) fn wrap(lua: &Lua, pending: PendingObject) -> Outcome<AnyUserData> {
-    lua.create_any_userdata(pending).map_err(Raise::from)
+    lua.globals().set("Caller", table)
 }

@@ -7,8 +7,9 @@ use mlua::{Function, MultiValue, Table, UserDataRef};
 
 use super::{
     Api,
-    callers::{CallerObject, Place, call, wrap},
-    pending::seconds,
+    call::{RunOn, call, wrap},
+    caller_object::CallerObject,
+    sleep::seconds,
 };
 use crate::lua::{
     docs::Doc,
@@ -92,7 +93,7 @@ pub(crate) fn install(api: &Api<'_>, callers: &Table) -> mlua::Result<()> {
             Doc::new(&format!("group:{name}(f, ...)"), text),
             move |lua, (this, f, arguments): (This, Function, MultiValue)| {
                 let caller = this.0.caller().unwrap_or(&runtime.caller).clone();
-                let place = if in_worker { Place::Worker(caller) } else { Place::On(caller) };
+                let place = if in_worker { RunOn::Worker(caller) } else { RunOn::Caller(caller) };
                 wrap(lua, call(lua, &runtime, place, Duration::ZERO, f, arguments)?)
             },
         )?;

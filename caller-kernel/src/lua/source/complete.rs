@@ -10,7 +10,7 @@ use super::{
     path,
 };
 use crate::{
-    lua::{api::callers, keywords::KEYWORDS, runtime::Runtime},
+    lua::{api::caller_object, keywords::KEYWORDS, runtime::Runtime},
     shell::{Completion, Match},
 };
 
@@ -69,8 +69,8 @@ fn fields(lua: &Lua, runtime: &Rc<Runtime>, base: &Value, start: &str, found: &m
             });
         }
     }
-    if base.as_userdata().is_some_and(|data| data.is::<callers::CallerObject>()) {
-        for field in callers::FIELDS.iter().filter(|field| field.starts_with(start)) {
+    if base.as_userdata().is_some_and(|data| data.is::<caller_object::CallerObject>()) {
+        for field in caller_object::FIELDS.iter().filter(|field| field.starts_with(start)) {
             found.insert((*field).to_owned(), of_kind(field, "field"));
         }
     }

@@ -3,7 +3,7 @@
 use mlua::{AnyUserData, Lua, Table, Value};
 
 use super::lexer::{self, End, Kind, Token};
-use crate::lua::api::callers;
+use crate::lua::api::caller_object;
 
 /// A field or a global that code names, such as `a.b[1].c`: where its last name stands, and the way there.
 #[derive(Debug)]
@@ -130,8 +130,8 @@ pub(crate) fn resolve(lua: &Lua, steps: &[Step]) -> Option<Value> {
 /// A field, as far as it can be had without running code.
 pub(crate) fn field(lua: &Lua, value: &Value, name: &str) -> Option<Value> {
     if let Some(data) = value.as_userdata()
-        && data.is::<callers::CallerObject>()
-        && callers::FIELDS.contains(&name)
+        && data.is::<caller_object::CallerObject>()
+        && caller_object::FIELDS.contains(&name)
     {
         // Ours, and known to be harmless.
         return mlua::ObjectLike::get(data, name).ok();
@@ -164,8 +164,8 @@ pub(crate) fn tables(lua: &Lua, value: &Value) -> Vec<Table> {
 }
 
 fn of_userdata(lua: &Lua, data: &AnyUserData) -> Option<Value> {
-    if data.is::<callers::CallerObject>() {
-        return lua.named_registry_value(callers::METHODS).ok();
+    if data.is::<caller_object::CallerObject>() {
+        return lua.named_registry_value(caller_object::METHODS).ok();
     }
     data.metatable().ok()?.get::<Value>("__index").ok()
 }
