@@ -44,33 +44,59 @@
 //! [`Shell::snapshot`]: crate::shell::Shell::snapshot
 //! [`Shell::restore`]: crate::shell::Shell::restore
 
-mod api;
-mod callable;
-mod comm_table;
-mod data;
-mod docs;
-mod expose;
-mod failure;
-mod fresh_id;
-mod hook;
 mod internal;
+
 mod keywords;
-mod language;
+
+mod fresh_id;
+
 mod message;
-mod methods;
-mod objects;
+
 mod raise;
-mod repr;
-mod run;
-mod running;
-mod runtime;
-mod shell;
-mod source;
+
+mod docs;
+
+mod objects;
+
+mod data;
+
 mod sources;
+
 mod stack;
-mod state;
+
+mod callable;
+
+mod comm_table;
+
 mod task;
+
+mod runtime;
+
+mod hook;
+
+mod repr;
+
+mod failure;
+
 mod waiting;
+
+mod running;
+
+mod api;
+
+mod expose;
+
+mod methods;
+
+mod language;
+
+mod state;
+
+mod source;
+
+mod run;
+
+mod shell;
 
 pub use self::{
     expose::{Exposed, Json},
