@@ -9,8 +9,8 @@ use syn::{
 };
 
 use crate::{
+    borrows::Anonymous,
     function::{Function, Receiver, Value, mentions, name_of},
-    owned::Anonymous,
     spans,
 };
 

@@ -8,8 +8,8 @@ use syn::{
 };
 
 use crate::{
+    borrows::{Anonymous, Borrows, Names, POINTER},
     errors::Errors,
-    owned::{Anonymous, Names, Owned, POINTER},
     spans,
 };
 
@@ -82,7 +82,7 @@ impl Function {
                 }
             }
         }
-        let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
+        let (mut borrows, mut names) = (Borrows::new(errors), Names(Vec::new()));
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
             // Two of one name may differ by the macro that wrote them.
             let is_known = |name: &&Ident| arguments.iter().any(|known| known.name.unraw() == name.unraw());
@@ -92,7 +92,7 @@ impl Function {
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
-            if !owned.argument(&mut ty) {
+            if !borrows.argument(&mut ty) {
                 // Where the errors stand beside it, it takes anything.
                 *ty = parse_quote!(impl ::core::marker::Sized);
             }
@@ -103,7 +103,7 @@ impl Function {
         let output = match sig.output {
             ReturnType::Default => None,
             // One that cannot be given is left out of what the errors stand beside.
-            ReturnType::Type(_, mut ty) => owned.output(&mut ty).then_some(*ty),
+            ReturnType::Type(_, mut ty) => borrows.output(&mut ty).then_some(*ty),
         };
         let anonymous = names.0;
         let is_async = sig.asyncness.is_some();
@@ -348,7 +348,7 @@ fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
                     Receiver::Shared { token, pass: Pass::Arc }
                 }
                 None => {
-                    Owned::new(errors).receiver(&mut ty);
+                    Borrows::new(errors).receiver(&mut ty);
                     Receiver::Value { token, ty: Box::new(ty), written: true }
                 }
             },

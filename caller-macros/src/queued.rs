@@ -6,10 +6,10 @@ use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
+    attrs::Passed,
     errors::Errors,
     function::{Function, Receiver, Value, own},
     guard::Guard,
-    passed::Passed,
     spans,
     verbs::{Head, hidden, read},
 };

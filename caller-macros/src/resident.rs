@@ -9,13 +9,13 @@ use syn::{
 
 use crate::{
     args::{Arg, Args, Attribute},
+    attrs::Passed,
     block::{Block, is_mark, without_marks},
+    borrows::{self, Borrows},
     bounds,
     errors::Errors,
     function::{Function, Value, check_conditions, own, value_or_first},
     item::Item,
-    owned::{self, Owned},
-    passed::Passed,
     spans,
     verbs::Head,
 };
@@ -85,7 +85,7 @@ impl Handle {
         for param in &generics.params {
             let attrs = match param {
                 GenericParam::Lifetime(param) => {
-                    errors.at(param, owned::RESIDENT);
+                    errors.at(param, borrows::RESIDENT);
                     is_fine = false;
                     &param.attrs
                 }
@@ -95,7 +95,7 @@ impl Handle {
             check_conditions(attrs, CONDITIONAL, errors);
         }
         // A lifetime of the block would be an error a second time in its type.
-        if !is_fine || !Owned::new(errors).resident(&mut ty) {
+        if !is_fine || !Borrows::new(errors).resident(&mut ty) {
             return None;
         }
         let last = match &ty {

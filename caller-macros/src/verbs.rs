@@ -6,12 +6,12 @@ use syn::{Expr, Generics};
 
 use crate::{
     args::{Arg, Args, Attribute},
+    attrs::Passed,
     bounds,
     errors::Errors,
     function::{Function, Receiver, Value, own},
     guard::Guard,
     item::Item,
-    passed::Passed,
     spans,
 };
 

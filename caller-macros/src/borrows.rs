@@ -25,9 +25,9 @@ pub(crate) const POINTER: &str =
 pub(crate) const RESIDENT: &str = "a resident lives as long as its thread may, so its type borrows nothing; own what it holds, or write `'static`";
 
 /// Looks through types.
-pub(crate) struct Owned<'a> {
+pub(crate) struct Borrows<'a> {
     errors: &'a mut Errors,
-    place: Place,
+    position: Position,
     /// The lifetimes of the `for<…>` around.
     bound: Vec<Ident>,
     /// How many signatures are around, in which borrowing says nothing of who calls.
@@ -35,56 +35,56 @@ pub(crate) struct Owned<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Receiver,
     Argument,
     Output,
     Resident,
 }
 
-impl<'a> Owned<'a> {
+impl<'a> Borrows<'a> {
     pub(crate) fn new(errors: &'a mut Errors) -> Self {
-        Self { errors, place: Place::Argument, bound: Vec::new(), signatures: 0 }
+        Self { errors, position: Position::Argument, bound: Vec::new(), signatures: 0 }
     }
 
     pub(crate) fn receiver(&mut self, ty: &mut Type) {
-        self.is_fine(Place::Receiver, ty);
+        self.is_fine(Position::Receiver, ty);
     }
 
     /// Whether nothing is wrong with it.
     pub(crate) fn argument(&mut self, ty: &mut Type) -> bool {
-        self.is_fine(Place::Argument, ty)
+        self.is_fine(Position::Argument, ty)
     }
 
     /// The same, of what is given.
     pub(crate) fn output(&mut self, ty: &mut Type) -> bool {
-        self.is_fine(Place::Output, ty)
+        self.is_fine(Position::Output, ty)
     }
 
     /// As above, for the type of a resident.
     pub(crate) fn resident(&mut self, ty: &mut Type) -> bool {
-        self.is_fine(Place::Resident, ty)
+        self.is_fine(Position::Resident, ty)
     }
 
-    fn is_fine(&mut self, place: Place, ty: &mut Type) -> bool {
-        self.place = place;
+    fn is_fine(&mut self, position: Position, ty: &mut Type) -> bool {
+        self.position = position;
         let before = self.errors.len();
         self.visit_type_mut(ty);
         self.errors.len() == before
     }
 
     fn borrowed(&mut self, at: impl ToTokens) {
-        let message = match self.place {
-            Place::Receiver => POINTER,
-            Place::Argument => {
+        let message = match self.position {
+            Position::Receiver => POINTER,
+            Position::Argument => {
                 "a borrowed argument cannot go to the caller's thread; take an owned value (`String` for `&str`, \
                  `Vec<T>` for `&[T]`), an `Arc`, or a `&'static` reference"
             }
-            Place::Output => {
+            Position::Output => {
                 "what a call gives outlives its arguments, so it cannot borrow; return an owned value, an `Arc`, or \
                  a `&'static` reference"
             }
-            Place::Resident => RESIDENT,
+            Position::Resident => RESIDENT,
         };
         self.errors.at(at, message);
     }
@@ -109,7 +109,7 @@ fn names(lifetimes: Option<&syn::BoundLifetimes>) -> Vec<Ident> {
     .collect()
 }
 
-impl VisitMut for Owned<'_> {
+impl VisitMut for Borrows<'_> {
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
         let known = lifetime.ident == "static"
             || self.bound.contains(&lifetime.ident)
@@ -148,7 +148,7 @@ impl VisitMut for Owned<'_> {
     }
 
     fn visit_type_never_mut(&mut self, never: &mut TypeNever) {
-        if self.place == Place::Output && self.signatures == 0 {
+        if self.position == Position::Output && self.signatures == 0 {
             self.errors.at(
                 never,
                 "a call that never ends gives nothing, and `!` is not a type of a value yet; leave `-> !` out",
@@ -157,7 +157,7 @@ impl VisitMut for Owned<'_> {
     }
 
     fn visit_type_impl_trait_mut(&mut self, ty: &mut TypeImplTrait) {
-        if self.place == Place::Output {
+        if self.position == Position::Output {
             self.errors.at(
                 ty,
                 "the result of a call has to have a name; return a type that can be written down, or a \
