@@ -10,8 +10,10 @@ use syn::{
 
 use crate::{
     borrows::Anonymous,
-    function::{Function, Receiver, Value, mentions, name_of},
+    function::{Function, Value},
+    receiver::Receiver,
     spans,
+    tokens::{mentions, name_of},
 };
 
 type Bounds = Punctuated<TypeParamBound, Token![+]>;

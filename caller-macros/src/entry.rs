@@ -7,9 +7,9 @@ use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt, spanned::Spanned};
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
-    function::{mentions, own},
     item::Item,
     spans,
+    tokens::{mentions, own},
 };
 
 pub(crate) const MAIN: Attribute =

@@ -10,7 +10,13 @@ mod item;
 
 mod spans;
 
+mod tokens;
+
 mod borrows;
+
+mod result;
+
+mod receiver;
 
 mod function;
 

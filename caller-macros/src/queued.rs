@@ -8,9 +8,11 @@ use crate::{
     args::{Arg, Args, Attribute},
     attrs::Passed,
     errors::Errors,
-    function::{Function, Receiver, Value, own},
+    function::{Function, Value},
     guard::Guard,
+    receiver::Receiver,
     spans,
+    tokens::own,
     verbs::{Head, hidden, read},
 };
 

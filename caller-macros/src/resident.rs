@@ -14,9 +14,11 @@ use crate::{
     borrows::{self, Borrows},
     bounds,
     errors::Errors,
-    function::{Function, Value, check_conditions, own, value_or_first},
+    function::{Function, Value, check_conditions},
     item::Item,
+    result::value_or_first,
     spans,
+    tokens::own,
     verbs::Head,
 };
 

@@ -9,10 +9,12 @@ use crate::{
     attrs::Passed,
     bounds,
     errors::Errors,
-    function::{Function, Receiver, Value, own},
+    function::{Function, Value},
     guard::Guard,
     item::Item,
+    receiver::Receiver,
     spans,
+    tokens::own,
 };
 
 /// A verb, as its attribute has it.
