@@ -1,21 +1,14 @@
 //! Whether a type can go to another thread as far as its text tells: nothing in it may be borrowed.
 
-use proc_macro2::{Ident, Span};
-use quote::{ToTokens, format_ident};
+use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::{
     GenericParam, Lifetime, ParenthesizedGenericArguments, TraitBound, Type, TypeFnPtr, TypeImplTrait,
-    TypeNever, TypeParamBound, TypeReference, parse_quote,
-    punctuated::Punctuated,
+    TypeNever, TypeReference, parse_quote,
     visit_mut::{self, VisitMut},
 };
 
 use crate::errors::Errors;
-
-/// An `impl Trait` of the arguments, and the parameter that stands for it where it has to have a name.
-pub(crate) struct Anonymous {
-    pub(crate) name: Ident,
-    pub(crate) bounds: Punctuated<TypeParamBound, syn::Token![+]>,
-}
 
 /// What is said of a `self` that is borrowed in some way that a wrapper's is not.
 pub(crate) const POINTER: &str =
@@ -169,20 +162,5 @@ impl VisitMut for Borrows<'_> {
         // The wrapper needs them, and the function might not say so.
         ty.bounds.push(parse_quote!(::core::marker::Send));
         ty.bounds.push(parse_quote!('static));
-    }
-}
-
-/// Gives each `impl Trait` of an argument a name.
-pub(crate) struct Names(pub(crate) Vec<Anonymous>);
-
-impl VisitMut for Names {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        visit_mut::visit_type_mut(self, ty);
-        if let Type::ImplTrait(anonymous) = ty {
-            let name = format_ident!("__Impl{}", self.0.len(), span = Span::call_site());
-            let bounds = std::mem::take(&mut anonymous.bounds);
-            *ty = parse_quote!(#name);
-            self.0.push(Anonymous { name, bounds });
-        }
     }
 }

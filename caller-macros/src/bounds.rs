@@ -9,7 +9,7 @@ use syn::{
 };
 
 use crate::{
-    borrows::Anonymous,
+    anonymous::Anonymous,
     function::{Function, Value},
     receiver::Receiver,
     spans,

@@ -8,7 +8,8 @@ use syn::{
 };
 
 use crate::{
-    borrows::{Anonymous, Borrows, Names},
+    anonymous::{Anonymous, Names},
+    borrows::Borrows,
     errors::Errors,
     receiver::{Pass, Receiver},
     result::{result_path, types_in, value_by_text},

@@ -12,6 +12,8 @@ mod spans;
 
 mod tokens;
 
+mod anonymous;
+
 mod borrows;
 
 mod result;
@@ -25,6 +27,8 @@ mod bounds;
 mod guard;
 
 mod attrs;
+
+mod wrapper;
 
 mod verbs;
 

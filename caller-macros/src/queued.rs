@@ -13,7 +13,7 @@ use crate::{
     receiver::Receiver,
     spans,
     tokens::own,
-    verbs::{Head, hidden, read},
+    wrapper::{Head, read},
 };
 
 pub(crate) const QUEUED: Attribute = Attribute {
@@ -203,4 +203,9 @@ impl<'a> Queued<'a> {
             }
         }
     }
+}
+
+/// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
+fn hidden(name: &Ident) -> Ident {
+    format_ident!("{}__queued_item", name.unraw(), span = Span::call_site())
 }

@@ -19,7 +19,7 @@ use crate::{
     result::value_or_first,
     spans,
     tokens::own,
-    verbs::Head,
+    wrapper::Head,
 };
 
 pub(crate) const RESIDENT: Attribute =
