@@ -23,9 +23,15 @@ mod group;
 
 pub(super) mod callers;
 
+mod front_end;
+
 pub(super) mod comm;
 
 pub(super) mod console;
+
+pub(super) mod display;
+
+pub(super) mod input;
 
 use std::{
     future::Future,

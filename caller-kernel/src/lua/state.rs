@@ -10,7 +10,7 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    api::{Api, as_completed, callers, comm, console, pending, sleep, wait},
+    api::{Api, as_completed, callers, comm, console, display, input, pending, sleep, wait},
     comm_table::CommTable,
     docs::Doc,
     hook,
@@ -85,6 +85,8 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     let began = Instant::now();
     parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     console::install(&api, &parts)?;
+    display::install(&api, &parts)?;
+    input::install(&api)?;
     let prelude =
         lua.load(include_str!("prelude.lua")).set_name(format!("={OURS}")).set_mode(ChunkMode::Text);
     prelude.call::<()>((parts, language.sandbox))?;

@@ -4,7 +4,7 @@ use std::{fmt, rc::Rc};
 
 use mlua::{AnyUserData, Function, IntoLuaMulti, Lua, MultiValue, Table, UserDataRef, Value};
 
-use super::Api;
+use super::{Api, front_end::output};
 use crate::{
     lua::{
         comm_table::Comm,
@@ -117,10 +117,6 @@ fn message(lua: &Lua, data: Value, more: Option<Table>) -> Outcome<CommMessage> 
         }
     }
     Ok(message)
-}
-
-fn output() -> Outcome<std::sync::Arc<dyn Output>> {
-    <dyn Output>::current().ok_or_else(|| "there is no front end here: this code runs for no cell".into())
 }
 
 type This = UserDataRef<CommObject>;
