@@ -14,7 +14,7 @@ use crate::{
     receiver::{Pass, Receiver},
     result::{result_path, types_in, value_by_text},
     spans,
-    tokens::{mentions, name_of, own},
+    tokens::{hygienic, mentions, name_of},
 };
 
 /// One argument, with a name, whatever the pattern was.
@@ -75,7 +75,7 @@ impl Function {
             let is_known = |name: &&Ident| arguments.iter().any(|known| known.name.unraw() == name.unraw());
             let mut name = match plain_name(&pat).filter(|name| !is_known(name)) {
                 Some(name) => name.clone(),
-                None => own(&format!("arg{at}")),
+                None => hygienic(&format!("arg{at}")),
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));

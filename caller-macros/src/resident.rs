@@ -18,7 +18,7 @@ use crate::{
     item::Item,
     result::value_or_first,
     spans,
-    tokens::own,
+    tokens::hygienic,
     wrapper::Head,
 };
 
@@ -167,7 +167,7 @@ impl Handle {
         let identity = "Handles of the same value are equal. The value is dropped, in its thread, after the last of them.";
         let text = name.unraw().to_string();
         let methods = methods.iter().map(|method| method.item(self));
-        let (state, hasher) = (own("state"), own("H"));
+        let (state, hasher) = (hygienic("state"), hygienic("H"));
         quote! {
             #always
             #[doc = #summary]
@@ -332,7 +332,7 @@ impl Method {
         };
         let mut generics = head.generics(function, krate, false, Some(&crosses));
 
-        let (method, this) = (own("method"), own("this"));
+        let (method, this) = (hygienic("method"), hygienic("this"));
         let (input, place, this) = match self.receiver {
             None => {
                 let caller = self.caller();
@@ -389,7 +389,7 @@ impl Method {
     /// another argument is called `caller`.
     fn caller(&self) -> Ident {
         let is_taken = self.function.arguments.iter().any(|argument| argument.name == "caller");
-        if is_taken { own("caller") } else { Ident::new("caller", Span::mixed_site()) }
+        if is_taken { hygienic("caller") } else { Ident::new("caller", Span::mixed_site()) }
     }
 
     /// The documentation of a method that has none.

@@ -14,7 +14,7 @@ pub(crate) fn name_of(param: &GenericParam) -> Option<&Ident> {
 }
 
 /// A name of our own. No argument of a wrapper begins like that, and no static should, which a binding cannot be called as.
-pub(crate) fn own(name: &str) -> Ident {
+pub(crate) fn hygienic(name: &str) -> Ident {
     format_ident!("__{name}", span = Span::mixed_site())
 }
 

@@ -11,7 +11,7 @@ use crate::{
     guard::Guard,
     receiver::Receiver,
     spans,
-    tokens::own,
+    tokens::hygienic,
     wrapper::{Head, read},
 };
 
@@ -104,9 +104,9 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
     let Head { passed: Passed { always, docs, .. }, vis, .. } = head;
 
-    let here = own("caller");
-    let this = own("this");
-    let delay = (verb == Verb::CallLater).then(|| own("delay"));
+    let here = hygienic("caller");
+    let this = hygienic("this");
+    let delay = (verb == Verb::CallLater).then(|| hygienic("delay"));
     let inputs = function.wrapper_inputs(delay.as_ref().map(|delay| quote!(#delay: ::core::time::Duration)));
     // A shared `self` goes along as the first of two values, one of its own goes with the arguments.
     let (pattern, values) = match &function.receiver {

@@ -75,7 +75,7 @@ impl Api<'_> {
             {
                 return Err(mlua::Error::external(stop));
             }
-            settle(lua, called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload)))))
+            guard_values(lua, called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload)))))
         })?;
         self.finish(raw, doc)
     }
@@ -105,7 +105,7 @@ impl Api<'_> {
                     Err(raise) => Err(raise),
                 };
                 let outcome = outcome.and_then(|given| Ok(given.into_lua_multi(&lua)?));
-                settle(&lua, outcome)
+                guard_values(&lua, outcome)
             })
         })?;
         self.finish(raw, doc)
@@ -122,7 +122,7 @@ impl Api<'_> {
 }
 
 /// What the guard in Lua takes apart: true and the values, or false, the error, and whether that is as it should be.
-fn settle(lua: &Lua, outcome: Outcome<MultiValue>) -> mlua::Result<MultiValue> {
+fn guard_values(lua: &Lua, outcome: Outcome<MultiValue>) -> mlua::Result<MultiValue> {
     let (text, bare) = match outcome {
         Ok(mut values) => {
             values.push_front(Value::Boolean(true));
