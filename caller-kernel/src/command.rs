@@ -1,13 +1,20 @@
 //! What the words of the command line mean.
 
-mod install;
-mod place;
-mod run;
+mod say;
+
+mod folder;
+
 mod start;
 
-use std::{error::Error, io::Write, process::ExitCode};
+mod install;
+
+mod run;
+
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+
+use self::say::say;
 
 /// A Jupyter kernel whose cells are Lua, between a running Rust program and a notebook.
 ///
@@ -49,7 +56,7 @@ pub(crate) fn main() -> ExitCode {
     match arguments.command {
         _ if arguments.help_all => help(true),
         None => help(false),
-        Some(Command::Install(install)) => install.run(),
+        Some(Command::Install(install)) => install.run(check_start),
         Some(Command::Uninstall(uninstall)) => uninstall.run(),
         Some(Command::List(list)) => list.run(),
         Some(Command::Run(run)) => run.run(),
@@ -81,16 +88,6 @@ fn check_start(extra: &[String]) -> Result<(), clap::Error> {
             Err(Arguments::command().error(ErrorKind::ArgumentConflict, text))
         }
     }
-}
-
-/// Says what went wrong.
-fn complain(error: &dyn Error) {
-    eprintln!("caller-kernel: {error}");
-}
-
-/// Prints lines on stdout. A reader that has gone away, such as `head`, is no failure.
-fn say(text: &str) {
-    let _written = writeln!(std::io::stdout(), "{text}");
 }
 
 #[cfg(test)]

@@ -6,39 +6,47 @@
 //!           sockets' thread       or in that of the shell
 //! ```
 
-mod request;
+mod open_work;
 
 mod comms;
+
 mod history;
+
 mod stdin;
-mod stop_on_error;
+
 mod usage;
 
-pub(crate) mod seat;
+mod shared;
 
-mod hub;
+mod request;
+
+mod stop_on_error;
+
 mod output;
 
-mod comm_messages;
-mod control;
-pub(crate) mod execute;
-mod history_request;
-mod info;
-mod questions;
+mod shell_state;
 
-mod desk;
-pub(crate) mod mode;
+mod handlers;
+
+mod shell_queues;
+
 mod subshells;
-pub(crate) mod threads;
+
+mod thread_cells;
 
 mod dispatch;
 
 mod error;
 
-mod builder;
-mod life;
+mod options;
+
 mod signals;
+
+mod life;
+
 mod stream;
+
+mod builder;
 
 use std::{fmt, sync::Arc};
 
@@ -99,11 +107,6 @@ use crate::{
 pub struct Kernel(Arc<Life>);
 
 impl Kernel {
-    /// Options of a kernel to start.
-    pub fn builder() -> KernelBuilder {
-        KernelBuilder::new()
-    }
-
     /// The kernel of this process.
     ///
     /// # Errors
@@ -121,21 +124,21 @@ impl Kernel {
 
     /// Stops what runs in all of its shells, which keep their state. It returns at once.
     pub fn interrupt(&self) {
-        self.0.hub.interrupt();
+        self.0.shared.interrupt();
     }
 
     /// Whether a cell runs or waits, or something else runs that an interrupt would stop: a handler of a comm, or a call that
     /// computes.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.0.hub.is_busy()
+        self.0.shared.is_busy()
     }
 
     /// Stops it, and returns at once. What runs is stopped, replies on their way are sent, the ports are free again, and the
     /// connection file is removed if it was made. A cell in a function of the program that does not return is left behind
     /// after five seconds.
     pub fn stop(&self) {
-        self.0.hub.stop.set();
+        self.0.shared.stop.set();
     }
 
     /// The moment all of that is done: another kernel can be started. Await it, or block on it, in any thread but the
@@ -157,7 +160,7 @@ impl Kernel {
     }
 
     fn stream(&self, stream: Stream) -> KernelStream {
-        let elsewhere: Arc<dyn Output> = CellOutput::new(&self.0.hub, 0, &Json::empty(), None);
+        let elsewhere: Arc<dyn Output> = CellOutput::new(&self.0.shared, 0, &Json::empty(), None);
         KernelStream::new(stream, elsewhere)
     }
 }

@@ -16,8 +16,6 @@ mod wire;
 
 mod connection;
 
-mod encryption;
-
 mod sockets;
 
 pub mod shell;
@@ -44,10 +42,9 @@ mod tests;
 pub use fuzz::fuzz_wire;
 pub use {
     connection::{Connection, ConnectionError, Transport},
-    encryption::KeyError,
     kernel::{InputError, Kernel, KernelBuilder, KernelError, KernelStream},
     registration::{Registration, RegistrationError},
     sockets::{Channel, ChannelSender, Closer, IoPub, Sockets},
     wire::{Header, Json, Message, Session, WireError},
-    zmtp::{BindError, Class, Subscription},
+    zmtp::{BindError, Class, KeyError, Subscription},
 };

@@ -21,17 +21,27 @@
 //! # }).unwrap();
 //! ```
 
-mod destination;
 mod error;
-mod format;
-mod lines;
+
+mod destination;
+
 mod numbers;
-mod outputs;
-mod recorder;
-mod report;
-mod run;
+
+mod format;
+
+mod lines;
+
 mod stream;
+
+mod outputs;
+
+mod recorder;
+
+mod report;
+
 mod thread;
+
+mod run;
 
 use std::{fs, path::Path};
 

@@ -4,18 +4,37 @@
 //! its cells. A shell never leaves that thread. What a cell prints, displays and asks goes through its [`Output`], which
 //! travels as context ([`OUTPUT`]): so does what is printed by the calls it makes, on any caller, and later.
 
-mod cell;
-mod comm;
-mod interrupt;
 mod mime;
+
+mod comm;
+
 mod output;
+
+mod cell;
+
+mod interrupt;
+
 mod replies;
+
+mod run_mode;
+
+mod guard;
+
+mod handle;
+
+pub(crate) mod threads;
 
 use std::{any::Any, fmt, sync::Arc};
 
 use caller::LocalFuture;
 
-pub(crate) use self::{cell::INTERRUPTED, mime::is_json};
+pub(crate) use self::{
+    cell::INTERRUPTED,
+    guard::guarded,
+    handle::ShellHandle,
+    mime::is_json,
+    run_mode::{Mode, RunMode, unknown_caller},
+};
 pub use self::{
     cell::{Cell, CellError},
     comm::{CommInfo, CommMessage},

@@ -1,8 +1,7 @@
 //! The five channels of a kernel.
 
 use crate::{
-    connection::{Connection, Transport},
-    encryption,
+    connection::{self, Connection, Transport},
     wire::{Json, Message, Session},
     zmtp::{
         BindError, Class, Endpoint, Heartbeat, Limits, Publisher, Router, RouterSender, Server, Subscription,
@@ -73,7 +72,7 @@ impl Sockets {
     }
 
     pub(crate) async fn bind_with(mut connection: Connection, limits: Limits) -> Result<Self, BindError> {
-        let security = encryption::security(&connection)?;
+        let security = connection::security(&connection)?;
         let session = Arc::new(Session::new(&connection.key));
         // Anybody may ask for an echo, and none is worth much.
         let echoes = Limits { unread: [MIB; 3], ..limits };

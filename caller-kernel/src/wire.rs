@@ -8,6 +8,8 @@ mod error;
 
 mod json;
 
+mod or_default;
+
 mod header;
 
 mod message;
@@ -16,5 +18,5 @@ mod replay;
 
 mod session;
 
-pub(crate) use session::random_hex;
 pub use {error::WireError, header::Header, json::Json, message::Message, session::Session};
+pub(crate) use {or_default::or_default, session::random_hex};

@@ -7,7 +7,7 @@
 //! From bytes to messages, the pure half knows no socket: [`frame`] cuts bytes into frames, [`command`] reads commands,
 //! [`traffic`] puts frames together to messages, [`mechanism`] is the handshake and what it leads to. The other half does
 //! the work: [`endpoint`] listens, [`server`] accepts, [`handshake`] makes a peer of a connection, [`peer`] reads and
-//! writes, [`queue`] holds what is to be written.
+//! writes, [`queue`] holds what is to be written; [`socket`] is what makes one kind of socket unlike another.
 //!
 //! Follows [ZMTP 3.1](https://rfc.zeromq.org/spec/37/) and [ZMTP 3.0](https://rfc.zeromq.org/spec/23/).
 
@@ -21,21 +21,27 @@ pub(crate) mod command;
 
 pub(crate) mod traffic;
 
-pub(crate) mod mechanism;
-
 #[cfg(feature = "curve")]
 pub(crate) mod curve;
 
-pub(crate) mod handshake;
+pub(crate) mod mechanism;
 
 mod queue;
 
+mod error;
+
+pub(crate) mod handshake;
+
+mod socket;
+
 mod peer;
 
-mod endpoint;
+mod key_error;
 
 #[cfg(unix)]
 mod ipc;
+
+mod endpoint;
 
 mod server;
 
@@ -52,12 +58,12 @@ pub(crate) use endpoint::Halves;
 pub(crate) use {
     dialer::{Dialer, Kind},
     endpoint::Endpoint,
+    error::PeerError,
     heartbeat::Heartbeat,
     limits::Limits,
     mechanism::Security,
-    peer::PeerError,
     publisher::Publisher,
     router::{Router, RouterSender},
     server::Server,
 };
-pub use {endpoint::BindError, publisher::Subscription, queue::Class};
+pub use {endpoint::BindError, key_error::KeyError, publisher::Subscription, queue::Class};

@@ -9,9 +9,11 @@ use syn::{
 };
 
 use crate::{
-    function::{Function, Receiver, Value, mentions, name_of},
-    owned::Anonymous,
+    anonymous::Anonymous,
+    function::{Function, Value},
+    receiver::Receiver,
     spans,
+    tokens::{mentions, name_of},
 };
 
 type Bounds = Punctuated<TypeParamBound, Token![+]>;

@@ -7,9 +7,9 @@ use syn::{Expr, ReturnType, Signature, Type, ext::IdentExt, spanned::Spanned};
 use crate::{
     args::{Arg, Args, Attribute, Labelled, missing},
     errors::Errors,
-    function::{mentions, own},
     item::Item,
     spans,
+    tokens::{hygienic, mentions},
 };
 
 pub(crate) const MAIN: Attribute =
@@ -165,7 +165,7 @@ fn closure(Item { sig, body, .. }: &Item) -> TokenStream {
     };
     // A function knows from its beginning what it gives, and turns other types into that; a closure is told by its first
     // `return`.
-    let value = own("value");
+    let value = hygienic("value");
     quote! {
         async || -> #ty {
             if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#ty> {

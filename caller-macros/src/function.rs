@@ -3,32 +3,19 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Safety,
-    Signature, Type, ext::IdentExt, parse_quote, parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
+    Attribute, FnArg, GenericParam, Pat, ReturnType, Safety, Signature, Type, ext::IdentExt, parse_quote,
+    parse_quote_spanned, spanned::Spanned, visit_mut::VisitMut,
 };
 
 use crate::{
+    anonymous::{Anonymous, Names},
+    borrows::Borrows,
     errors::Errors,
-    owned::{Anonymous, Names, Owned, POINTER},
+    receiver::{Pass, Receiver},
+    result::{result_path, types_in, value_by_text},
     spans,
+    tokens::{hygienic, mentions, name_of},
 };
-
-/// How `self` goes along.
-pub(crate) enum Receiver {
-    /// There is none; `associated` is what says that the function stands in an `impl` all the same.
-    None { associated: Option<Span> },
-    /// The wrapper takes `&Arc<Self>`, and the method gets what it asks for.
-    Shared { token: syn::Token![self], pass: Pass },
-    /// It is the first of the arguments. The type is written if it is not `Self`.
-    Value { token: syn::Token![self], ty: Box<Type>, written: bool },
-}
-
-/// What a method with a shared `self` asks for.
-pub(crate) enum Pass {
-    Reference,
-    ArcReference,
-    Arc,
-}
 
 /// One argument, with a name, whatever the pattern was.
 pub(crate) struct Argument {
@@ -74,7 +61,7 @@ impl Function {
                     if let Some(flag) = associated {
                         errors.at(flag, "`associated` is for functions without `self`; leave it out here");
                     }
-                    receiver = shared_or_value(found, errors);
+                    receiver = Receiver::new(found, errors);
                 }
                 FnArg::Typed(typed) => {
                     check_conditions(&typed.attrs, CONDITIONAL_ARGUMENT, errors);
@@ -82,17 +69,17 @@ impl Function {
                 }
             }
         }
-        let (mut owned, mut names) = (Owned::new(errors), Names(Vec::new()));
+        let (mut borrows, mut names) = (Borrows::new(errors), Names(Vec::new()));
         for (at, (pat, mut ty)) in patterns.into_iter().enumerate() {
             // Two of one name may differ by the macro that wrote them.
             let is_known = |name: &&Ident| arguments.iter().any(|known| known.name.unraw() == name.unraw());
             let mut name = match plain_name(&pat).filter(|name| !is_known(name)) {
                 Some(name) => name.clone(),
-                None => own(&format!("arg{at}")),
+                None => hygienic(&format!("arg{at}")),
             };
             // At the type, which is what may be wrong with it.
             name.set_span(ty.span().resolved_at(Span::mixed_site()));
-            if !owned.argument(&mut ty) {
+            if !borrows.argument(&mut ty) {
                 // Where the errors stand beside it, it takes anything.
                 *ty = parse_quote!(impl ::core::marker::Sized);
             }
@@ -103,7 +90,7 @@ impl Function {
         let output = match sig.output {
             ReturnType::Default => None,
             // One that cannot be given is left out of what the errors stand beside.
-            ReturnType::Type(_, mut ty) => owned.output(&mut ty).then_some(*ty),
+            ReturnType::Type(_, mut ty) => borrows.output(&mut ty).then_some(*ty),
         };
         let anonymous = names.0;
         let is_async = sig.asyncness.is_some();
@@ -305,139 +292,6 @@ fn check_generics(generics: &syn::Generics, errors: &mut Errors) {
     }
 }
 
-fn shared_or_value(found: syn::Receiver, errors: &mut Errors) -> Receiver {
-    const SHARED: &str = "a method runs while others may hold the object; take `&self`, and keep what changes in a `Mutex` or an atomic";
-    const LIFETIME: &str =
-        "the wrapper takes `&Arc<Self>`, so the method has no lifetime to name; write `&self`";
-    let token = found.self_token;
-    match found.kind {
-        ReceiverKind::Reference(_, lifetime, mutability) => {
-            if let Some(lifetime) = lifetime {
-                errors.at(lifetime, LIFETIME);
-            }
-            if let Some(mutability) = mutability {
-                errors.at(mutability, SHARED);
-            }
-            Receiver::Shared { token, pass: Pass::Reference }
-        }
-        ReceiverKind::Value => {
-            Receiver::Value { token, ty: parse_quote_spanned!(token.span=> Self), written: false }
-        }
-        ReceiverKind::Typed(_, ty) => match *ty {
-            Type::Reference(reference) => {
-                if let Some(lifetime) = &reference.lifetime {
-                    errors.at(lifetime, LIFETIME);
-                }
-                if let Some(mutability) = &reference.mutability {
-                    errors.at(mutability, SHARED);
-                }
-                let (pass, object) = match in_arc(&reference.elem) {
-                    Some(object) => (Pass::ArcReference, object),
-                    None => (Pass::Reference, &*reference.elem),
-                };
-                if !is_object(object) {
-                    errors.at(&reference, POINTER);
-                }
-                Receiver::Shared { token, pass }
-            }
-            mut ty => match in_arc(&ty) {
-                Some(object) => {
-                    if !is_object(object) {
-                        errors.at(&ty, POINTER);
-                    }
-                    Receiver::Shared { token, pass: Pass::Arc }
-                }
-                None => {
-                    Owned::new(errors).receiver(&mut ty);
-                    Receiver::Value { token, ty: Box::new(ty), written: true }
-                }
-            },
-        },
-        // Forms that Rust does not have yet.
-        _ => {
-            errors.at(token, "expected `&self`, `self`, or `self` with a type");
-            Receiver::None { associated: Some(token.span) }
-        }
-    }
-}
-
-/// What is in an `Arc`.
-fn in_arc(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Group(group) => in_arc(&group.elem),
-        Type::Paren(paren) => in_arc(&paren.elem),
-        Type::Path(path) => {
-            let arc = path.path.segments.last().filter(|last| last.ident == "Arc")?;
-            let PathArguments::AngleBracketed(arguments) = &arc.arguments else { return None };
-            match arguments.args.first()? {
-                GenericArgument::Type(ty) => Some(ty),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
-
-/// Whether it is `Self` under some name, and not what points to it.
-fn is_object(ty: &Type) -> bool {
-    match ty {
-        Type::Group(group) => is_object(&group.elem),
-        Type::Paren(paren) => is_object(&paren.elem),
-        Type::Path(path) => {
-            let points = path.path.segments.last().is_some_and(|last| {
-                let is_pointer = ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer);
-                is_pointer && !last.arguments.is_empty()
-                    || mentions(last.arguments.to_token_stream(), &|ident| ident == "Self")
-            });
-            !points
-        }
-        _ => false,
-    }
-}
-
-/// The path of a type whose last name is `Result`.
-fn result_path(ty: &Type) -> Option<&syn::Path> {
-    match ty {
-        Type::Group(group) => result_path(&group.elem),
-        Type::Paren(paren) => result_path(&paren.elem),
-        Type::Path(path) => {
-            Some(&path.path).filter(|path| path.segments.last().is_some_and(|last| last.ident == "Result"))
-        }
-        _ => None,
-    }
-}
-
-/// The type itself, or the first of the types in a `Result`.
-pub(crate) fn value_or_first(ty: &Type) -> &Type {
-    result_path(ty).and_then(types_in).and_then(|types| types.first().copied()).unwrap_or(ty)
-}
-
-/// The first parameter of a `Result`, if there are two, or the path is one of those whose only one is the value. An alias may
-/// have others.
-fn value_by_text(ty: &Type) -> Option<&Type> {
-    const MODULES: [&str; 4] = ["anyhow", "caller", "eyre", "io"];
-    let path = result_path(ty)?;
-    let is_known = || {
-        let module = path.segments.iter().rev().nth(1);
-        module.is_some_and(|module| MODULES.iter().any(|known| module.ident == known))
-    };
-    match types_in(path)?[..] {
-        [value, _] => Some(value),
-        [value] if is_known() => Some(value),
-        _ => None,
-    }
-}
-
-/// The types in the brackets of a path, if there is nothing else in them.
-fn types_in(path: &syn::Path) -> Option<Vec<&Type>> {
-    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
-    let types = arguments.args.iter().map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    types.collect()
-}
-
 /// The name that a pattern is, if it is no more than that.
 fn plain_name(pat: &Pat) -> Option<&Ident> {
     match pat {
@@ -447,25 +301,4 @@ fn plain_name(pat: &Pat) -> Option<&Ident> {
         }
         _ => None,
     }
-}
-
-pub(crate) fn name_of(param: &GenericParam) -> Option<&Ident> {
-    match param {
-        GenericParam::Type(param) => Some(&param.ident),
-        GenericParam::Const(param) => Some(&param.ident),
-        GenericParam::Lifetime(_) => None,
-    }
-}
-
-/// A name of our own. No argument of a wrapper begins like that, and no static should, which a binding cannot be called as.
-pub(crate) fn own(name: &str) -> Ident {
-    format_ident!("__{name}", span = Span::mixed_site())
-}
-
-pub(crate) fn mentions(tokens: TokenStream, wanted: &impl Fn(&Ident) -> bool) -> bool {
-    tokens.into_iter().any(|token| match token {
-        proc_macro2::TokenTree::Ident(ident) => wanted(&ident),
-        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), wanted),
-        _ => false,
-    })
 }

@@ -2,22 +2,46 @@
 //! them, and is what they expand to.
 #![forbid(unsafe_code)]
 
-mod args;
-mod block;
-mod bounds;
-mod entry;
 mod errors;
-mod function;
-mod guard;
+
+mod args;
+
 mod item;
-mod owned;
-mod passed;
+
+mod spans;
+
+mod tokens;
+
+mod anonymous;
+
+mod borrows;
+
+mod result;
+
+mod receiver;
+
+mod function;
+
+mod bounds;
+
+mod guard;
+
+mod attrs;
+
+mod wrapper;
+
+mod verbs;
+
 mod queued;
+
+mod entry;
+
+mod block;
+
 mod resident;
+
 #[cfg(test)]
 mod snapshots;
-mod spans;
-mod verbs;
 
 use proc_macro::TokenStream;
 

@@ -6,12 +6,14 @@ use syn::{Generics, ext::IdentExt};
 
 use crate::{
     args::{Arg, Args, Attribute},
+    attrs::Passed,
     errors::Errors,
-    function::{Function, Receiver, Value, own},
+    function::{Function, Value},
     guard::Guard,
-    passed::Passed,
+    receiver::Receiver,
     spans,
-    verbs::{Head, hidden, read},
+    tokens::hygienic,
+    wrapper::{Head, read},
 };
 
 pub(crate) const QUEUED: Attribute = Attribute {
@@ -79,7 +81,7 @@ impl<'a> Queued<'a> {
         let generics = self.generics(false);
         let where_clause = &generics.where_clause;
         let (inputs, caller) = (function.wrapper_inputs(None), args.caller());
-        let here = own("caller");
+        let here = hygienic("caller");
         let (object, values) = match &function.receiver {
             Receiver::None { .. } => (None, function.values(TokenStream::new())),
             Receiver::Value { token, .. } => (None, function.values(token)),
@@ -108,7 +110,7 @@ impl<'a> Queued<'a> {
             "Queues a call of `{}`: its calls run one at a time, in the order queued.",
             function.name
         );
-        let item = own("item");
+        let item = hygienic("item");
         let body = quote!(#krate::__private::#does(#here, #item, #object #values));
         let body = spans::at(function.place(), body);
         let found = self.found(false);
@@ -155,7 +157,7 @@ impl<'a> Queued<'a> {
             (true, true) => quote!(method_queue_of_pending),
         };
         let found = self.found(true);
-        let here = own("caller");
+        let here = hygienic("caller");
         let path_of_wrapper = if function.is_in_impl() { "Self::" } else { "" };
         let body = self.head.body(quote! {
             let #here = #krate::__private::caller(#caller);
@@ -182,7 +184,7 @@ impl<'a> Queued<'a> {
         let always = &self.head.passed.always;
         let generics = self.generics(true);
         let where_clause = &generics.where_clause;
-        let this = own("this");
+        let this = hygienic("this");
         let (types, values, output) = (function.types(), function.values(&this), function.output());
         let call = function.call(&this);
         let (object, this) = if self.is_method() {
@@ -201,4 +203,9 @@ impl<'a> Queued<'a> {
             }
         }
     }
+}
+
+/// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
+fn hidden(name: &Ident) -> Ident {
+    format_ident!("{}__queued_item", name.unraw(), span = Span::call_site())
 }

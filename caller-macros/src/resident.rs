@@ -9,15 +9,17 @@ use syn::{
 
 use crate::{
     args::{Arg, Args, Attribute},
+    attrs::Passed,
     block::{Block, is_mark, without_marks},
+    borrows::{self, Borrows},
     bounds,
     errors::Errors,
-    function::{Function, Value, check_conditions, own, value_or_first},
+    function::{Function, Value, check_conditions},
     item::Item,
-    owned::{self, Owned},
-    passed::Passed,
+    result::value_or_first,
     spans,
-    verbs::Head,
+    tokens::hygienic,
+    wrapper::Head,
 };
 
 pub(crate) const RESIDENT: Attribute =
@@ -85,7 +87,7 @@ impl Handle {
         for param in &generics.params {
             let attrs = match param {
                 GenericParam::Lifetime(param) => {
-                    errors.at(param, owned::RESIDENT);
+                    errors.at(param, borrows::RESIDENT);
                     is_fine = false;
                     &param.attrs
                 }
@@ -95,7 +97,7 @@ impl Handle {
             check_conditions(attrs, CONDITIONAL, errors);
         }
         // A lifetime of the block would be an error a second time in its type.
-        if !is_fine || !Owned::new(errors).resident(&mut ty) {
+        if !is_fine || !Borrows::new(errors).resident(&mut ty) {
             return None;
         }
         let last = match &ty {
@@ -165,7 +167,7 @@ impl Handle {
         let identity = "Handles of the same value are equal. The value is dropped, in its thread, after the last of them.";
         let text = name.unraw().to_string();
         let methods = methods.iter().map(|method| method.item(self));
-        let (state, hasher) = (own("state"), own("H"));
+        let (state, hasher) = (hygienic("state"), hygienic("H"));
         quote! {
             #always
             #[doc = #summary]
@@ -330,7 +332,7 @@ impl Method {
         };
         let mut generics = head.generics(function, krate, false, Some(&crosses));
 
-        let (method, this) = (own("method"), own("this"));
+        let (method, this) = (hygienic("method"), hygienic("this"));
         let (input, place, this) = match self.receiver {
             None => {
                 let caller = self.caller();
@@ -387,7 +389,7 @@ impl Method {
     /// another argument is called `caller`.
     fn caller(&self) -> Ident {
         let is_taken = self.function.arguments.iter().any(|argument| argument.name == "caller");
-        if is_taken { own("caller") } else { Ident::new("caller", Span::mixed_site()) }
+        if is_taken { hygienic("caller") } else { Ident::new("caller", Span::mixed_site()) }
     }
 
     /// The documentation of a method that has none.

@@ -1,18 +1,18 @@
 //! `call_soon`, `call_later`, `call_direct` and `to_thread`: a wrapper that hands the function to a caller.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::{Expr, Generics};
+use quote::quote;
 
 use crate::{
     args::{Arg, Args, Attribute},
-    bounds,
+    attrs::Passed,
     errors::Errors,
-    function::{Function, Receiver, Value, own},
+    function::Function,
     guard::Guard,
-    item::Item,
-    passed::Passed,
+    receiver::Receiver,
     spans,
+    tokens::hygienic,
+    wrapper::{Head, read},
 };
 
 /// A verb, as its attribute has it.
@@ -98,87 +98,15 @@ fn added(verb: Verb, args: TokenStream, item: TokenStream) -> Result<TokenStream
     Ok(quote!(#wrapper #errors))
 }
 
-/// The function under an attribute that wraps it.
-pub(crate) fn read(
-    args: &mut Args,
-    attribute: &Attribute,
-    item: TokenStream,
-    errors: &mut Errors,
-) -> Result<(Function, Head), Errors> {
-    let item = match Item::parse(item, attribute.name) {
-        Ok(item) => item,
-        Err(error) => {
-            errors.add(error);
-            return Err(std::mem::take(errors));
-        }
-    };
-    let Item { attrs, vis, sig, body: _ } = item;
-    let function = Function::new(sig, args.token(Arg::Associated), errors);
-    if let Some(name) = args.name.take_if(|name| *name == function.name) {
-        errors.at(name, "the function itself has this name; give its wrapper another");
-    }
-    if let Some(root) = args.caller.as_ref().and_then(root)
-        && function.arguments.iter().any(|argument| argument.name == *root)
-    {
-        errors.at(root, "the arguments are not there where the caller is asked for; write `caller = expression` with `self`, or with what is there without the function");
-    }
-    let is_stub = !errors.is_empty();
-    Ok((function, Head { passed: Passed::new(&attrs), vis, is_stub }))
-}
-
-/// The name that an expression begins with, if that is all there is of its path.
-fn root(expr: &Expr) -> Option<&Ident> {
-    match expr {
-        Expr::Path(path) => path.path.get_ident(),
-        Expr::Reference(reference) => root(&reference.expr),
-        Expr::Field(field) => root(&field.base),
-        Expr::MethodCall(call) => root(&call.receiver),
-        _ => None,
-    }
-}
-
-/// What stands in front of a function.
-pub(crate) struct Head {
-    pub(crate) passed: Passed,
-    pub(crate) vis: syn::Visibility,
-    /// Whether something is wrong. Then what is generated only stands there, so that nobody misses it where it is used.
-    pub(crate) is_stub: bool,
-}
-
-impl Head {
-    /// The parameters of something that is generated, for which see `bounds::generics`.
-    pub(crate) fn generics(
-        &self,
-        function: &Function,
-        krate: &TokenStream,
-        named: bool,
-        value: Option<&Value>,
-    ) -> Generics {
-        if self.is_stub { function.generics.clone() } else { bounds::generics(function, krate, named, value) }
-    }
-
-    /// Whether an `Err` of the function is a failure of its call. What only stands there asks nothing of the type.
-    pub(crate) fn is_fallible(&self, args: &Args, function: &Function) -> bool {
-        args.fallible
-            .filter(|fallible| !(*fallible && self.is_stub))
-            .unwrap_or_else(|| function.returns_result())
-    }
-
-    /// What stands in its braces.
-    pub(crate) fn body(&self, body: TokenStream) -> TokenStream {
-        if self.is_stub { quote!(::core::unimplemented!()) } else { body }
-    }
-}
-
 fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenStream {
     let (krate, caller) = (args.krate(), args.caller());
     let fallible = verb != Verb::CallDirect && head.is_fallible(args, function);
     let name = args.name.clone().unwrap_or_else(|| function.beside(verb.suffix()));
     let Head { passed: Passed { always, docs, .. }, vis, .. } = head;
 
-    let here = own("caller");
-    let this = own("this");
-    let delay = (verb == Verb::CallLater).then(|| own("delay"));
+    let here = hygienic("caller");
+    let this = hygienic("this");
+    let delay = (verb == Verb::CallLater).then(|| hygienic("delay"));
     let inputs = function.wrapper_inputs(delay.as_ref().map(|delay| quote!(#delay: ::core::time::Duration)));
     // A shared `self` goes along as the first of two values, one of its own goes with the arguments.
     let (pattern, values) = match &function.receiver {
@@ -224,10 +152,4 @@ fn wrapper(verb: Verb, args: &Args, function: &Function, head: &Head) -> TokenSt
         #[track_caller]
         #vis fn #name #generics(#inputs) #output #where_clause { #body }
     }
-}
-
-/// The hidden name of what a wrapper queues. What stands before our part of it is what people are shown.
-pub(crate) fn hidden(name: &Ident) -> Ident {
-    use syn::ext::IdentExt;
-    format_ident!("{}__queued_item", name.unraw(), span = Span::call_site())
 }

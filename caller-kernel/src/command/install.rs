@@ -5,7 +5,11 @@ use std::{env, error::Error, path::Path, process::ExitCode};
 use caller_kernel::kernelspec::{CONNECTION_FILE, KernelSpec, KernelSpecError};
 use clap::Args;
 
-use super::{check_start, complain, place::Place, say, start::Setting};
+use super::{
+    folder::Folder,
+    say::{complain, say},
+    start::Setting,
+};
 
 /// Puts the kernel where Jupyter finds it, and prints the folder
 ///
@@ -19,7 +23,7 @@ pub(crate) struct Install {
     #[arg(long)]
     display_name: Option<String>,
     #[command(flatten)]
-    place: Place,
+    folder: Folder,
     /// A setting that the kernel is started with; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<Setting>,
@@ -29,7 +33,8 @@ pub(crate) struct Install {
 }
 
 impl Install {
-    pub(crate) fn run(self) -> ExitCode {
+    /// `check_start` says whether `start` would take the arguments that are behind the connection file.
+    pub(crate) fn run(self, check_start: fn(&[String]) -> Result<(), clap::Error>) -> ExitCode {
         let settings = self.set.iter().flat_map(|setting| ["--set".to_owned(), setting.to_string()]);
         let extra: Vec<String> = settings.chain(self.extra.iter().cloned()).collect();
         // Otherwise this would come to light when a front end waits for a kernel that has ended.
@@ -56,7 +61,7 @@ impl Install {
         })?;
         let argv = [program, "start", "-f", CONNECTION_FILE].map(str::to_owned).into_iter().chain(extra);
         let display_name = self.display_name.clone().unwrap_or_else(|| format!("Lua ({})", self.name));
-        let folder = self.place.kernels()?.install(&self.name, &KernelSpec::new(display_name, argv))?;
+        let folder = self.folder.kernels()?.install(&self.name, &KernelSpec::new(display_name, argv))?;
         Ok(folder.display().to_string())
     }
 }
@@ -67,12 +72,12 @@ pub(crate) struct Uninstall {
     /// Its name
     name: String,
     #[command(flatten)]
-    place: Place,
+    folder: Folder,
 }
 
 impl Uninstall {
     pub(crate) fn run(self) -> ExitCode {
-        finish(self.place.kernels().and_then(|kernels| {
+        finish(self.folder.kernels().and_then(|kernels| {
             let folder = kernels.uninstall(&self.name)?;
             Ok(format!("removed {}", folder.display()))
         }))
@@ -83,12 +88,12 @@ impl Uninstall {
 #[derive(Args, Debug)]
 pub(crate) struct List {
     #[command(flatten)]
-    place: Place,
+    folder: Folder,
 }
 
 impl List {
     pub(crate) fn run(self) -> ExitCode {
-        finish(self.place.kernels().and_then(|kernels| {
+        finish(self.folder.kernels().and_then(|kernels| {
             let found = kernels.list()?;
             if found.is_empty() {
                 return Ok(format!("no kernels are installed in {}", kernels.folder().display()));

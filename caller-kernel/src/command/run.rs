@@ -19,7 +19,7 @@ use caller_tokio::Tokio;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{complain, say};
+use super::say::{complain, say};
 
 /// How long cells' calls may take to end when all is over.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::{error::Error, fmt, path::PathBuf, process::ExitCode, str::FromStr, thr
 use caller_kernel::{Kernel, KernelBuilder, KernelError, kernelspec::Kernels, lua::LuaLanguage};
 use clap::Args;
 
-use super::complain;
+use super::say::complain;
 
 /// Runs the kernel until it is told to shut down; Jupyter does this
 ///

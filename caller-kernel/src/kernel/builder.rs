@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use caller::Caller;
 
-use super::{Kernel, error::KernelError, life};
+use super::{Kernel, error::KernelError, life, options::Options};
 use crate::{
     connection::Connection,
     lua::{Exposed, LuaLanguage},
@@ -28,22 +28,15 @@ pub struct KernelBuilder {
     limits: Limits,
 }
 
-/// What a kernel is started with.
-pub(crate) struct Options {
-    pub(crate) name: String,
-    pub(crate) language: SharedLanguage,
-    pub(crate) connection: Option<Connection>,
-    pub(crate) connection_file: Option<PathBuf>,
-    pub(crate) callers: BTreeMap<String, Caller>,
-    pub(crate) history: Option<PathBuf>,
-    pub(crate) cell_timeout: Option<Duration>,
-    pub(crate) quiet: bool,
-    pub(crate) stop_on_signals: bool,
-    pub(crate) limits: Limits,
+impl Kernel {
+    /// Options of a kernel to start.
+    pub fn builder() -> KernelBuilder {
+        KernelBuilder::new()
+    }
 }
 
 impl KernelBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             name: String::new(),
             language: None,

@@ -7,33 +7,33 @@ use std::{
 
 /// The open comms of all shells.
 ///
-/// A front end may send on a comm by any subshell, so the seat that opened it is remembered.
+/// A front end may send on a comm by any subshell, so the shell that opened it is remembered.
 #[derive(Default)]
 pub(crate) struct Comms(Mutex<BTreeMap<String, Open>>);
 
 #[derive(Clone)]
 struct Open {
     target: String,
-    seat: u64,
+    shell: u64,
 }
 
 impl Comms {
-    pub(crate) fn opened(&self, id: &str, target: &str, seat: u64) {
-        self.open().insert(id.to_owned(), Open { target: target.to_owned(), seat });
+    pub(crate) fn opened(&self, id: &str, target: &str, shell: u64) {
+        self.open().insert(id.to_owned(), Open { target: target.to_owned(), shell });
     }
 
     pub(crate) fn closed(&self, id: &str) {
         self.open().remove(id);
     }
 
-    /// The seat whose shell has the handlers of a comm.
-    pub(crate) fn seat_of(&self, id: &str) -> Option<u64> {
-        self.open().get(id).map(|open| open.seat)
+    /// The shell that has the handlers of a comm.
+    pub(crate) fn shell_of(&self, id: &str) -> Option<u64> {
+        self.open().get(id).map(|open| open.shell)
     }
 
     /// A shell has gone, and its comms with it. Their ids.
-    pub(crate) fn left(&self, seat: u64) -> Vec<String> {
-        self.open().extract_if(.., |_, open| open.seat == seat).map(|(id, _)| id).collect()
+    pub(crate) fn left(&self, shell: u64) -> Vec<String> {
+        self.open().extract_if(.., |_, open| open.shell == shell).map(|(id, _)| id).collect()
     }
 
     /// Ids and targets of all that are open, of one target if it is named.

@@ -6,21 +6,20 @@ use caller::{Caller, Pending, Queue};
 use serde::Deserialize;
 
 use super::{
-    comm_messages, control,
-    desk::{Desk, Desks},
-    execute::{self, Execute, Job},
-    history_request,
-    hub::Hub,
-    info,
-    mode::{Manner, Mode, unknown_caller},
-    request::{Request, or_default},
-    seat::Seat,
-    subshells, threads,
+    handlers::{
+        comm, control,
+        execute::{self, Execute, Job},
+        history, kernel_info, usage,
+    },
+    request::Request,
+    shared::Shared,
+    shell_queues::{OtherShells, ShellQueues},
+    subshells, thread_cells,
 };
 use crate::{
-    shell::CellError,
+    shell::{CellError, Mode, RunMode, ShellHandle, unknown_caller},
     sockets::{Channel, IoPub},
-    wire::Message,
+    wire::{Message, or_default},
     zmtp::Subscription,
 };
 
@@ -29,9 +28,9 @@ use crate::{
 /// Requests are read in the thread of the sockets, on all channels alike: none waits for a cell that computes, except those
 /// whose queue is in the thread of its shell.
 pub(crate) struct Dispatch {
-    hub: Arc<Hub>,
-    main: Arc<Desk>,
-    desks: Arc<Desks>,
+    shared: Arc<Shared>,
+    main: Arc<ShellQueues>,
+    others: Arc<OtherShells>,
     info: Queue<Request>,
     history: Queue<Request>,
     control: Queue<Request>,
@@ -39,31 +38,31 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(crate) fn new(hub: &Arc<Hub>, seat: Arc<Seat>) -> Arc<Self> {
-        let (main, desks) = (Desk::at(hub, seat), Arc::new(Desks::default()));
-        let caller = &hub.control;
-        let own = || Arc::clone(hub);
+    pub(crate) fn new(shared: &Arc<Shared>, handle: Arc<ShellHandle>) -> Arc<Self> {
+        let (main, others) = (ShellQueues::new(shared, handle), Arc::new(OtherShells::default()));
+        let caller = &shared.control;
+        let own = || Arc::clone(shared);
         let info = own();
-        let info = caller.queue(async move |request| info::answer(&info, request));
+        let info = caller.queue(async move |request| kernel_info::answer(&info, request));
         let history = own();
-        let history = caller.queue(async move |request| history_request::answer(&history, request).await);
+        let history = caller.queue(async move |request| history::answer(&history, request).await);
         let shared = own();
         let control = caller.queue(async move |request: Request| match request.msg_type() {
             "interrupt_request" => control::interrupt(&shared, request),
             "shutdown_request" => control::shut_down(&shared, request),
-            _ => shared.usage.answer(request),
+            _ => usage::answer(&shared, request),
         });
-        let (shared, all, seat) = (own(), Arc::clone(&desks), Arc::clone(&main.seat));
+        let (shared, all, handle) = (own(), Arc::clone(&others), Arc::clone(main.handle()));
         let subshells =
-            caller.queue(async move |request| subshells::handle(&shared, &all, &seat, request).await);
-        Arc::new(Self { hub: own(), main, desks, info, history, control, subshells })
+            caller.queue(async move |request| subshells::handle(&shared, &all, &handle, request).await);
+        Arc::new(Self { shared: own(), main, others, info, history, control, subshells })
     }
 
     /// Reads requests for as long as the sockets are open.
     pub(crate) async fn read(self: Arc<Self>, mut channel: Channel) {
         let sender = channel.sender().clone();
         while let Some(message) = channel.recv().await {
-            self.route(Request::new(message, sender.clone(), &self.hub));
+            self.route(Request::new(message, sender.clone(), &self.shared));
         }
     }
 
@@ -71,7 +70,7 @@ impl Dispatch {
     pub(crate) async fn read_stdin(self: Arc<Self>, mut channel: Channel) {
         while let Some(message) = channel.recv().await {
             match message.msg_type() {
-                "input_reply" => self.hub.stdin.answer(&message),
+                "input_reply" => self.shared.stdin.answer(&message),
                 other => tracing::warn!(msg_type = other, "a message on stdin that is no answer"),
             }
         }
@@ -87,9 +86,9 @@ impl Dispatch {
             }
             "execute_request" => return self.execute(request),
             "complete_request" | "inspect_request" | "is_complete_request" => {
-                return self.at_desk(request, |desk| &desk.questions);
+                return self.to_shell(request, |queues| &queues.questions);
             }
-            "comm_open" | "comm_info_request" => return self.at_desk(request, |desk| &desk.comms),
+            "comm_open" | "comm_info_request" => return self.to_shell(request, |queues| &queues.comms),
             "comm_msg" | "comm_close" => return self.to_comm(request),
             other => {
                 tracing::warn!(msg_type = other, "a message of an unknown type");
@@ -99,26 +98,26 @@ impl Dispatch {
         put(queue, request);
     }
 
-    /// The desk that a request is for.
-    fn desk(&self, message: &Message) -> Result<Arc<Desk>, CellError> {
+    /// The queues that a request is for.
+    fn queues(&self, message: &Message) -> Result<Arc<ShellQueues>, CellError> {
         match message.header.subshell_id() {
             None => Ok(Arc::clone(&self.main)),
-            Some(id) => self.desks.subshell(id).ok_or_else(|| subshells::unknown(id)),
+            Some(id) => self.others.subshell(id).ok_or_else(|| subshells::unknown(id)),
         }
     }
 
-    fn at_desk(&self, request: Request, queue: fn(&Desk) -> &Queue<Request>) {
-        match self.desk(&request.message) {
-            Ok(desk) => put(queue(&desk), request),
+    fn to_shell(&self, request: Request, queue: fn(&ShellQueues) -> &Queue<Request>) {
+        match self.queues(&request.message) {
+            Ok(queues) => put(queue(&queues), request),
             Err(error) => request.fail(&error),
         }
     }
 
     /// To the shell that has the comm, whichever subshell is named: front ends send on comms by subshells of their own.
     fn to_comm(&self, request: Request) {
-        let seat = comm_messages::comm_id(&request).and_then(|id| self.hub.comms.seat_of(&id));
-        let desk = seat.and_then(|seat| self.desks.of_seat(seat));
-        put(&desk.as_ref().unwrap_or(&self.main).comms, request);
+        let shell = comm::comm_id(&request).and_then(|id| self.shared.comms.shell_of(&id));
+        let queues = shell.and_then(|shell| self.others.of_shell(shell));
+        put(&queues.as_ref().unwrap_or(&self.main).comms, request);
     }
 
     fn execute(&self, request: Request) {
@@ -133,54 +132,54 @@ impl Dispatch {
             Ok(content) => content,
             Err(error) => return request.fail(&error),
         };
-        let desk = match self.desk(&request.message) {
-            Ok(desk) => desk,
+        let queues = match self.queues(&request.message) {
+            Ok(queues) => queues,
             Err(error) => return request.fail(&error),
         };
         // A cell that says wrongly how it is to run fails in the order of the others.
-        let read = Manner::read(&content.code, &tags).and_then(|manner| match &manner.mode {
-            Mode::Caller(name) => Ok((self.caller(name)?, manner)),
-            _ => Ok((Arc::clone(&desk), manner)),
+        let read = RunMode::read(&content.code, &tags).and_then(|run_mode| match &run_mode.mode {
+            Mode::Caller(name) => Ok((self.caller(name)?, run_mode)),
+            _ => Ok((Arc::clone(&queues), run_mode)),
         });
-        let ((desk, Manner { mode, timeout }), refusal) = match read {
+        let ((queues, RunMode { mode, timeout }), refusal) = match read {
             Ok(read) => (read, None),
-            Err(error) => ((desk, Manner::default()), Some(error)),
+            Err(error) => ((queues, RunMode::default()), Some(error)),
         };
         let job = Job {
             request,
             content,
-            timeout: timeout.unwrap_or(self.hub.cell_timeout),
+            timeout: timeout.unwrap_or(self.shared.cell_timeout),
             refusal,
-            interrupts: self.hub.interrupts(),
+            interrupts: self.shared.interrupts(),
             in_order: matches!(mode, Mode::Queue | Mode::Caller(_)),
-            running: self.hub.running.one(),
-            _open: self.hub.open.one(),
+            running: self.shared.running.begin(),
+            _open: self.shared.open.begin(),
         };
         match mode {
             Mode::Queue | Mode::Caller(_) => {
-                if let Err((job, _closed)) = desk.cells.call(job) {
-                    let text = format!("the caller `{}` has stopped", desk.seat.caller().name());
+                if let Err((job, _closed)) = queues.cells.call(job) {
+                    let text = format!("the caller `{}` has stopped", queues.handle().caller().name());
                     job.request.fail(&CellError::new("Stopped", text));
                 }
             }
             Mode::Task => {
-                let (hub, seat) = (Arc::clone(&self.hub), Arc::clone(&desk.seat));
-                let caller = seat.caller().clone();
-                drop(caller.call_soon(async move || execute::execute(&hub, &seat, job).await));
+                let (shared, shell) = (Arc::clone(&self.shared), Arc::clone(&queues.shell));
+                let caller = shell.handle.caller().clone();
+                drop(caller.call_soon(async move || execute::execute(&shared, &shell, job).await));
             }
-            Mode::Thread(name) => threads::run(&self.hub, &self.desks, &desk.seat, name, job),
+            Mode::Thread(name) => thread_cells::run(&self.shared, &self.others, queues.handle(), name, job),
         }
     }
 
-    /// The desk in the thread of one of the program's callers.
-    fn caller(&self, name: &str) -> Result<Arc<Desk>, CellError> {
-        let hub = &self.hub;
-        let caller = hub.callers.get(name).ok_or_else(|| unknown_caller(name, hub.callers.keys()))?;
-        Ok(self.desks.caller(name, || {
-            let (seat, made) = Seat::resident(caller, &hub.language, hub.open.one());
+    /// The queues of the shell in the thread of one of the program's callers.
+    fn caller(&self, name: &str) -> Result<Arc<ShellQueues>, CellError> {
+        let shared = &self.shared;
+        let caller = shared.callers.get(name).ok_or_else(|| unknown_caller(name, shared.callers.keys()))?;
+        Ok(self.others.caller(name, || {
+            let (handle, made) = ShellHandle::resident(caller, &shared.language, shared.open.begin());
             // What runs there finds out by itself why there is no shell.
             drop(made);
-            Desk::at(hub, seat)
+            ShellQueues::new(shared, handle)
         }))
     }
 }
@@ -188,7 +187,7 @@ impl Dispatch {
 impl Drop for Dispatch {
     fn drop(&mut self) {
         // In callers of the program nothing else ends what was begun there.
-        self.desks.clear();
+        self.others.clear();
     }
 }
 
@@ -204,7 +203,7 @@ pub(crate) async fn welcome(iopub: IoPub, mut subscriptions: tokio::sync::mpsc::
     }
 }
 
-/// Starts reading, in the thread of the sockets. Who cancels these lets go of all desks.
+/// Starts reading, in the thread of the sockets. Who cancels these lets go of all shells.
 pub(crate) fn start(
     sockets: &Caller,
     dispatch: &Arc<Dispatch>,
@@ -213,8 +212,8 @@ pub(crate) fn start(
 ) -> [Pending<()>; 3] {
     let own = || Arc::clone(dispatch);
     let (urgent, requests, answers) = (own(), own(), own());
-    let hub = Arc::clone(&dispatch.hub);
-    drop(hub.control.clone().call_soon(async move || hub.stdin.watch().await));
+    let shared = Arc::clone(&dispatch.shared);
+    drop(shared.control.clone().call_soon(async move || shared.stdin.watch().await));
     [
         sockets.call_soon(async move || urgent.read(control).await),
         sockets.call_soon(async move || requests.read(shell).await),

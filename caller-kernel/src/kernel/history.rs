@@ -1,7 +1,10 @@
 //! The history of cells: of this kernel, and of those that keep theirs in the same file. The file may be of years, so it is
 //! read when somebody asks for it, and not before.
 
+mod entry;
+
 mod file;
+
 mod glob;
 
 use std::{
@@ -11,19 +14,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub(crate) use self::entry::Entry;
 use self::{file::File, glob::Glob};
-
-/// A cell that was run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// The number of the kernel that ran it: each is one more than that of the one before.
-    pub(crate) session: u64,
-    /// Its count.
-    pub(crate) line: u32,
-    pub(crate) input: String,
-    /// What it ended in, as plain text.
-    pub(crate) output: Option<String>,
-}
 
 /// The cells that were run.
 pub(crate) struct History(Mutex<State>);

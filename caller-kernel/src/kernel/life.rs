@@ -11,13 +11,13 @@ use caller::{AsyncEvent, Caller, Context, Pending};
 use caller_tokio::Tokio;
 
 use super::{
-    builder::Options,
     comms::Comms,
     dispatch::{self, Dispatch},
     error::KernelError,
     history::History,
-    hub::{Counter, Hub, Running, Seats},
-    seat::Seat,
+    open_work::OpenWork,
+    options::Options,
+    shared::{Counter, OpenShells, Shared},
     signals::{self, Signals},
     stdin::Stdin,
     usage::Usage,
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     connection::Connection,
     registration::Registration,
-    shell::CellError,
+    shell::{CellError, ShellHandle},
     sockets::{Closer, Sockets},
 };
 
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kernel that was started.
 pub(crate) struct Life {
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) connection: Connection,
     /// The caller in whose thread the sockets are. It stops last.
     pub(crate) sockets: Caller,
@@ -163,8 +163,8 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         async move || Sockets::bind_with(wanted, limits).await
     });
     let shell = started.add(make("Shell")?);
-    let open = Running::default();
-    let (seat, made) = Seat::resident(&shell, &language, open.one());
+    let open = OpenWork::default();
+    let (handle, made) = ShellHandle::resident(&shell, &language, open.begin());
     let control = shell.child_builder().name(format!("{name}Control")).protected(true).spawn()?;
     let Sockets { shell: requests, control: urgent, stdin, iopub, subscriptions, closer } =
         bound.wait_blocking()??;
@@ -174,17 +174,17 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     })?;
 
     let connection = closer.connection().clone();
-    let hub = Arc::new(Hub {
+    let shared = Arc::new(Shared {
         name,
         language,
         iopub: iopub.clone(),
         stdin: Stdin::new(stdin.sender().clone()),
         history,
         comms: Comms::default(),
-        seats: Seats::default(),
+        shells: OpenShells::default(),
         usage: Usage::default(),
         counter: Counter::default(),
-        running: Running::default(),
+        running: OpenWork::default(),
         interrupted: AtomicU64::new(0),
         open,
         cell_timeout,
@@ -195,20 +195,20 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
         stop: AsyncEvent::new(),
     });
     if let Some(signals) = signals {
-        let hub = Arc::clone(&hub);
-        drop(sockets.call_soon(async move || signals::serve(signals, hub).await));
+        let shared = Arc::clone(&shared);
+        drop(sockets.call_soon(async move || signals::serve(signals, shared).await));
     }
-    let dispatch = Dispatch::new(&hub, seat);
+    let dispatch = Dispatch::new(&shared, handle);
     drop(control.call_soon(async move || dispatch::welcome(iopub, subscriptions).await));
     let reading = dispatch::start(&sockets, &dispatch, [requests, urgent], stdin);
     drop(dispatch);
     if let Some(registration) = registration {
-        let (connection, hub) = (connection.clone(), Arc::clone(&hub));
+        let (connection, shared) = (connection.clone(), Arc::clone(&shared));
         let registered = async move || {
             tokio::select! {
                 registered = registration.register(&connection, PATIENCE) => registered.map_err(KernelError::from),
                 // By a signal. What follows ends what is there.
-                () = hub.stop.wait() => Ok(()),
+                () = shared.stop.wait() => Ok(()),
             }
         };
         sockets.call_soon(registered).wait_blocking()??;
@@ -217,31 +217,31 @@ fn start_apart(options: Options) -> Result<Arc<Life>, KernelError> {
     if let Some(file) = &file {
         file.write(&wanted, &connection)?;
     }
-    let life = Arc::new(Life { hub: Arc::clone(&hub), connection, sockets: sockets.clone() });
+    let life = Arc::new(Life { shared: Arc::clone(&shared), connection, sockets: sockets.clone() });
     let ending = Ending { shell, sockets: sockets.clone(), file, _claim: claim };
     *slot() = Slot::Running(Arc::clone(&life));
     started.0.clear();
-    drop(sockets.call_soon(async move || supervise(hub, reading, closer, ending).await));
+    drop(sockets.call_soon(async move || supervise(shared, reading, closer, ending).await));
     Ok(life)
 }
 
 /// Waits for the end, and brings it about, in the thread of the sockets.
-async fn supervise(hub: Arc<Hub>, reading: [Pending<()>; 3], closer: Closer, ending: Ending) {
+async fn supervise(shared: Arc<Shared>, reading: [Pending<()>; 3], closer: Closer, ending: Ending) {
     tokio::select! {
-        () = hub.stop.wait() => {}
+        () = shared.stop.wait() => {}
         // By force, from elsewhere.
-        () = hub.shell.stopping() => {}
-        () = hub.control.stopping() => {}
+        () = shared.shell.stopping() => {}
+        () = shared.control.stopping() => {}
     }
-    hub.interrupt();
+    shared.interrupt();
     for one in &reading {
         one.cancel("the kernel ends");
     }
-    hub.shell.force_stop();
+    shared.shell.force_stop();
     let ended = async {
-        hub.shell.stopped().await;
+        shared.shell.stopped().await;
         // Those in callers of the program too: their replies are on the way.
-        hub.open.none().await;
+        shared.open.none().await;
     };
     if tokio::time::timeout(GRACE, ended).await.is_err() {
         tracing::warn!("a cell does not stop; the kernel ends without it");

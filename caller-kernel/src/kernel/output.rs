@@ -11,7 +11,7 @@ use bytes::Bytes;
 use caller::{Context, Pending, Resolver};
 use serde_json::{Map, Value, json};
 
-use super::{hub::Hub, stdin::InputError};
+use super::{shared::Shared, stdin::InputError};
 use crate::{
     shell::{CommMessage, Display, MimeBundle, Output, Stream},
     wire::{Json, Message},
@@ -31,9 +31,9 @@ const ENOUGH: usize = 64 << 10;
 /// is more than 64 KiB.
 pub(crate) struct CellOutput {
     parent: Json,
-    hub: Arc<Hub>,
-    /// The seat of the shell that runs the cell.
-    seat: u64,
+    shared: Arc<Shared>,
+    /// The shell that runs the cell, by the id of its handle.
+    shell: u64,
     /// Whom to ask for input.
     client: Option<Vec<Bytes>>,
     text: Mutex<Text>,
@@ -51,11 +51,16 @@ struct Text {
 
 impl CellOutput {
     /// Output with this parent. `client` is asked for input, if it may be.
-    pub(crate) fn new(hub: &Arc<Hub>, seat: u64, parent: &Json, client: Option<Vec<Bytes>>) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        shell: u64,
+        parent: &Json,
+        client: Option<Vec<Bytes>>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
             parent: parent.clone(),
-            hub: Arc::clone(hub),
-            seat,
+            shared: Arc::clone(shared),
+            shell,
             client,
             text: Mutex::default(),
             own: own.clone(),
@@ -108,8 +113,8 @@ impl CellOutput {
         class: Class,
         more: impl FnOnce(Message) -> Message,
     ) {
-        match self.hub.iopub.session().message(msg_type, &self.parent, content) {
-            Ok(message) => self.hub.iopub.publish(&more(message).on_topic(topic), class),
+        match self.shared.iopub.session().message(msg_type, &self.parent, content) {
+            Ok(message) => self.shared.iopub.publish(&more(message).on_topic(topic), class),
             Err(error) => tracing::error!(%error, msg_type, "a message cannot be json"),
         }
     }
@@ -139,7 +144,7 @@ impl Output for CellOutput {
         if text.is_empty() {
             return;
         }
-        if !self.hub.quiet {
+        if !self.shared.quiet {
             echo(stream, text);
         }
         let mut held = self.text();
@@ -154,7 +159,7 @@ impl Output for CellOutput {
             let own = self.own.clone();
             // Nothing of the cell's: what waits for all that it has started does not wait for this.
             drop(Context::new().run(|| {
-                self.hub.control.call_later(PATIENCE, async move || {
+                self.shared.control.call_later(PATIENCE, async move || {
                     if let Some(output) = own.upgrade() {
                         let mut text = output.text();
                         text.is_awaited = false;
@@ -185,11 +190,11 @@ impl Output for CellOutput {
         };
         // The prompt may refer to it.
         self.flush();
-        self.hub.stdin.ask(client, &self.parent, prompt, password)
+        self.shared.stdin.ask(client, &self.parent, prompt, password)
     }
 
     fn comm_open(&self, id: &str, target: &str, message: CommMessage) {
-        self.hub.comms.opened(id, target, self.seat);
+        self.shared.comms.opened(id, target, self.shell);
         self.comm("comm_open", json!({ "comm_id": id, "target_name": target }), message);
     }
 
@@ -198,7 +203,7 @@ impl Output for CellOutput {
     }
 
     fn comm_close(&self, id: &str, message: CommMessage) {
-        self.hub.comms.closed(id);
+        self.shared.comms.closed(id);
         self.comm("comm_close", json!({ "comm_id": id }), message);
     }
 }

@@ -3,10 +3,10 @@
 use std::{sync::Arc, thread, time::Instant};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::hub::Hub;
+use super::shared::Shared;
 use crate::{
     shell::CellError,
     sockets::{ChannelSender, IoPub},
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Request {
     pub(crate) message: Message,
     sender: ChannelSender,
-    hub: Arc<Hub>,
+    shared: Arc<Shared>,
     /// When it was read, by the clock that is never set.
     pub(crate) received: Instant,
     /// The same by the clock that dates of headers are of.
@@ -41,11 +41,11 @@ enum Stage {
 }
 
 impl Request {
-    pub(crate) fn new(message: Message, sender: ChannelSender, hub: &Arc<Hub>) -> Self {
+    pub(crate) fn new(message: Message, sender: ChannelSender, shared: &Arc<Shared>) -> Self {
         Self {
             message,
             sender,
-            hub: Arc::clone(hub),
+            shared: Arc::clone(shared),
             received: Instant::now(),
             received_date: Timestamp::now(),
             count: None,
@@ -116,8 +116,8 @@ impl Request {
         let mut content = error_content(error);
         match self.msg_type() {
             "execute_request" => {
-                publish(&self.hub.iopub, self.parent(), "error", &described(error), Class::Essential);
-                content["execution_count"] = self.count.unwrap_or_else(|| self.hub.counter.last()).into();
+                publish(&self.shared.iopub, self.parent(), "error", &described(error), Class::Essential);
+                content["execution_count"] = self.count.unwrap_or_else(|| self.shared.counter.last()).into();
                 content["user_expressions"] = json!({});
                 content["payload"] = json!([]);
             }
@@ -131,13 +131,13 @@ impl Request {
 
     fn finish(&mut self) {
         self.stage = Stage::Ended;
-        self.hub.iopub.tell_dropped();
+        self.shared.iopub.tell_dropped();
         self.status("idle");
     }
 
     fn status(&self, state: &str) {
         publish(
-            &self.hub.iopub,
+            &self.shared.iopub,
             self.parent(),
             "status",
             &json!({ "execution_state": state }),
@@ -187,11 +187,4 @@ pub(crate) fn publish<T: Serialize + ?Sized>(
         Ok(message) => iopub.publish(&message.on_topic(msg_type.to_owned()), class),
         Err(error) => tracing::error!(%error, msg_type, "a message cannot be json"),
     }
-}
-
-/// Reads a field for which a client may send null where it has nothing to say.
-pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    field: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(field)?.unwrap_or_default())
 }

@@ -2,14 +2,14 @@
 
 use std::{io, sync::Arc};
 
-use super::hub::Hub;
+use super::shared::Shared;
 
 /// What they mean to a kernel.
-pub(crate) async fn serve(mut signals: Signals, hub: Arc<Hub>) {
+pub(crate) async fn serve(mut signals: Signals, shared: Arc<Shared>) {
     while let Some(signal) = signals.next().await {
         match signal {
-            Signal::Interrupt if hub.is_busy() => hub.interrupt(),
-            Signal::Interrupt | Signal::End => hub.stop.set(),
+            Signal::Interrupt if shared.is_busy() => shared.interrupt(),
+            Signal::Interrupt | Signal::End => shared.stop.set(),
         }
     }
 }

@@ -14,10 +14,9 @@ use caller::{Pending, Resolver};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::request::or_default;
 use crate::{
     sockets::ChannelSender,
-    wire::{Json, Message},
+    wire::{Json, Message, or_default},
 };
 
 /// How long a client that was asked may be away: the library of most clients tries again after a tenth of it.

@@ -1,5 +1,4 @@
-//! `usage_request`: what the kernel and its machine use. It is not in the protocol; the answer is as that of ipykernel,
-//! for the front ends that show it.
+//! What the kernel and its machine use, as the content of a `usage_reply`.
 
 use std::{
     process,
@@ -9,24 +8,12 @@ use std::{
 use serde_json::{Value, json};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use super::request::Request;
-use crate::shell::CellError;
-
 /// The figures of the last time: the use of processors is told for the time since then.
 #[derive(Default)]
 pub(crate) struct Usage(Mutex<Option<System>>);
 
 impl Usage {
-    /// Answers it.
-    pub(crate) fn answer(&self, mut request: Request) {
-        request.begin();
-        match self.measure() {
-            Ok(usage) => request.reply(&usage),
-            Err(error) => request.fail(&CellError::new("UsageError", error.to_string())),
-        }
-    }
-
-    fn measure(&self) -> Result<Value, sysinfo::Error> {
+    pub(crate) fn measure(&self) -> Result<Value, sysinfo::Error> {
         let mut system = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let system = match &mut *system {
             Some(system) => system,

@@ -1,6 +1,38 @@
 //! How a Rust function becomes one that Lua code calls: errors become texts with the place of the call, waiting becomes
 //! waiting of the coroutine, and each has its docs.
 
+pub(super) mod caller_object;
+
+pub(super) mod sleep;
+
+mod slot;
+
+mod pending_object;
+
+mod call;
+
+pub(super) mod pending;
+
+mod done_order;
+
+pub(super) mod as_completed;
+
+pub(super) mod wait;
+
+mod group;
+
+pub(super) mod callers;
+
+mod front_end;
+
+pub(super) mod comm;
+
+pub(super) mod console;
+
+pub(super) mod display;
+
+pub(super) mod input;
+
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,67 +43,12 @@ use mlua::{FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, MultiValue, Value
 
 use super::{
     docs::Doc,
-    failure::message_of,
-    hook::{self, is_stop_error},
+    hook,
+    message::{message_of, panic_text},
+    raise::{Outcome, Raise, is_stop_error},
     runtime::Runtime,
-    task::{Waiting, panic_text},
+    waiting::Waiting,
 };
-
-/// What a function raises.
-#[derive(Debug)]
-pub(crate) enum Raise {
-    /// A text, in front of which goes the place where the function was called.
-    Text(String),
-    /// A value as it is: the error of somebody else.
-    Value(Value),
-    /// An error of mlua.
-    Lua(mlua::Error),
-}
-
-/// What a function gives.
-pub(crate) type Outcome<R> = Result<R, Raise>;
-
-impl From<mlua::Error> for Raise {
-    fn from(error: mlua::Error) -> Self {
-        Self::Lua(error)
-    }
-}
-
-impl From<caller::Error> for Raise {
-    fn from(error: caller::Error) -> Self {
-        Self::Text(error_text(&error))
-    }
-}
-
-impl From<String> for Raise {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<&str> for Raise {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-/// The text of an error, without the place in our code where the call was made.
-pub(crate) fn error_text(error: &caller::Error) -> String {
-    let failures = error.failures();
-    if !failures.is_empty() {
-        let calls =
-            if failures.len() == 1 { "1 call".to_owned() } else { format!("{} calls", failures.len()) };
-        let body =
-            error.failure().map(|body| format!("the body of the group failed: {body}\n")).unwrap_or_default();
-        let lines: Vec<_> = failures.iter().map(|failure| format!("- {}", error_text(failure))).collect();
-        return format!("{body}{calls} of the group failed:\n{}", lines.join("\n"));
-    }
-    let text = error.to_string();
-    let site = error.function().zip(error.location());
-    let site = site.map(|(function, at)| format!("`{function}` ({}:{}) ", at.file(), at.line()));
-    let bare = site.and_then(|site| text.strip_prefix(&site).map(str::to_owned)).unwrap_or(text);
-    bare.strip_prefix("failed: ").map(str::to_owned).unwrap_or(bare)
-}
 
 /// Makes functions for one Lua state.
 pub(crate) struct Api<'a> {
@@ -98,7 +75,7 @@ impl Api<'_> {
             {
                 return Err(mlua::Error::external(stop));
             }
-            settle(lua, called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload)))))
+            guard_values(lua, called.unwrap_or_else(|payload| Err(Raise::Text(panic_text(&*payload)))))
         })?;
         self.finish(raw, doc)
     }
@@ -128,7 +105,7 @@ impl Api<'_> {
                     Err(raise) => Err(raise),
                 };
                 let outcome = outcome.and_then(|given| Ok(given.into_lua_multi(&lua)?));
-                settle(&lua, outcome)
+                guard_values(&lua, outcome)
             })
         })?;
         self.finish(raw, doc)
@@ -145,7 +122,7 @@ impl Api<'_> {
 }
 
 /// What the guard in Lua takes apart: true and the values, or false, the error, and whether that is as it should be.
-fn settle(lua: &Lua, outcome: Outcome<MultiValue>) -> mlua::Result<MultiValue> {
+fn guard_values(lua: &Lua, outcome: Outcome<MultiValue>) -> mlua::Result<MultiValue> {
     let (text, bare) = match outcome {
         Ok(mut values) => {
             values.push_front(Value::Boolean(true));

@@ -2,13 +2,15 @@
 
 use std::{fmt, rc::Rc, sync::Arc};
 
-use caller::{BoxError, Caller, LocalFuture, Pending};
+use caller::{BoxError, Caller, Pending};
 use mlua::{FromLua, FromLuaMulti, IntoLua, IntoLuaMulti, Lua, LuaSerdeExt, MultiValue, Table, Value};
 
 use super::{
-    api::{Api, Outcome, Raise, error_text},
+    api::Api,
+    callable::{Callable, Function, Given, Work},
     docs::Doc,
-    pendings::Given,
+    message::error_text,
+    raise::{Outcome, Raise},
 };
 
 /// Functions and values of the program that cells can use, each with its docs.
@@ -50,25 +52,6 @@ enum What {
 
 /// Makes the value of one state.
 type MakeValue = dyn Fn(&Lua) -> mlua::Result<Value> + Send + Sync;
-
-/// Work that runs on any thread.
-pub(crate) type Work = Box<dyn FnOnce() -> LocalFuture<'static, Result<Given, BoxError>> + Send>;
-
-/// A function of the program.
-trait Function: Send + Sync {
-    /// Whether it returns at once in any thread, and so can be called.
-    fn is_plain(&self) -> bool {
-        false
-    }
-
-    /// Calls it in this thread.
-    fn call(&self, _lua: &Lua, _arguments: MultiValue) -> Outcome<MultiValue> {
-        Err("this function waits; call it where its caller can wait".into())
-    }
-
-    /// Takes the arguments over, for a call in any thread.
-    fn prepare(&self, lua: &Lua, arguments: MultiValue) -> mlua::Result<Work>;
-}
 
 struct Plain<F>(Arc<F>);
 struct Waits<F>(Arc<F>);
@@ -360,15 +343,6 @@ impl Item {
         };
         api.runtime.exposed.borrow_mut().insert(in_lua.to_pointer().addr(), callable);
         Ok(in_lua)
-    }
-}
-
-/// An exposed function as calls need it.
-pub(crate) struct Callable(Arc<dyn Function>);
-
-impl Callable {
-    pub(crate) fn prepare(&self, lua: &Lua, arguments: MultiValue) -> mlua::Result<Work> {
-        self.0.prepare(lua, arguments)
     }
 }
 

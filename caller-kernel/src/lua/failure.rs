@@ -4,7 +4,13 @@ use std::{any::Any, rc::Rc};
 
 use mlua::{Lua, Value};
 
-use super::{hook::Stopped, repr, runtime::Runtime, task::panic_text};
+use super::{
+    internal::OURS,
+    message::{message_of, panic_text, root},
+    raise::Stopped,
+    repr,
+    runtime::Runtime,
+};
 use crate::shell::{CellError, INTERRUPTED};
 
 /// An error that nobody caught: the value, and what is said of it.
@@ -17,9 +23,6 @@ pub(crate) struct Failure {
     /// Where it came from, the innermost first.
     frames: Vec<String>,
 }
-
-/// How many places are shown at each end of a deep stack.
-const SHOWN: usize = 10;
 
 impl Failure {
     /// An error that Lua code raised.
@@ -57,10 +60,10 @@ impl Failure {
     }
 }
 
-/// What others learn of it: it crosses threads.
+/// What is known of a failure in other threads than that of its state.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.evalue)]
-pub(crate) struct Told(pub(crate) CellError);
+pub(crate) struct SentFailure(pub(crate) CellError);
 
 fn text(lua: &Lua, text: &str) -> Value {
     lua.create_string(text).map_or(Value::Nil, Value::String)
@@ -96,7 +99,7 @@ fn of_text(text: String) -> (String, String) {
         return memory();
     }
     // A function of Lua's own may name the place of ours that called it.
-    let ours = text.strip_prefix(super::OURS).and_then(|rest| rest.strip_prefix(':'));
+    let ours = text.strip_prefix(OURS).and_then(|rest| rest.strip_prefix(':'));
     let rest = ours.and_then(|rest| rest.split_once(": ")).map(|(_, rest)| rest.to_owned());
     ("Error".to_owned(), rest.unwrap_or(text))
 }
@@ -117,133 +120,6 @@ fn of_mlua(error: &mlua::Error) -> (String, String) {
         }
         other => of_text(message_of(other)),
     }
-}
-
-/// What an error of mlua is about, without the layers around it.
-fn root(error: &mlua::Error) -> &mlua::Error {
-    match error {
-        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => root(cause),
-        other => other,
-    }
-}
-
-/// The message of an error of mlua, without the stack traces that it gathers.
-pub(crate) fn message_of(error: &mlua::Error) -> String {
-    let text = match root(error) {
-        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
-        mlua::Error::BadArgument { pos, name, cause, .. } => {
-            let name = name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-            format!("bad argument #{pos}{name}: {}", message_of(cause))
-        }
-        mlua::Error::FromLuaConversionError { from, to, message } => {
-            let more = message.as_deref().unwrap_or_default();
-            // The types of Rust mean nothing here; where one of Lua stands for them, the message about it adds nothing.
-            let to = if to == "userdata" { more.rsplit("::").next().unwrap_or_default() } else { to };
-            match lua_type(to) {
-                Some("string") if *from == "string" => "string in UTF-8 expected".to_owned(),
-                Some(name) => format!("{name} expected, got {from}"),
-                None if more.is_empty() => format!("{to} expected, got {from}"),
-                None => format!("{to} expected, got {from} ({more})"),
-            }
-        }
-        mlua::Error::UserDataTypeMismatch => "an object of another kind expected".to_owned(),
-        other => other.to_string(),
-    };
-    match text.split_once("\nstack traceback:") {
-        Some((message, _)) => message.to_owned(),
-        None => text,
-    }
-}
-
-/// What people who write Lua call a type of Rust.
-fn lua_type(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "f32" | "f64" => "number",
-        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
-            "integer"
-        }
-        "str" | "&str" | "String" | "BString" | "LuaString" | "BorrowedStr" => "string",
-        "Table" => "table",
-        "CallerObject" => "caller",
-        "PendingObject" => "pending",
-        "GroupObject" => "group",
-        "CommObject" => "comm",
-        "" | "AnyUserData" => "object",
-        list if list.starts_with("Vec<") => "list",
-        _ => return None,
-    })
-}
-
-/// The places in the running coroutine that are a user's, each with its line of the cell.
-pub(crate) fn frames(lua: &Lua, runtime: &Runtime) -> Vec<String> {
-    let depth = depth(lua);
-    let mut shown = Vec::new();
-    let mut level = 0;
-    while level < depth {
-        if depth > 3 * SHOWN && level == 2 * SHOWN {
-            let skipped = depth - 3 * SHOWN;
-            shown.push(format!("  … {skipped} more"));
-            level += skipped;
-            continue;
-        }
-        shown.extend(lua.inspect_stack(level, |debug| frame(runtime, debug)).flatten());
-        level += 1;
-    }
-    shown
-}
-
-/// The innermost place of a user's, as error messages begin with it. Empty if there is none, for instance since it was left
-/// by a tail call.
-pub(crate) fn place(lua: &Lua) -> String {
-    let place = |debug: &mlua::debug::Debug<'_>| {
-        let source = debug.source();
-        let place = source.short_src.as_deref().filter(|place| source.what != "C" && !is_ours(place))?;
-        Some(format!("{place}:{}: ", debug.current_line()?))
-    };
-    (1..16).find_map(|level| lua.inspect_stack(level, place).flatten()).unwrap_or_default()
-}
-
-/// How many levels the stack has. Asking for one costs its number of steps, so they are not tried one by one.
-fn depth(lua: &Lua) -> usize {
-    let exists = |level| lua.inspect_stack(level, |_| ()).is_some();
-    let mut above = 1;
-    while exists(above) {
-        above *= 2;
-    }
-    let mut below = above / 2;
-    while above - below > 1 {
-        let middle = below + (above - below) / 2;
-        if exists(middle) { below = middle } else { above = middle }
-    }
-    above
-}
-
-fn frame(runtime: &Runtime, debug: &mlua::debug::Debug<'_>) -> Option<String> {
-    let source = debug.source();
-    let place = source.short_src.as_deref()?.to_owned();
-    if matches!(source.what, "C") || is_ours(&place) {
-        return None;
-    }
-    let line = debug.current_line()?;
-    let names = debug.names();
-    let what = match (source.what, names.name.as_deref()) {
-        ("main", _) => "in the cell".to_owned(),
-        (_, Some(name)) => format!("in function '{name}'"),
-        (_, None) => match source.line_defined {
-            Some(defined) => format!("in the function of line {defined}"),
-            None => "in a function".to_owned(),
-        },
-    };
-    let mut text = format!("  {place}:{line}: {what}");
-    if let Some(code) = runtime.sources.borrow().line(&place, line) {
-        text.push_str(&format!("\n    {line} │ {}", code.trim_end()));
-    }
-    Some(text)
-}
-
-/// Whether a place, or the name of a chunk, is in no code of the user's.
-pub(crate) fn is_ours(place: &str) -> bool {
-    place.starts_with(super::OURS) || place.starts_with("__mlua")
 }
 
 /// The error of a cell that cannot be compiled.

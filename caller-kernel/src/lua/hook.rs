@@ -4,29 +4,7 @@ use std::{rc::Rc, time::Instant};
 
 use mlua::{HookTriggers, Lua, VmState};
 
-use super::runtime::Runtime;
-
-/// What the hook raises in code that is to end.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-pub(crate) enum Stopped {
-    #[error("interrupted")]
-    Interrupt,
-    #[error("stopped: it took too long to clean up after it was dropped")]
-    Closing,
-    #[error("stopped: it took too long to answer")]
-    Patience,
-}
-
-/// Whether an error is one that the hook raised.
-pub(super) fn is_stop_error(error: &mlua::Error) -> bool {
-    match error {
-        mlua::Error::CallbackError { cause, .. } | mlua::Error::WithContext { cause, .. } => {
-            is_stop_error(cause)
-        }
-        mlua::Error::ExternalError(error) => error.is::<Stopped>(),
-        _ => false,
-    }
-}
+use super::{raise::Stopped, runtime::Runtime};
 
 /// Has the running coroutine looked at, and every one that is made from now on.
 pub(super) fn install(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<()> {
@@ -39,7 +17,7 @@ pub(super) fn install(lua: &Lua, runtime: &Rc<Runtime>) -> mlua::Result<()> {
 /// asks, and raises it again.
 pub(super) fn reason(runtime: &Rc<Runtime>) -> Option<Stopped> {
     match runtime.current() {
-        Some(task) if task.is_interrupted(runtime) => Some(Stopped::Interrupt),
+        Some(task) if task.is_interrupted(&runtime.interrupter) => Some(Stopped::Interrupt),
         Some(task) if task.is_overdue() => Some(Stopped::Closing),
         Some(_) => None,
         None => runtime.patience.get().filter(|until| Instant::now() >= *until).map(|_| Stopped::Patience),

@@ -5,8 +5,11 @@ use std::{cmp::Ordering, rc::Rc};
 use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::{
-    api::Outcome,
     data::{to_json, to_json_object},
+    internal::is_ours,
+    keywords::KEYWORDS,
+    message::message_of,
+    raise::Outcome,
     runtime::Runtime,
 };
 use crate::shell::{Data, MimeBundle, is_json};
@@ -173,7 +176,7 @@ impl Printer<'_> {
             Value::String(text) => quoted(&text.as_bytes(), if outermost { BYTES } else { TEXT }),
             Value::Table(table) => return self.table(table, depth),
             Value::Function(function) => self.function(function),
-            Value::Error(error) => super::failure::message_of(error),
+            Value::Error(error) => message_of(error),
             other => self.tostring(other),
         };
         self.left = self.left.saturating_sub(text.len());
@@ -184,11 +187,7 @@ impl Printer<'_> {
         match self.runtime.tostring.call::<LuaString>(value.clone()) {
             Ok(text) => shortened(&text.as_bytes(), TEXT),
             Err(error) => {
-                format!(
-                    "<{} whose `__tostring` fails: {}>",
-                    value.type_name(),
-                    super::failure::message_of(&error)
-                )
+                format!("<{} whose `__tostring` fails: {}>", value.type_name(), message_of(&error))
             }
         }
     }
@@ -200,7 +199,7 @@ impl Printer<'_> {
         }
         let info = function.info();
         match (info.short_src.as_deref(), info.line_defined) {
-            (Some(place), Some(line)) if info.what != "C" && !super::failure::is_ours(place) => {
+            (Some(place), Some(line)) if info.what != "C" && !is_ours(place) => {
                 format!("function: {place}:{line}")
             }
             _ => "function: builtin".to_owned(),
@@ -318,7 +317,7 @@ fn is_name(bytes: &[u8]) -> bool {
     let starts = bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
     starts
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        && std::str::from_utf8(bytes).is_ok_and(|name| !super::lexer::KEYWORDS.contains(&name))
+        && std::str::from_utf8(bytes).is_ok_and(|name| !KEYWORDS.contains(&name))
 }
 
 /// A text as it would be written in code.

@@ -6,13 +6,8 @@ use caller::LocalFuture;
 use mlua::{Function, Lua, MultiValue, Value};
 
 use super::{
-    api::{Api, Outcome},
-    chunk,
-    docs::Doc,
-    failure::Failure,
-    repr,
-    runtime::{Runtime, Sources},
-    task::{Role, Running},
+    api::Api, docs::Doc, failure::Failure, raise::Outcome, repr, running::Running, runtime::Runtime,
+    source::chunk, sources::Sources, task::Role,
 };
 use crate::shell::{Cell, CellError, MimeBundle, OUTPUT, Output, Stream};
 

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -11,11 +11,12 @@ use caller::Caller;
 use mlua::{FromLuaMulti, Function, Lua, MultiValue, Value};
 
 use super::{
-    api::{Outcome, Raise},
-    comms::Comms,
+    callable::Callable,
+    comm_table::CommTable,
     docs::Docs,
-    expose::Callable,
-    failure,
+    raise::{Outcome, Raise},
+    sources::Sources,
+    stack,
     task::Task,
 };
 use crate::shell::Interrupter;
@@ -42,7 +43,7 @@ pub(crate) struct Runtime {
     pub(crate) docs: RefCell<Docs>,
     /// Exposed functions by the address of what stands for them in Lua.
     pub(crate) exposed: RefCell<HashMap<usize, Rc<Callable>>>,
-    pub(crate) comms: Comms,
+    pub(crate) comms: CommTable,
     pub(super) current: RefCell<Option<Rc<Task>>>,
     /// When code that Rust called outside of any task is to end.
     pub(super) patience: Cell<Option<Instant>>,
@@ -73,7 +74,7 @@ impl Runtime {
     /// Notes where an error happens. What passes it on, without code of the user's around it, knows no better place.
     pub(crate) fn note(&self, lua: &Lua) {
         if let Some(task) = self.current() {
-            let frames = failure::frames(lua, self);
+            let frames = stack::frames(lua, &self.sources);
             if !frames.is_empty() {
                 task.put_places(frames);
             }
@@ -86,49 +87,5 @@ impl Runtime {
         let answer = ask();
         self.patience.set(outer);
         answer
-    }
-}
-
-/// The texts of the cells, by their numbers.
-#[derive(Default)]
-pub(crate) struct Sources {
-    texts: BTreeMap<u32, Rc<str>>,
-    bytes: usize,
-}
-
-/// How much of the cells is kept: the oldest goes first.
-const KEPT_BYTES: usize = 8 << 20;
-
-/// What a cell takes besides its text, about.
-const OVERHEAD: usize = 64;
-
-impl Sources {
-    pub(crate) fn put(&mut self, count: u32, text: &str) {
-        let size = |text: &str| text.len() + OVERHEAD;
-        self.bytes += size(text);
-        let old = self.texts.insert(count, text.into());
-        self.bytes -= old.map_or(0, |old| size(&old));
-        while self.bytes > KEPT_BYTES
-            && self.texts.len() > 1
-            && let Some((_, oldest)) = self.texts.pop_first()
-        {
-            self.bytes -= size(&oldest);
-        }
-    }
-
-    /// The name under which error messages know a cell.
-    pub(crate) fn name(count: u32) -> String {
-        format!("In [{count}]")
-    }
-
-    /// The text of the cell of this name.
-    pub(crate) fn get(&self, name: &str) -> Option<Rc<str>> {
-        let count = name.strip_prefix("In [")?.strip_suffix(']')?;
-        self.texts.get(&count.parse().ok()?).cloned()
-    }
-
-    /// A line, counted from one.
-    pub(crate) fn line(&self, name: &str, line: usize) -> Option<String> {
-        self.get(name)?.lines().nth(line.checked_sub(1)?).map(str::to_owned)
     }
 }

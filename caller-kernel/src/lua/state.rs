@@ -10,8 +10,14 @@ use caller::Caller;
 use mlua::{Function, IntoLua, Lua, LuaOptions, StdLib, Table, Value, chunk::ChunkMode};
 
 use super::{
-    LuaLanguage, OURS, api::Api, callers, comms, comms::Comms, console, docs::Doc, failure, hook, pendings,
+    api::{Api, as_completed, callers, comm, console, display, input, pending, sleep, wait},
+    comm_table::CommTable,
+    docs::Doc,
+    hook,
+    internal::{OURS, is_ours},
+    language::LuaLanguage,
     runtime::Runtime,
+    stack,
 };
 use crate::shell::Interrupter;
 
@@ -41,11 +47,11 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
         guard: lua
             .load(GUARD)
             .set_name(format!("={OURS}"))
-            .call(lua.create_function(|lua, ()| Ok(failure::place(lua)))?)?,
+            .call(lua.create_function(|lua, ()| Ok(stack::place(lua)))?)?,
         sources: RefCell::default(),
         docs: RefCell::default(),
         exposed: RefCell::default(),
-        comms: Comms::default(),
+        comms: CommTable::default(),
         current: RefCell::default(),
         patience: Cell::default(),
         shown: Cell::default(),
@@ -53,9 +59,12 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     lua.set_app_data(runtime.clone());
     restrict(&lua, language.sandbox)?;
     let api = Api { lua: &lua, runtime: &runtime };
-    pendings::install(&api)?;
+    pending::install(&api)?;
+    as_completed::install(&api)?;
+    wait::install(&api)?;
+    sleep::install(&api)?;
     callers::install(&api)?;
-    comms::install(&api)?;
+    comm::install(&api)?;
     let parts = lua.create_table()?;
     parts.set("waiting", Lua::poll_pending())?;
     let stopped = {
@@ -76,6 +85,8 @@ pub(super) fn make(language: &LuaLanguage, caller: Caller) -> mlua::Result<(Lua,
     let began = Instant::now();
     parts.set("clock", lua.create_function(move |_, ()| Ok(began.elapsed().as_secs_f64()))?)?;
     console::install(&api, &parts)?;
+    display::install(&api, &parts)?;
+    input::install(&api)?;
     let prelude =
         lua.load(include_str!("prelude.lua")).set_name(format!("={OURS}")).set_mode(ChunkMode::Text);
     prelude.call::<()>((parts, language.sandbox))?;
@@ -167,7 +178,7 @@ fn restrict(lua: &Lua, sandbox: bool) -> mlua::Result<()> {
                 text.map(|text| text + "\n").unwrap_or_default()
             ),
         };
-        let is_shown = |line: &&str| !line.strip_prefix('\t').is_some_and(failure::is_ours);
+        let is_shown = |line: &&str| !line.strip_prefix('\t').is_some_and(is_ours);
         let lines: Vec<_> = traceback.split('\n').filter(is_shown).collect();
         lines.join("\n").into_lua(lua)
     })?;

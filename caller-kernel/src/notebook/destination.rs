@@ -13,11 +13,11 @@ use super::NotebookError;
 pub struct Destination {
     /// What it is called.
     path: PathBuf,
-    place: Place,
+    target: Target,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Target {
     Stdout,
     /// A pipe or a device: what is written goes into it.
     Into(File),
@@ -38,23 +38,23 @@ impl Destination {
     /// Nothing can be written there.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, NotebookError> {
         let path = path.as_ref();
-        let place = open(path).map_err(|source| failed(path, source))?;
-        Ok(Self { path: path.to_owned(), place })
+        let target = open(path).map_err(|source| failed(path, source))?;
+        Ok(Self { path: path.to_owned(), target })
     }
 
     /// What this process prints to.
     pub fn stdout() -> Self {
-        Self { path: "stdout".into(), place: Place::Stdout }
+        Self { path: "stdout".into(), target: Target::Stdout }
     }
 
     pub(super) fn write(self, text: &[u8]) -> Result<(), NotebookError> {
-        let written = match self.place {
-            Place::Stdout => {
+        let written = match self.target {
+            Target::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(text).and_then(|()| out.flush())
             }
-            Place::Into(mut file) => file.write_all(text),
-            Place::File(path) => replace(&path, text),
+            Target::Into(mut file) => file.write_all(text),
+            Target::File(path) => replace(&path, text),
         };
         match written {
             // A reader that has gone away, such as `head`, has all it wants.
@@ -68,10 +68,10 @@ fn failed(path: &Path, source: io::Error) -> NotebookError {
     NotebookError::Write { path: path.to_owned(), source }
 }
 
-fn open(path: &Path) -> io::Result<Place> {
+fn open(path: &Path) -> io::Result<Target> {
     // Also what may be replaced and not written is not to be written.
     match OpenOptions::new().write(true).open(path) {
-        Ok(there) if !there.metadata()?.is_file() => return Ok(Place::Into(there)),
+        Ok(there) if !there.metadata()?.is_file() => return Ok(Target::Into(there)),
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -86,7 +86,7 @@ fn open(path: &Path) -> io::Result<Place> {
     }
     // Not kept, since nothing would remove it if this process were killed.
     drop(temporary(&path)?);
-    Ok(Place::File(path))
+    Ok(Target::File(path))
 }
 
 /// The folder that a file is in.

@@ -10,10 +10,7 @@ use super::{
     recorder::{Recorder, SharedSheet},
     thread::{Ran, ShellThread},
 };
-use crate::{
-    kernel::mode::Manner,
-    shell::{Cell, Interrupter, SharedLanguage},
-};
+use crate::shell::{Cell, Interrupter, RunMode, SharedLanguage};
 
 /// How a notebook is run.
 #[derive(Default)]
@@ -134,8 +131,8 @@ impl Notebook {
             }
             let count = u32::try_from(index + 1).unwrap_or(u32::MAX);
             let cell = Cell::new(job.source.clone(), count, Recorder::new(sheet.clone(), index));
-            let ran = match Manner::read(&job.source, &job.tags) {
-                Ok(Manner { mode, timeout }) => {
+            let ran = match RunMode::read(&job.source, &job.tags) {
+                Ok(RunMode { mode, timeout }) => {
                     let limit = timeout.unwrap_or(options.timeout);
                     shell.run(mode, cell, limit, &options.stop).await
                 }

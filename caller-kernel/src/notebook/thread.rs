@@ -10,14 +10,9 @@ use std::{
 use caller::{Caller, Pending};
 use tokio::select;
 
-use crate::{
-    kernel::{
-        execute::guarded,
-        mode::{Mode, unknown_caller},
-        seat::Seat,
-        threads,
-    },
-    shell::{Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, SharedLanguage},
+use crate::shell::{
+    Cell, CellError, INTERRUPTED, Interrupter, MimeBundle, Mode, SharedLanguage, ShellHandle, guarded,
+    threads, unknown_caller,
 };
 
 /// What a cell ends in.
@@ -31,7 +26,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// A shell in the thread of its caller, and those that cells in other threads have. It goes when this is dropped.
 pub(super) struct ShellThread {
-    seat: Arc<Seat>,
+    handle: Arc<ShellHandle>,
     language: SharedLanguage,
 }
 
@@ -51,8 +46,8 @@ impl Ran {
     }
 }
 
-/// The seat of the shell that a cell runs in, once it is there.
-type At = Arc<OnceLock<Arc<Seat>>>;
+/// The handle of the shell that a cell runs in, once it is there.
+type At = Arc<OnceLock<Arc<ShellHandle>>>;
 
 /// Why a cell is told to stop.
 #[derive(Clone, Copy)]
@@ -64,8 +59,8 @@ enum Reason {
 impl ShellThread {
     /// Makes a shell of this language.
     pub(super) async fn start(caller: &Caller, language: SharedLanguage) -> Result<Self, CellError> {
-        let (seat, made) = Seat::resident(caller, &language, ());
-        let thread = Self { seat, language };
+        let (handle, made) = ShellHandle::resident(caller, &language, ());
+        let thread = Self { handle, language };
         let failed = |error: caller::Error| {
             error.downcast_ref().cloned().unwrap_or_else(|| CellError::new("Error", error.to_string()))
         };
@@ -105,7 +100,7 @@ impl ShellThread {
             Ok(outcome) => Ran::ended(outcome),
             Err(_) => {
                 let error = CellError::new("Cancelled", "the cell was cancelled, or its caller has stopped");
-                let stuck = self.seat.caller().stopping().is_past();
+                let stuck = self.handle.caller().stopping().is_past();
                 Ran { outcome: Err(error), interrupted: false, stuck }
             }
         }
@@ -113,26 +108,26 @@ impl ShellThread {
 
     /// Begins a cell where its mode says.
     async fn begin(&self, mode: Mode, cell: Cell, at: At) -> Result<Pending<Outcome>, CellError> {
-        let shell = self.seat.caller();
+        let shell = self.handle.caller();
         let name = match mode {
             // Those before it have ended.
             Mode::Queue | Mode::Task => {
-                let seat = Arc::clone(&self.seat);
-                let _first = at.set(Arc::clone(&seat));
+                let handle = Arc::clone(&self.handle);
+                let _first = at.set(Arc::clone(&handle));
                 return Ok(shell.call_soon(async move || {
-                    let shell = seat.shell()?;
+                    let shell = handle.shell()?;
                     guarded(|| shell.execute(cell)).await
                 }));
             }
             Mode::Thread(name) => name,
             Mode::Caller(name) => return Err(unknown_caller(&name, [])),
         };
-        let snapshot = threads::snapshot(&self.seat).await;
+        let snapshot = threads::snapshot(&self.handle).await;
         let language = Arc::clone(&self.language);
         let run = async move || {
-            let (seat, seated) = threads::sit_here(&language, snapshot)?;
-            let _first = at.set(seat);
-            guarded(|| seated.shell.execute(cell)).await
+            let (handle, owner) = threads::guest(&language, snapshot)?;
+            let _first = at.set(handle);
+            guarded(|| owner.shell.execute(cell)).await
         };
         Ok(match name {
             None => shell.to_thread(run),
@@ -143,7 +138,7 @@ impl ShellThread {
 
 impl Drop for ShellThread {
     fn drop(&mut self) {
-        self.seat.leave();
+        self.handle.leave();
     }
 }
 
@@ -151,8 +146,8 @@ impl Drop for ShellThread {
 async fn end(mut outcome: Pin<&mut impl Future<Output = Ran>>, at: &At, reason: Reason) -> Ran {
     let until = Instant::now() + GRACE;
     loop {
-        if let Some(seat) = at.get() {
-            seat.interrupt();
+        if let Some(handle) = at.get() {
+            handle.interrupt();
         }
         select! {
             biased;

@@ -19,13 +19,13 @@
 //!
 //! Follows [CurveZMQ](https://rfc.zeromq.org/spec/26/), and libzmq where that says nothing.
 
-pub(crate) mod keys;
+pub(crate) mod z85;
 
-pub(crate) mod server;
+pub(crate) mod keys;
 
 pub(crate) mod traffic;
 
-pub(crate) mod z85;
+pub(crate) mod server;
 
 /// The other side, for peers of our own.
 #[cfg(any(test, feature = "fuzzing"))]

@@ -3,11 +3,11 @@
 use super::{
     command::{self, Properties},
     endpoint::Endpoint,
+    error::PeerError,
     frame::Decoder,
     handshake::handshake,
     limits::Limits,
     mechanism::{Opener, Sealer, Security},
-    peer::PeerError,
     traffic::{Assembler, Inbound},
 };
 use bytes::{Bytes, BytesMut};

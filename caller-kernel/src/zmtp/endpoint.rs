@@ -1,6 +1,6 @@
 //! Where a socket listens: a TCP port, or the file of a Unix socket.
 
-use crate::encryption::KeyError;
+use super::key_error::KeyError;
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
 use tokio::{
     io::{AsyncRead, AsyncWrite},

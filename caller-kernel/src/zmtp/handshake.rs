@@ -2,10 +2,10 @@
 
 use super::{
     command::Properties,
+    error::PeerError,
     frame::{self, Decoder},
     greeting::{self, Greeting},
     mechanism::Mechanism,
-    peer::PeerError,
 };
 use bytes::{Bytes, BytesMut};
 use std::io;

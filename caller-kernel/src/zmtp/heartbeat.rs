@@ -5,9 +5,9 @@ use super::{
     endpoint::{BindError, Endpoint},
     limits::Limits,
     mechanism::Security,
-    peer::Peer,
     queue::{Class, Outgoing},
-    server::{Server, Socket},
+    server::Server,
+    socket::{Peer, Socket},
     traffic::Inbound,
 };
 use std::sync::Arc;

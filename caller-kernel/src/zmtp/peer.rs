@@ -2,14 +2,14 @@
 
 use super::{
     command,
-    frame::{Decoder, FrameError},
-    greeting::GreetingError,
+    error::PeerError,
+    frame::Decoder,
     handshake::handshake,
     limits::Limits,
-    mechanism::{HandshakeError, Mechanism, Opener, Sealer},
-    queue::{Ended, Outgoing, Queue},
-    server::Socket,
-    traffic::{Assembler, Inbound, TrafficError},
+    mechanism::{Mechanism, Opener, Sealer},
+    queue::{Outgoing, Queue},
+    socket::{Peer, Socket},
+    traffic::{Assembler, Inbound},
 };
 use bytes::{Bytes, BytesMut};
 use std::{io, pin::pin, sync::Arc};
@@ -18,39 +18,6 @@ use tokio::{
     sync::watch,
     time,
 };
-
-/// A peer that has joined a socket.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    /// Unlike that of any other peer of the socket, ever.
-    pub(crate) id: u64,
-    /// What it is addressed by: its own choice, or ours if it made none.
-    pub(crate) identity: Bytes,
-    pub(crate) queue: Queue,
-}
-
-/// Why a connection ended, other than by the socket's closing or the peer's leaving in order.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    #[error("the handshake took too long")]
-    Slow,
-    #[error(transparent)]
-    Greeting(#[from] GreetingError),
-    #[error(transparent)]
-    Handshake(#[from] HandshakeError),
-    #[error("a socket of type `{}` cannot talk to this one", .0.escape_ascii())]
-    SocketType(Bytes),
-    #[error("an identity begins with a zero byte or is longer than 255 bytes")]
-    Identity,
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error(transparent)]
-    Traffic(#[from] TrafficError),
-    #[error(transparent)]
-    Ended(#[from] Ended),
-}
 
 /// What a connection is run with.
 #[derive(Debug)]

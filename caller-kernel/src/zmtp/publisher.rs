@@ -5,9 +5,9 @@ use super::{
     endpoint::{BindError, Endpoint},
     limits::{FRAME_COST, Limits},
     mechanism::Security,
-    peer::Peer,
     queue::{Class, Ended, Outgoing, Pushed},
-    server::{Server, Socket},
+    server::Server,
+    socket::{Peer, Socket},
     traffic::{self, Inbound},
 };
 use bytes::Bytes;

@@ -4,9 +4,9 @@ use super::{
     endpoint::{BindError, Endpoint},
     limits::Limits,
     mechanism::Security,
-    peer::Peer,
     queue::{Class, Ended, Outgoing, Pushed},
-    server::{Server, Socket},
+    server::Server,
+    socket::{Peer, Socket},
     traffic::Inbound,
 };
 use bytes::Bytes;

@@ -5,8 +5,8 @@ use super::{
     endpoint::{BindError, Endpoint, Halves, Listener},
     limits::Limits,
     mechanism::Security,
-    peer::{self, Peer, Setting},
-    traffic::Inbound,
+    peer::{self, Setting},
+    socket::Socket,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -15,24 +15,6 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time,
 };
-
-/// What makes one kind of socket unlike another.
-pub(crate) trait Socket: Send + Sync + 'static {
-    /// The name of this kind, as peers are told.
-    const TYPE: &'static str;
-    /// The kinds that may be its peers.
-    const PEERS: &'static [&'static str];
-
-    fn join(&self, peer: &Arc<Peer>);
-
-    /// Takes what a peer said. While this waits, that peer is not read from.
-    fn receive(&self, peer: &Arc<Peer>, inbound: Inbound) -> impl Future<Output = ()> + Send;
-
-    fn leave(&self, peer: &Peer);
-
-    /// All peers have left, and no more come.
-    fn closed(&self) {}
-}
 
 /// A socket that listens. Dropped, it closes as with [`close`](Self::close), in the background.
 #[derive(Debug)]

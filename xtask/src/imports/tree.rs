@@ -253,10 +253,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Records a path that is called.
+    /// Records a path that is called. A path that begins with `::` is empty here, and belongs to another crate.
     fn call(&mut self, path: &mut Segments, line: usize) {
         let path = std::mem::take(path);
-        self.here().mentions.push(Mention { path, line });
+        if !path.is_empty() {
+            self.here().mentions.push(Mention { path, line });
+        }
     }
 
     fn path(path: &syn::Path) -> (Segments, usize) {

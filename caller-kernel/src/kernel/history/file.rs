@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::entry::Entry;
 
 /// A file that several kernels may append to at the same time: each line is written at once, at the end.
 pub(crate) struct File(fs::File);
