@@ -17,6 +17,10 @@ use eframe::{
     CreationContext, Frame, NativeOptions,
     egui::{Color32, Context, Ui, ViewportBuilder, ViewportCommand, ViewportId},
 };
+use tokio::time::{sleep, timeout};
+
+/// How long a window may take to show all that a test looks for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const TESTS: [Test; 5] = [
     ("the_window_is_drawn_and_goes_on_under_load", the_window_is_drawn_and_goes_on_under_load),
@@ -85,7 +89,8 @@ fn open<T: Send + 'static>(
         let window = Window { gui, face, context: creation.egui_ctx.clone() };
         looks = Some(thread::spawn(move || {
             let _closes = Closes(window.context.clone());
-            caller_tokio::run(async move |_| look(window).await).expect("it looks")
+            let looks = caller_tokio::run(async move |_| timeout(PATIENCE, look(window)).await);
+            looks.expect("it looks").expect("calls of the window end")
         }));
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
@@ -192,10 +197,10 @@ impl Left {
         let probe = Probe(tell);
         let never = async move || {
             let _probe = probe;
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            sleep(Duration::from_secs(3600)).await;
         };
         let (never, child) = (gui.call_soon(never), gui.child("child").expect("it has one child"));
-        let worker = child.to_thread(async || tokio::time::sleep(Duration::from_secs(3600)).await);
+        let worker = child.to_thread(async || sleep(Duration::from_secs(3600)).await);
         let later = gui.call_later(Duration::from_secs(3600), async || ());
         Self { calls: vec![never, worker, later], child, dropped }
     }
