@@ -23,6 +23,7 @@ const EXAMPLES: &[Example] = &[
     Example { name: "soak", args: &["--minutes", "0.05"], window: false },
     Example { name: "axum_sqlite", args: &["--port", "0", "--seconds", "1"], window: false },
     Example { name: "gtk_downloads", args: &["--files", "6", "--quit"], window: true },
+    Example { name: "eframe_measurements", args: &["--rows", "5000", "--seconds", "2"], window: true },
     Example { name: "winit_clock", args: &["--seconds", "2"], window: true },
 ];
 

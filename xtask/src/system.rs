@@ -41,6 +41,8 @@ const WISHES: &[Wish] = &[
         packages: &[
             "xvfb",
             "xauth",
+            "libgl1",
+            "libgl1-mesa-dri",
             "libx11-xcb1",
             "libxcursor1",
             "libxi6",

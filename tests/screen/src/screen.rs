@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use x11rb::{
     connection::Connection,
-    protocol::xproto::{ConnectionExt, ImageFormat},
+    protocol::xproto::{
+        Atom, AtomEnum, ClientMessageEvent, ConnectionExt, EventMask, ImageFormat, PropMode, Window,
+    },
     rust_connection::RustConnection,
+    wrapper::ConnectionExt as _,
 };
 
 use crate::color::Color;
@@ -58,6 +61,59 @@ impl Screen {
             assert!(begun.elapsed() < PATIENCE, "{color:?} {what}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Asks the windows to close, as the button of a window manager does.
+    ///
+    /// # Panics
+    ///
+    /// If there is no window that can be asked.
+    pub fn close_windows(&self) {
+        let (protocols, delete) = (self.atom("WM_PROTOCOLS"), self.atom("WM_DELETE_WINDOW"));
+        for window in self.windows() {
+            let message = ClientMessageEvent::new(32, window, protocols, [delete, 0, 0, 0, 0]);
+            let sent = self.connection.send_event(false, window, EventMask::NO_EVENT, message);
+            sent.expect("the server hears us").check().expect("the window is there");
+        }
+    }
+
+    /// Marks the windows as minimised or not, as a window manager does. Without one they stay on the screen.
+    ///
+    /// # Panics
+    ///
+    /// If there is no window.
+    pub fn minimize_windows(&self, minimized: bool) {
+        let state = self.atom("_NET_WM_STATE");
+        let states = if minimized { &[self.atom("_NET_WM_STATE_HIDDEN")][..] } else { &[] };
+        for window in self.windows() {
+            let set =
+                self.connection.change_property32(PropMode::REPLACE, window, state, AtomEnum::ATOM, states);
+            set.expect("the server hears us").check().expect("the window is there");
+        }
+    }
+
+    /// The windows that can be asked to close.
+    fn windows(&self) -> Vec<Window> {
+        let root = self.connection.setup().roots[self.number].root;
+        let (protocols, delete) = (self.atom("WM_PROTOCOLS"), self.atom("WM_DELETE_WINDOW"));
+        let can_be_asked = |window: &Window| {
+            let known = self.connection.get_property(false, *window, protocols, AtomEnum::ATOM, 0, 16);
+            // A window may be gone meanwhile.
+            let known = known.expect("the server hears us").reply().ok();
+            known.is_some_and(|known| {
+                known.value32().is_some_and(|mut known| known.any(|known| known == delete))
+            })
+        };
+        let tree = self.connection.query_tree(root).expect("the server hears us").reply();
+        let windows: Vec<_> =
+            tree.expect("the root has a tree").children.into_iter().filter(can_be_asked).collect();
+        assert!(!windows.is_empty(), "there is a window");
+        windows
+    }
+
+    fn atom(&self, name: &str) -> Atom {
+        let atom = self.connection.intern_atom(false, name.as_bytes()).expect("the server hears us");
+        atom.reply().expect("there are atoms").atom
     }
 
     /// The color of one pixel.
