@@ -12,7 +12,7 @@ use eframe::{
 use tokio::time::sleep;
 
 use crate::{
-    Args,
+    args::Args,
     database::Database,
     feed,
     search::Search,

@@ -8,33 +8,26 @@
 //! eframe keeps its loop to itself, so the caller of the window's thread is attached to it. A tokio socket is read in that
 //! thread, the database has a thread of its own, and workers compute; none of them holds up a frame.
 
-mod app;
-mod chart;
+mod args;
+
 mod database;
-mod feed;
-mod search;
+
+mod chart;
+
 mod view;
 
-use std::{error::Error, path::PathBuf};
+mod feed;
+
+mod search;
+
+mod app;
+
+use std::error::Error;
 
 use clap::Parser;
 use eframe::{NativeOptions, Renderer, egui::ViewportBuilder};
 
-use self::app::App;
-
-/// Measurements in a window
-#[derive(Clone, Parser)]
-struct Args {
-    /// The file of the database; without one it is in memory
-    #[arg(long, value_name = "FILE")]
-    database: Option<PathBuf>,
-    /// How many measurements an empty database gets
-    #[arg(long, value_name = "N", default_value_t = 300_000)]
-    rows: u32,
-    /// Close the window after so many seconds
-    #[arg(long, value_name = "N")]
-    seconds: Option<u64>,
-}
+use self::{app::App, args::Args};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let args = Args::parse();
