@@ -14,7 +14,8 @@ impl Caller {
     /// # Errors
     ///
     /// [`is_mismatch`](Error::is_mismatch) in any other thread than this caller's, and [`is_closed`](Error::is_closed) if it
-    /// stops. The error gives the value back; `?` makes it an error of this crate, or any error, without the value.
+    /// stops. The error gives the value back. `?` makes it a boxed error, without the value, and
+    /// [`into_error`](Refused::into_error) makes it one of this crate.
     pub fn resident_local<T: 'static>(&self, value: T) -> std::result::Result<Resident<T>, Refused<T>> {
         Resident::settle(self.clone(), None, value, Policy::Keep, None)
             .map_err(|(kind, value)| Refused { error: Error::new(kind), value })
@@ -38,7 +39,8 @@ impl<T> Refused<T> {
         self.value
     }
 
-    /// Why, without the value, as `?` gives it.
+    /// Why, without the value: `caller.resident_local(value).map_err(Refused::into_error)?`. (Were there a second conversion
+    /// into an [`Error`], `call.await??` would ask for the type of an error that is inferred today.)
     pub fn into_error(self) -> Error {
         self.error
     }
@@ -53,12 +55,6 @@ impl<T> fmt::Display for Refused<T> {
 impl<T> fmt::Debug for Refused<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Refused").field(&self.error).finish()
-    }
-}
-
-impl<T> From<Refused<T>> for Error {
-    fn from(refused: Refused<T>) -> Self {
-        refused.error
     }
 }
 

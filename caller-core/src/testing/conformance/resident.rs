@@ -438,10 +438,9 @@ pub fn res_15_a_value_that_exists_already<F: Fixture>() {
     let (own, says) = (caller.clone(), said.clone());
     let made = caller.try_call_soon(async move || -> crate::Result<_> {
         let value = Store::new::<F>("a store", &says);
-        Ok(own.resident_local(value)?)
+        own.resident_local(value).map_err(crate::Refused::into_error)
     });
     let store = done(made);
-    // Whatever the error of a function, `?` makes the refusal one.
     let boxed = || -> Result<Resident<Rc<u32>>, BoxError> { Ok(caller.resident_local(Rc::new(5))?) };
     let boxed = boxed().unwrap_err();
     assert!(boxed.downcast_ref::<Error>().is_some_and(Error::is_mismatch), "{boxed}");
