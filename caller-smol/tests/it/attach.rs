@@ -46,7 +46,9 @@ impl Loop {
     fn until<T: Send + 'static>(&mut self, pending: Pending<T>) -> caller::Result<T> {
         // It may be done by another thread, which asks for no turn.
         let wake = self.wake.clone();
-        pending.add_done_callback(&DoneCallback::new(move |_| drop(wake.send(()))));
+        pending.add_done_callback(&DoneCallback::new(move |_| {
+            let _told = wake.send(());
+        }));
         while !pending.is_done() {
             self.turns.recv_timeout(SOON).expect("the loop is told");
             self.count += 1;
