@@ -42,8 +42,13 @@ impl Builder {
     /// # }
     /// ```
     ///
-    /// Toolkits have such a function: egui's `Context::request_repaint`, with a turn at each update; Slint's
+    /// Toolkits have such a function: `Context::request_repaint` of egui, with a turn in `App::logic` of eframe; Slint's
     /// `invoke_from_event_loop`, Qt's `QMetaObject::invokeMethod`, `PostMessage` of Windows.
+    ///
+    /// - The turn belongs where the loop also comes while its window is hidden or minimised. Where it only draws, calls wait
+    ///   until the window is seen again.
+    /// - A call that is made in this thread may call `wake` there. So no call may be made while the toolkit holds a lock that
+    ///   `wake` takes, as egui does inside of `Ui::input` and `Context::memory_mut`: the thread would wait for itself.
     ///
     /// # Errors
     ///
