@@ -94,8 +94,9 @@ impl<F: Future> Future for Guarded<F> {
 impl<F> Drop for Guarded<F> {
     fn drop(&mut self) {
         let future = self.0.take();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            // The panic hook has told of it. What it panicked with may panic again when it is dropped.
+        // The panic hook tells of it. What it panicked with may panic as well when it is dropped.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(dropped))) {
             mem::forget(payload);
         }
     }
