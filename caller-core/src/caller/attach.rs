@@ -112,8 +112,8 @@ impl Attached {
 
     /// Does what there is to do now, if the loop was asked for a turn. False when the caller has stopped.
     ///
-    /// A busy caller ends its turn now and then, and asks for the next: what the loop does in between, such as drawing, has
-    /// its time.
+    /// A busy caller ends its turn after two milliseconds or so, and asks for the next: what the loop does in between, such
+    /// as drawing, has its time.
     pub fn turn(&mut self) -> bool {
         let goes_on = self.running.as_mut().is_some_and(|(pump, _)| pump.turn());
         if !goes_on {
