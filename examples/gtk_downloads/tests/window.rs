@@ -2,7 +2,6 @@
 //! screen. It needs the main thread, and Xvfb for a display.
 
 use std::{
-    collections::BTreeSet,
     env,
     process::{Command, ExitCode},
     rc::Rc,
@@ -10,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use caller::{Caller, Gio, Glib, Resident};
-use caller_screen::{Color, Paint, Screen, Test, Tests, under_load};
+use caller::{Caller, Gio, Glib};
+use caller_screen::{Color, Paint, Painted, Screen, Test, Tests, looks_alive, paint_from_a_worker};
 use caller_tokio::Tokio;
 use gtk4::{
     Application, DrawingArea, Window, builders::WindowBuilder, gio::ApplicationFlags, glib::ControlFlow,
@@ -35,6 +34,12 @@ fn main() -> ExitCode {
 struct Face {
     window: Window,
     paint: Rc<Paint>,
+}
+
+impl Painted for Face {
+    fn paint(&self) -> &Paint {
+        &self.paint
+    }
 }
 
 impl Face {
@@ -79,26 +84,7 @@ fn the_window_is_drawn_and_goes_on_under_load() {
     let screen = Screen::open();
     let ran = caller::run(Glib::new(), Tokio::new(), async move |gui: Caller| {
         let face = gui.resident_local(Face::open()).expect("this is its thread");
-        screen.shows(Color::RED).await;
-
-        // Changed from another thread.
-        set(&face, Color::GREEN).await;
-        screen.shows(Color::GREEN).await;
-
-        let first = frames(&face);
-        face.with(|face| face.paint.change_always()).expect("this is its thread");
-        let mut seen = BTreeSet::new();
-        let worked = under_load(&gui, || {
-            seen.insert(screen.pixel(100, 100));
-            seen.len() >= 10
-        });
-        let worked = worked.await;
-        println!("under load: {} frames, {} of them seen, {worked:?}", frames(&face) - first, seen.len());
-
-        set(&face, Color::BLUE).await;
-        screen.shows(Color::BLUE).await;
-        face.close().await.expect("nobody has it");
-        screen.lacks(Color::BLUE).await;
+        looks_alive(&gui, &screen, &face).await;
     });
     ran.expect("the loop runs");
 }
@@ -127,7 +113,7 @@ fn an_application_ends_with_its_last_window() {
         let face = Face::show(Window::builder().application(&running()));
         let face = gui.resident_local(face).expect("this is its thread");
         screen.shows(Color::RED).await;
-        set(&face, Color::GREEN).await;
+        paint_from_a_worker(&face, Color::GREEN).await;
         screen.shows(Color::GREEN).await;
         // As the button of a window does. Nothing that comes later is reached.
         face.with(|face| face.window.close()).expect("this is its thread");
@@ -159,18 +145,4 @@ fn second_instance() {
     let host = Gio::new(application).arguments(["window"]);
     let ran = host.run(Tokio::new(), async |_| -> ExitCode { panic!("it runs in the first instance alone") });
     assert_eq!(ran.expect("the first runs"), ExitCode::SUCCESS);
-}
-
-/// Sets the color, from a worker's thread.
-async fn set(face: &Resident<Face>, color: Color) {
-    let face = face.clone();
-    let sets = face
-        .caller()
-        .clone()
-        .to_thread(async move || face.call(async move |face| face.paint.set(color)).await);
-    sets.await.expect("it runs").expect("the window is there");
-}
-
-fn frames(face: &Resident<Face>) -> u32 {
-    face.with(|face| face.paint.frames()).expect("this is its thread")
 }

@@ -2,7 +2,6 @@
 //! screen. It needs the main thread, and Xvfb for a display.
 
 use std::{
-    collections::BTreeSet,
     num::NonZeroU32,
     process::{Command, ExitCode},
     sync::{Arc, OnceLock},
@@ -18,7 +17,7 @@ use caller::{
         window::{Window, WindowId},
     },
 };
-use caller_screen::{Color, Paint, Screen, Test, Tests, under_load};
+use caller_screen::{Color, Paint, Painted, Screen, Test, Tests, looks_alive};
 use caller_tokio::Tokio;
 use softbuffer::{Context, Surface};
 
@@ -45,6 +44,12 @@ fn main() -> ExitCode {
 struct Face {
     surface: Surface<OwnedDisplayHandle, Window>,
     paint: Paint,
+}
+
+impl Painted for Face {
+    fn paint(&self) -> &Paint {
+        &self.paint
+    }
 }
 
 impl Face {
@@ -98,26 +103,7 @@ fn the_window_is_drawn_and_goes_on_under_load() {
     let ran = caller::run(host, Tokio::new(), async move |gui: Caller| {
         let face = gui.resident_local(Face::open()).expect("this is its thread");
         let face = window.get_or_init(|| face);
-        screen.shows(Color::RED).await;
-
-        // Changed from another thread.
-        set(face, Color::GREEN).await;
-        screen.shows(Color::GREEN).await;
-
-        let first = frames(face);
-        face.with(|face| face.paint.change_always()).expect("this is its thread");
-        let mut seen = BTreeSet::new();
-        let worked = under_load(&gui, || {
-            seen.insert(screen.pixel(100, 100));
-            seen.len() >= 10
-        });
-        let worked = worked.await;
-        println!("under load: {} frames, {} of them seen, {worked:?}", frames(face) - first, seen.len());
-
-        set(face, Color::BLUE).await;
-        screen.shows(Color::BLUE).await;
-        face.close().await.expect("nobody has it");
-        screen.lacks(Color::BLUE).await;
+        looks_alive(&gui, &screen, face).await;
     });
     ran.expect("the loop runs");
 }
@@ -130,18 +116,4 @@ fn the_clock_is_drawn() {
     caller_tokio::run(async move |_| screen.shows(Color(0xf6, 0xf3, 0xec)).await).expect("the dial is seen");
     clock.kill().expect("it runs");
     clock.wait().expect("it was killed");
-}
-
-/// Sets the color, from a worker's thread.
-async fn set(face: &Resident<Face>, color: Color) {
-    let face = face.clone();
-    let sets = face
-        .caller()
-        .clone()
-        .to_thread(async move || face.call(async move |face| face.paint.set(color)).await);
-    sets.await.expect("a worker runs").expect("the window is there");
-}
-
-fn frames(face: &Resident<Face>) -> u32 {
-    face.with(|face| face.paint.frames()).expect("this is its thread")
 }

@@ -2,7 +2,7 @@
 //! shows.
 //!
 //! A test program without libtest's harness (`harness = false`) runs them by [`Tests`]. A test asks [`Screen`] what it
-//! sees, draws what [`Paint`] says, and measures by [`under_load`] whether the window goes on being drawn.
+//! sees, draws what [`Paint`] says, and shows by [`looks_alive`] or [`under_load`] that the window goes on being drawn.
 
 mod color;
 mod display;
@@ -11,6 +11,8 @@ mod paint;
 
 mod screen;
 
+mod painted;
+
 mod harness;
 
 pub use self::{
@@ -18,5 +20,6 @@ pub use self::{
     harness::{Test, Tests},
     load::{Worked, under_load},
     paint::Paint,
+    painted::{Painted, looks_alive, paint_from_a_worker},
     screen::Screen,
 };
