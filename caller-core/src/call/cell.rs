@@ -62,7 +62,7 @@ impl<W: Work> Cell<W> {
     pub(super) fn complete(self: Arc<Self>, outcome: Result<W::Value>) {
         match self.core.complete(outcome, || self.site()) {
             Completed::Done { waiters, hidden, work } => {
-                // Mostly there is neither.
+                // Most calls have neither, and nothing to drop behind the boundary.
                 hidden.into_iter().for_each(|hidden| guard::discard(Place::ResultDrop, hidden));
                 work.into_iter().for_each(|work| guard::discard(Place::FunctionDrop, work));
                 waiters.tell(move || PendingHandle::new(self));

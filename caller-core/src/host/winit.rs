@@ -22,8 +22,8 @@ scoped_thread_local!(static ACTIVE: ActiveEventLoop);
 /// loop ([`event_loop`](Self::event_loop)). What the handler does that ends the loop ends it under the program, which is an
 /// error: on a close, have the body end, for instance by an [`AsyncEvent`](crate::AsyncEvent) that it waits for.
 ///
-/// The program is polled once in each turn of the loop, after the events and the drawing of that turn, so that a busy
-/// program leaves the window alive. A window may have to be drawn once more when the program has closed it already: a handler
+/// The program has its turn in each turn of the loop, for two milliseconds or so, after the events and the drawing, so that a
+/// busy program leaves the window alive. A window may have to be drawn once more when the program has closed it already: a handler
 /// that draws a [`Resident`](crate::Resident) takes no error of one that has ended for its own.
 ///
 /// ```no_run
